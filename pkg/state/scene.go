@@ -12,4 +12,7 @@ type Scene struct {
 	FD     *FD     // the descriptor that the event is about; nil if there is none or it is unknown
 	FDNum  int64   // its number, -1 if the event has none
 	State  *State  // the tables, for look-ups
+
+	NameChanged bool   // the event gave FD another name (fd.name_changed)
+	ExecTime    uint64 // switch events: ns since the last switch on that CPU, else 0
 }
