@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package output carries finished alerts to the places that want them.
+//
+// Each sink has a bounded queue and a worker of its own, so that a slow one
+// delays neither the stream nor the other sinks. What does not fit is dropped
+// and counted; the stream never waits. An Alert that was sent belongs to the
+// queues and must not be changed any more: several workers may be reading it.
+package output
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/falco-go/falco/pkg/alert"
+)
+
+// Limits of a queue, in alerts.
+const (
+	DefaultCapacity = 65536
+	MaxCapacity     = 1 << 20
+)
+
+// Sink is a place that alerts go to. All calls come from one worker.
+type Sink interface {
+	Name() string // as messages call it: "stdout"
+	// Write delivers one line, which ends with a newline. The bytes are lent.
+	Write(line []byte) error
+	Reopen() error // after log rotation; nil where it means nothing
+	Close() error  // delivers what is buffered
+}
+
+// Options say how a queue behaves. Report is called from the worker and from
+// Send; it must not block for long and may be called concurrently.
+type Options struct {
+	Style    alert.Style
+	Capacity int           // 0 means DefaultCapacity
+	Timeout  time.Duration // a delivery that takes longer is reported; 0 means never
+	Report   func(Problem, string)
+}
+
+// Problem is the kind of a report, from which the daemon takes the log level.
+type Problem uint8
+
+// Values of Problem.
+const (
+	Failed  Problem = iota // a delivery failed
+	Full                   // the queue is full (told once)
+	Blocked                // a delivery takes longer than the timeout
+)
+
+// Queue feeds one sink. Send, Reopen and Close are for the one goroutine that
+// owns the stream.
+type Queue struct {
+	sink   Sink
+	opt    Options
+	alerts chan *alert.Alert
+	reopen chan struct{}
+	done   chan struct{}
+	told   bool // that the queue is full
+
+	sent, failed, dropped atomic.Uint64
+}
+
+// Stats are the counters of a queue: every alert that was handed to Send is in
+// one of them, or still in the queue.
+type Stats struct {
+	Name    string
+	Sent    uint64 // delivered
+	Failed  uint64 // the sink refused it
+	Dropped uint64 // the queue was full, or the program ended first
+	Queued  uint64
+}
+
+// Start makes the queue of sink and its worker.
+func Start(sink Sink, opt Options) *Queue {
+	if opt.Capacity <= 0 {
+		opt.Capacity = DefaultCapacity
+	}
+	if opt.Report == nil {
+		opt.Report = func(Problem, string) {}
+	}
+	q := &Queue{
+		sink: sink, opt: opt,
+		alerts: make(chan *alert.Alert, min(opt.Capacity, MaxCapacity)),
+		reopen: make(chan struct{}, 1),
+		done:   make(chan struct{}),
+	}
+	go q.work()
+	return q
+}
+
+// Send hands a to the worker, or drops and counts it if the queue is full.
+func (q *Queue) Send(a *alert.Alert) {
+	select {
+	case q.alerts <- a:
+		return
+	default:
+	}
+	q.dropped.Add(1)
+	if !q.told {
+		q.told = true
+		q.opt.Report(Full, "Outputs queue out of memory. Drop event and continue on ...")
+	}
+}
+
+// Reopen asks the worker to reopen the sink between two alerts.
+func (q *Queue) Reopen() {
+	select {
+	case q.reopen <- struct{}{}:
+	default:
+	}
+}
+
+// Close delivers what is queued, for at most limit, and closes the sink. It
+// reports whether the worker came to its end; if it did not, what is left is
+// counted as dropped and the worker is abandoned.
+func (q *Queue) Close(limit time.Duration) bool {
+	close(q.alerts)
+	t := time.NewTimer(limit)
+	defer t.Stop()
+	select {
+	case <-q.done:
+		return true
+	case <-t.C:
+	}
+	q.dropped.Add(uint64(len(q.alerts)))
+	return false
+}
+
+// Stats returns the counters; it may be called from anywhere.
+func (q *Queue) Stats() Stats {
+	return Stats{Name: q.sink.Name(), Sent: q.sent.Load(), Failed: q.failed.Load(),
+		Dropped: q.dropped.Load(), Queued: uint64(len(q.alerts))}
+}
+
+func (q *Queue) work() {
+	defer close(q.done)
+	var line []byte
+	var last string // the error that was told last
+	slow := time.AfterFunc(time.Hour, func() {
+		q.opt.Report(Blocked, fmt.Sprintf("%q output timeout: nothing delivered for %v, %d alerts wait",
+			q.sink.Name(), q.opt.Timeout, len(q.alerts)+1))
+	})
+	slow.Stop()
+	try := func(call func() error) bool {
+		if q.opt.Timeout > 0 {
+			slow.Reset(q.opt.Timeout)
+			defer slow.Stop()
+		}
+		err := call()
+		switch {
+		case err == nil:
+			last = ""
+		case err.Error() != last: // a sink that stays broken is told once, and counted
+			last = err.Error()
+			q.opt.Report(Failed, q.sink.Name()+": "+last)
+		}
+		return err == nil
+	}
+	for {
+		select {
+		case <-q.reopen:
+			try(q.sink.Reopen)
+		case a, ok := <-q.alerts:
+			if !ok {
+				try(q.sink.Close)
+				return
+			}
+			line = append(q.opt.Style.Append(line[:0], a), '\n')
+			if try(func() error { return q.sink.Write(line) }) {
+				q.sent.Add(1)
+			} else {
+				q.failed.Add(1)
+			}
+		}
+	}
+}
