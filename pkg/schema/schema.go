@@ -117,7 +117,7 @@ const (
 )
 
 // Category is the kind of work that an event does.
-type Category uint8
+type Category uint16
 
 // Values of Category (scap schema, low bits of the event category).
 const (
@@ -139,6 +139,7 @@ const (
 	CategoryIOOther    Category = 34
 	CategoryWait       Category = 64
 	CategoryScheduler  Category = 128
+	CategoryInternal   Category = 256
 )
 
 // Class says where an event comes from.
@@ -152,6 +153,7 @@ const (
 	ClassInternal
 	ClassPlugin
 	ClassMeta
+	ClassIter
 )
 
 // SyscallCode numbers system calls independently of the architecture (scap
@@ -160,13 +162,14 @@ type SyscallCode uint16
 
 // Info returns the row of c, or nil if c is not in the table.
 func (c SyscallCode) Info() *Syscall {
-	if int(c) >= len(Syscalls) {
+	if int(c) >= len(Syscalls) || Syscalls[c].Name == "" {
 		return nil
 	}
 	return &Syscalls[c]
 }
 
-// Syscall is a row of syscalls.tbl.
+// Syscall is a row of syscalls.tbl. Pseudo rows stand for tracepoints: they have
+// no number, and their event in both Enter and Exit.
 type Syscall struct {
 	Code    SyscallCode
 	Name    string    // "openat"
@@ -189,7 +192,7 @@ func EventByID(id string) (*Event, bool) {
 // SyscallByName returns the system call called name.
 func SyscallByName(name string) (*Syscall, bool) {
 	for i := range Syscalls {
-		if Syscalls[i].Name == name {
+		if Syscalls[i].Name == name && name != "" {
 			return &Syscalls[i], true
 		}
 	}
