@@ -4,7 +4,7 @@
 // is called, what kind of value it has, and how it is read from a Scene.
 //
 // Catalogue lists them all, one file a prefix (evt.go, proc.go, …), concatenated
-// by hand in one place. A name together with its argument is a Ref, which Parse
+// by hand in one place (catalogue.go). A name together with its argument is a Ref, which Parse
 // makes; reading a Ref allocates nothing unless its text has to be composed.
 package field
 
@@ -27,9 +27,16 @@ type Def struct {
 	// may be views that live as long as the Scene.
 	Get func(s *state.Scene, a *Arg, out []Value) []Value
 
+	// Print, if set, is read instead of Get where an output prints the field:
+	// few fields mean something else there (proc.apid is the process itself).
+	Print func(s *state.Scene, a *Arg, out []Value) []Value
+
 	// Bind, if set, checks and resolves an argument when the rule is loaded (it
 	// may fill Arg.Index, Arg.Data and Ref.Type). A nil Bind accepts what Args says.
 	Bind func(r *Ref) error
+
+	// dots returns the longest prefix of name that is a valid .name argument.
+	dots func(name string) (string, error)
 }
 
 // ArgPolicy says which arguments a field takes.
@@ -56,6 +63,12 @@ const (
 	NoTransform                    // not usable in tolower() and the like
 	Deprecated                     // accepted, with a warning
 	Hidden                         // not in --list
+	PrintOnly                      // a condition may not use it (evt.outputtime)
+	Stateful                       // each Ref counts for itself: never share or cache a value (evt.deltatime)
+	JSONNum                        // its JSON form is Value.Num although it is text (evt.time)
+	AtMost                         // "=" holds if the value is at most the literal, no other operator (evt.around)
+	HostName                       // compare Value.IP with the addresses of a name (fd.sip.name)
+	NotYet                         // known, but nothing computes it yet: it never has a value
 )
 
 // Has reports whether all of x are set.
@@ -67,9 +80,14 @@ type Arg struct {
 	Given bool
 	Index int // of an ArgIndex argument; -1 if none
 	Data  any // what Bind keeps for Get
+
+	buf []byte // for texts that have to be composed; see Ref
 }
 
 // Ref is a field with its argument: what a condition or an output names.
+//
+// A Ref keeps the buffer in which it composes texts: it belongs to one
+// goroutine, and what it gave lives until it is read for another Scene.
 type Ref struct {
 	Token string // as written: "proc.aname[2]"
 	Def   *Def
@@ -78,5 +96,17 @@ type Ref struct {
 	Arg   Arg
 }
 
-// Values reads the field from s, appending to out.
+// Values reads the field from s for a condition, appending to out.
 func (r *Ref) Values(s *state.Scene, out []Value) []Value { return r.Def.Get(s, &r.Arg, out) }
+
+// OutputValues reads the field from s for an output, appending to out. A field
+// that only conditions can use gives no value.
+func (r *Ref) OutputValues(s *state.Scene, out []Value) []Value {
+	if r.Def.Has(FilterOnly) {
+		return out
+	}
+	if r.Def.Print != nil {
+		return r.Def.Print(s, &r.Arg, out)
+	}
+	return r.Def.Get(s, &r.Arg, out)
+}

@@ -34,12 +34,39 @@ const (
 	Port
 	IP
 	IPNet
-	Other // sockaddr, tuples, arrays: only "exists" applies
+	Other // uid, gid, sockaddr, tuples, arrays: only "exists" applies
+	numTypes
 )
+
+var schemaNames = [numTypes]string{
+	String: "CHARBUF", Path: "FSPATH", Bytes: "BYTEBUF",
+	Int8: "INT8", Int16: "INT16", Int32: "INT32", Int64: "INT64",
+	Uint8: "UINT8", Uint16: "UINT16", Uint32: "UINT32", Uint64: "UINT64",
+	FD: "FD", PID: "PID", Errno: "ERRNO", Flags: "FLAGS32", Mode: "MODE", Signal: "SIGTYPE",
+	RelTime: "RELTIME", AbsTime: "ABSTIME", Double: "DOUBLE", Bool: "BOOL",
+	Port: "PORT", IP: "IPADDR", IPNet: "IPNET", Other: "NONE",
+}
+
+// SchemaName is the upper-case name that error messages and --list show.
+func (t Type) SchemaName() string {
+	if t == 0 || t >= numTypes {
+		return "NONE"
+	}
+	return schemaNames[t]
+}
+
+// Signed reports whether values of type t are two's complement numbers.
+func (t Type) Signed() bool {
+	switch t {
+	case Int8, Int16, Int32, Int64, FD, PID, Errno:
+		return true
+	}
+	return false
+}
 
 // Value is one value of a field; which member counts depends on the type.
 type Value struct {
 	Str string     // String, Path, Bytes, Other
-	Num uint64     // the numbers (two's complement if signed), Bool (0 or 1), Port
-	IP  netip.Addr // IP
+	Num uint64     // the numbers (two's complement if signed), Bool (0 or 1), Port; Double: math.Float64bits
+	IP  netip.Addr // IP; IPNet: the address that a prefix is compared with
 }
