@@ -111,9 +111,7 @@ struct falco_syscall_desc {
 `)
 	fmt.Fprintf(b, "#define FALCO_SC_MAX %d\n", t.syscalls[len(t.syscalls)-1].sc+1)
 	for _, s := range t.syscalls {
-		if s.tracepoint() {
-			fmt.Fprintf(b, "#define FALCO_SC_%s %d\n", strings.ToUpper(s.name), s.sc)
-		}
+		fmt.Fprintf(b, "#define FALCO_SC_%-27s %d\n", strings.ToUpper(s.name), s.sc)
 	}
 	b.WriteString(`#define FALCO_NR_MAX 512		/* native numbers that the tables cover */
 
