@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// validate warns about the keys of a file that the table does not know, and
+// returns the status that the log shows beside the file's name. It is for
+// information: no key is an error here.
+func (l *loader) validate(tree *node) string {
+	if tree.kind != dict {
+		return "failed for <root>: Value type not permitted by 'type' constraint."
+	}
+	status := "ok"
+	l.unknown(tree, "", "<root>", &status)
+	return status
+}
+
+func (l *loader) unknown(n *node, path, root string, status *string) {
+	if n.kind == list {
+		for i, v := range n.items {
+			l.unknown(v, path+"[]", fmt.Sprintf("%s[%d]", root, i), status)
+		}
+		return
+	}
+	for i, name := range n.keys {
+		v, full := n.items[i], name
+		if path != "" {
+			full = path + "." + name
+		}
+		known, old := lookup(full)
+		if (!known || old) && *status == "ok" {
+			*status = fmt.Sprintf("failed for %s: Object contains a property that could not be validated using 'properties' or 'additionalProperties' constraints: '%s'.", root, name)
+		}
+		if !known {
+			l.warn(v.at, "unknown key '%s' is ignored%s", full, suggestion(full))
+			continue
+		}
+		if !whole[full] {
+			l.unknown(v, full, root+"["+name+"]", status)
+		}
+	}
+}
+
+// lookup reports whether path is a key, or leads to one, and whether it is a
+// name of an earlier version.
+func lookup(path string) (known, old bool) {
+	for i := range keys {
+		switch rest, ok := strings.CutPrefix(keys[i].path, path); {
+		case ok && rest == "":
+			return true, keys[i].old != ""
+		case ok && (rest[0] == '.' || rest[0] == '['):
+			known = true
+		}
+	}
+	return known, false
+}
+
+// suggestion names the key that is spelt most like path, if one is near.
+func suggestion(path string) string {
+	var names []string
+	for i := range keys {
+		for p := keys[i].path; p != ""; {
+			if !slices.Contains(names, p) && keys[i].old == "" {
+				names = append(names, p)
+			}
+			cut := strings.LastIndexAny(p, ".[")
+			p = p[:max(cut, 0)]
+		}
+	}
+	if near := Nearest(path, names); near != "" {
+		return fmt.Sprintf("; did you mean '%s'?", near)
+	}
+	return ""
+}
+
+// Nearest returns the candidate that takes the fewest edits to become word, or
+// "" if even that one is another word.
+func Nearest(word string, candidates []string) string {
+	best, limit := "", len(word)/3+1
+	for _, c := range candidates {
+		if d := distance(word, c, limit); d <= limit && (best == "" || d < limit) {
+			best, limit = c, d
+		}
+	}
+	return best
+}
+
+// distance counts insertions, deletions, replacements and swaps of neighbours
+// between a and b; beyond limit it may stop early.
+func distance(a, b string, limit int) int {
+	if len(a)-len(b) > limit || len(b)-len(a) > limit || len(a) > 200 || len(b) > 200 {
+		return limit + 1
+	}
+	before, prev, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		before, prev, row = prev, row, before
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(prev[j]+1, row[j-1]+1, prev[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+	}
+	return row[len(b)]
+}
