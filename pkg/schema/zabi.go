@@ -6,6 +6,18 @@ package schema
 
 import "unsafe"
 
+// Sizes of the shared structs, bytes.
+const (
+	ABIInfoBytes         = 56
+	ABIConfigBytes       = 24
+	ABIFilterBytes       = 136
+	ABIStatsBytes        = 88
+	ABICountBytes        = 48
+	ABIRingControlBytes  = 192
+	ABIRecordPrefixBytes = 16
+	ABIGapBytes          = 72
+)
+
 // Constants of abi.tbl.
 const (
 	ABIAbiVersion    = 1

@@ -166,7 +166,11 @@ func goFlags(t *tables, b *bytes.Buffer) {
 }
 
 func goABI(t *tables, b *bytes.Buffer) {
-	b.WriteString("import \"unsafe\"\n\n")
+	b.WriteString("import \"unsafe\"\n\n// Sizes of the shared structs, bytes.\nconst (\n")
+	for _, s := range t.structs {
+		fmt.Fprintf(b, "ABI%sBytes = %d\n", camel(s.name), s.sizeof())
+	}
+	b.WriteString(")\n\n")
 	b.WriteString("// Constants of abi.tbl.\nconst (\n")
 	for _, c := range t.consts {
 		fmt.Fprintf(b, "ABI%s = %s\n", camel(c.name), c.value)
