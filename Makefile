@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The verbs of this project. Each works on a fresh Debian 12 with Go, gcc and
+# root, and installs with apt what it misses. "make" prints them.
+
+GO      ?= go
+PREFIX  ?= /usr
+DESTDIR ?=
+KDIR    ?= /lib/modules/$(shell uname -r)/build
+OUT     ?= out
+KERNEL  ?= 6.1
+VERSION ?= $(shell cat VERSION)
+
+export CGO_ENABLED = 0
+# Tests find the given material here; where it is absent they say so.
+export FALCO_SHARED ?= $(abspath ../shared)
+
+REPORT   = $(GO) run ./tests/report
+VM       = $(GO) run ./tests/vm/run
+LDFLAGS  = -s -w -X main.version=$(VERSION)
+UNIT     = ./pkg/... ./daemon/... ./tests/arch ./tests/conformance ./tests/vm ./tests/report
+FUZZTIME ?= 5s
+
+.DEFAULT_GOAL = help
+.PHONY: help build module demo vm shell test test-unit test-race test-fuzz test-vm test-containers test-packages \
+	test-long bench packages generate check install clean
+
+help: ## print the verbs
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build/falco, static
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o build/falco ./daemon
+
+module: ## driver/falco.ko for the running kernel, or for KDIR=
+	$(MAKE) -C driver KDIR='$(KDIR)' module
+
+demo: ## an intrusion in a virtual machine, and the alerts as they come
+	@$(VM) demo
+
+vm: ## run ACT= in a guest with RULES=, KERNEL=, FILES=, FALCO_ARGS=; results in OUT=
+	@$(VM) vm -kernel '$(KERNEL)' -rules '$(RULES)' -act '$(ACT)' -out '$(OUT)' -files '$(FILES)' -falco-args '$(FALCO_ARGS)'
+
+shell: ## the same guest, interactively
+	@$(VM) shell -kernel '$(KERNEL)' -rules '$(RULES)' -files '$(FILES)'
+
+test: check test-unit test-race test-fuzz test-vm ## everything that CI runs
+
+test-unit: ## what needs neither root nor a guest
+	@$(REPORT) -name $@ -- $(UNIT)
+
+test-race: ## the packages in which goroutines meet, with the race detector
+	@CGO_ENABLED=1 $(REPORT) -name $@ -- -race ./pkg/ring/... ./pkg/merge/... ./pkg/output/... ./daemon/...
+
+test-fuzz: ## every fuzz target for FUZZTIME=
+	@./tests/fuzz.sh $(FUZZTIME)
+
+test-vm: ## what needs a booted kernel
+	@FALCO_VM=1 $(REPORT) -name $@ -- -count=1 -p 1 -timeout 60m ./tests/vm ./tests/driver ./tests/e2e
+
+test-containers: ## containers in a guest with containerd
+	@$(call later,tests with containers come with container metadata)
+
+test-packages: ## packages installed in a guest
+	@$(call later,there are no packages yet)
+
+test-long: ## all the rest: every kernel, soaks
+	@$(call later,the long tests come with the other kernels)
+
+bench: ## figures: events a second, allocations
+	@$(GO) test -run '^$$' -bench . -benchmem ./pkg/... ./daemon/... | grep -E '^(Benchmark|pkg:)'
+
+packages: ## dist/*.deb, *.rpm, *.tar.gz
+	@$(call later,there are no packages yet)
+
+generate: ## the tables of pkg/schema, in Go and C
+	$(GO) generate ./pkg/schema
+
+check: ## linters, for Go and C
+	@./tests/check.sh
+
+install: build ## into DESTDIR=
+	install -D -m 0755 build/falco '$(DESTDIR)$(PREFIX)/bin/falco'
+	install -D -m 0644 falco.yaml '$(DESTDIR)/etc/falco/falco.yaml'
+	install -D -m 0644 rules/falco_rules.yaml '$(DESTDIR)/etc/falco/falco_rules.yaml'
+	install -D -m 0644 rules/falco_rules.local.yaml '$(DESTDIR)/etc/falco/falco_rules.local.yaml'
+	$(MAKE) -C driver DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' install-src
+
+clean: ## what was built here
+	rm -rf build dist out
+	$(MAKE) -C driver clean
+
+# later: say what is not there yet, and that this is no success.
+later = echo 'make $@: not available yet: $(1)' >&2; exit 2

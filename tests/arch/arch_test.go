@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package arch holds the architecture as a test: nobody has to remember it.
+package arch
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/falco-go/falco/"
+
+// river lists the packages in the order in which data passes. A package may
+// import what stands above it, never below: an event cannot flow back.
+var river = []string{
+	"pkg/schema",
+	"pkg/driver",
+	"pkg/ring",
+	"pkg/capture",
+	"pkg/merge",
+	"pkg/event",
+	"pkg/procfs",
+	"pkg/container",
+	"pkg/state",
+	"pkg/field",
+	"pkg/filter",
+	"pkg/format",
+	"pkg/alert",
+	"pkg/rules",
+	"pkg/spool",
+	"pkg/output",
+	"pkg/config",
+	"pkg/metrics",
+	"pkg/loader",
+	"pkg/forward",
+	"pkg/web",
+	"daemon",
+	"tests",
+}
+
+// doors names who may import a library. What is not listed here may be
+// imported by nobody: add the library, and the reason, in this table.
+var doors = map[string][]string{
+	// One package talks to the kernel; the rest sees bytes and errors. Tests'
+	// programs that act inside a guest do as they like.
+	"golang.org/x/sys": {"pkg/driver", "tests"},
+	// YAML ends where our own types begin.
+	"gopkg.in/yaml.v3":                {"pkg/rules", "pkg/config", "tests"},
+	"github.com/sirupsen/logrus":      {"daemon"},
+	"github.com/urfave/cli":           {"daemon"},
+	"github.com/prometheus/procfs":    {"pkg/procfs"},
+	"github.com/google/go-cmp":        {"tests"},
+	"github.com/rogpeppe/go-internal": {"tests", "daemon"},
+}
+
+// pkg is what "go list -json" says of a package, as far as we ask.
+type pkg struct {
+	ImportPath   string
+	Imports      []string
+	TestImports  []string
+	XTestImports []string
+	CgoFiles     []string
+	GoFiles      []string
+}
+
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,TestImports,XTestImports,CgoFiles,GoFiles", "./...")
+	cmd.Dir = root
+	out, err := cmd.Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			t.Fatalf("go list: %v\n%s", err, exit.Stderr)
+		}
+		t.Fatal(err)
+	}
+	var list []pkg
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p pkg
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return list
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, p)
+	}
+}
+
+const root = "../.."
+
+// station returns where in the river the package at path (relative to the
+// module) lies, -1 if nowhere. Folders below a station belong to it.
+func station(path string) int {
+	return slices.IndexFunc(river, func(s string) bool { return path == s || strings.HasPrefix(path, s+"/") })
+}
+
+func TestImportsPointUpstream(t *testing.T) {
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		own := station(name)
+		if own < 0 {
+			t.Errorf("%s: not in the river; where does it stand?", name)
+			continue
+		}
+		for _, imp := range p.Imports {
+			other, ours := strings.CutPrefix(imp, module)
+			if !ours {
+				continue
+			}
+			if s := station(other); s > own {
+				t.Errorf("%s imports %s, which lies downstream", name, other)
+			}
+		}
+	}
+}
+
+func TestLibrariesHaveDoors(t *testing.T) {
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		check := func(imports []string, test bool) {
+			for _, imp := range imports {
+				host, _, _ := strings.Cut(imp, "/")
+				if !strings.Contains(host, ".") || strings.HasPrefix(imp, module) {
+					continue
+				}
+				lib := ""
+				for l := range doors {
+					if imp == l || strings.HasPrefix(imp, l+"/") {
+						lib = l
+					}
+				}
+				if lib == "" {
+					t.Errorf("%s imports %s, for which there is no door", name, imp)
+					continue
+				}
+				if test && slices.Contains(doors[lib], "tests") {
+					continue
+				}
+				if !slices.ContainsFunc(doors[lib], func(d string) bool { return name == d || strings.HasPrefix(name, d+"/") }) {
+					t.Errorf("%s imports %s: the door is %s", name, imp, strings.Join(doors[lib], ", "))
+				}
+			}
+		}
+		check(p.Imports, false)
+		check(append(p.TestImports, p.XTestImports...), true)
+	}
+}
+
+func TestNoCgo(t *testing.T) {
+	for _, p := range packages(t) {
+		if len(p.CgoFiles) > 0 {
+			t.Errorf("%s uses cgo: %s", p.ImportPath, p.CgoFiles)
+		}
+	}
+}
+
+// Unsafe code stays where shared memory, ioctls or views of records need it.
+func TestUnsafeIsContained(t *testing.T) {
+	allowed := []string{"pkg/schema", "pkg/driver", "pkg/ring", "pkg/ring/ringtest", "pkg/event"}
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		if slices.Contains(p.Imports, "unsafe") && !slices.Contains(allowed, name) && !strings.HasPrefix(name, "tests/") {
+			t.Errorf("%s imports unsafe", name)
+		}
+	}
+}
+
+func TestTablesAreFresh(t *testing.T) {
+	cmd := exec.Command("go", "run", "./gen", "-check", "-driver", "../../driver")
+	cmd.Dir = filepath.Join(root, "pkg/schema")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// Maps in prose stay true: every path of this repository that a README names
+// in backquotes exists.
+func TestMapsNameWhatExists(t *testing.T) {
+	inTicks := regexp.MustCompile("`([^`\\s]+)`")
+	known := regexp.MustCompile(`^(pkg|driver|daemon|rules|dkms|packaging|tests)/`)
+	walk(t, func(path string) {
+		if filepath.Base(path) != "README.md" {
+			return
+		}
+		text, err := os.ReadFile(filepath.Join(root, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range inTicks.FindAllStringSubmatch(string(text), -1) {
+			name := strings.TrimRight(m[1], ".,:;")
+			for _, base := range []string{".", filepath.Dir(path)} {
+				if base == "." && !known.MatchString(name) || base != "." && !regexp.MustCompile(`^[\w*{},-]+(/[\w*{},.-]+)*\.(go|c|h|tbl|yaml|txtar|sh|md)$`).MatchString(name) {
+					continue
+				}
+				if !existsSomewhere(name, filepath.Dir(path)) {
+					t.Errorf("%s names %s, which is not there", path, name)
+				}
+				break
+			}
+		}
+	})
+}
+
+// existsSomewhere looks for name, which may hold * and {a,b}, from the root and
+// from dir.
+func existsSomewhere(name, dir string) bool {
+	for _, n := range braces(name) {
+		n, _, _ = strings.Cut(n, ":")
+		found := false
+		for _, base := range []string{root, filepath.Join(root, dir)} {
+			m, err := filepath.Glob(filepath.Join(base, n))
+			found = found || err == nil && len(m) > 0
+		}
+		if !found {
+			return false
+		}
+	}
+	return true
+}
+
+// braces expands the first {a,b} of s, then the next.
+func braces(s string) []string {
+	pre, rest, ok := strings.Cut(s, "{")
+	if !ok {
+		return []string{s}
+	}
+	alts, post, ok := strings.Cut(rest, "}")
+	if !ok {
+		return []string{s}
+	}
+	var out []string
+	for _, a := range strings.Split(alts, ",") {
+		out = append(out, braces(pre+a+post)...)
+	}
+	return out
+}
+
+func TestFilesSayTheirLicence(t *testing.T) {
+	walk(t, func(path string) {
+		want := ""
+		switch filepath.Ext(path) {
+		case ".go":
+			want = "Apache-2.0"
+		case ".c", ".h":
+			want = "Apache-2.0"
+			if strings.HasPrefix(path, "driver/") {
+				want = "GPL-2.0-only OR MIT"
+			}
+		default:
+			return
+		}
+		text, err := os.ReadFile(filepath.Join(root, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.SplitN(string(text), "\n", 4)
+		head := lines[0]
+		if strings.HasPrefix(head, "// Code generated") && len(lines) > 2 {
+			head = lines[2]
+		}
+		if !strings.Contains(head, "SPDX-License-Identifier: "+want) {
+			t.Errorf("%s: first line is %q, want %s", path, head, want)
+		}
+	})
+}
+
+// What the repository says is about the product alone.
+func TestNoTraceOfItsMaking(t *testing.T) {
+	traces := regexp.MustCompile(`/work/(main|shared)|\.\./shared/(hooks|lab)|/tmp/team|\bTODO\b|\bFIXME\b|\bXXX\b`)
+	walk(t, func(path string) {
+		switch filepath.Ext(path) {
+		case ".go", ".c", ".h", ".md", ".tbl", ".yaml", ".sh", ".txtar", "":
+		default:
+			return
+		}
+		if path == "tests/arch/arch_test.go" {
+			return
+		}
+		text, err := os.ReadFile(filepath.Join(root, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range strings.Split(string(text), "\n") {
+			if m := traces.FindString(line); m != "" {
+				t.Errorf("%s:%d: %q", path, i+1, m)
+			}
+		}
+	})
+}
+
+// walk calls f with every file that git would commit, relative to the root.
+func walk(t *testing.T, f func(path string)) {
+	t.Helper()
+	cmd := exec.Command("git", "ls-files", "--cached", "--others", "--exclude-standard")
+	cmd.Dir = root
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("git ls-files: %v", err)
+	}
+	for _, path := range strings.Fields(string(out)) {
+		if _, err := os.Stat(filepath.Join(root, path)); errors.Is(err, fs.ErrNotExist) {
+			continue // deleted, not yet committed
+		}
+		f(path)
+	}
+}

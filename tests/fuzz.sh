@@ -1,0 +1,23 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# Runs every fuzz target for a while each (go test takes one at a time), and
+# closes with their count. What a target finds is kept in its testdata.
+set -u
+time=${1:-5s}
+passed=0 failed=0
+for file in $(grep -rl '^func Fuzz' --include='*_test.go' pkg daemon); do
+	dir=$(dirname "$file")
+	for target in $(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$file"); do
+		if out=$(go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "./$dir" 2>&1); then
+			passed=$((passed + 1))
+			echo "ok   $dir $target: $(echo "$out" | sed -n 's/.*execs: \([0-9]*\).*/\1/p' | tail -1) runs"
+		else
+			failed=$((failed + 1))
+			echo "$out"
+			echo "FAIL $dir $target"
+		fi
+	done
+done
+echo "test-fuzz: $passed passed, $failed failed, 0 skipped"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
