@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef _FALCO_COMPAT_FS_H
+#define _FALCO_COMPAT_FS_H
+
+#include <linux/fs.h>
+#include <linux/rcupdate.h>
+
+/*
+ * A reference to the file in *slot, or NULL. Until 6.6 a file's memory stayed a
+ * file for a grace period, and get_file_rcu() was a macro over the pointer.
+ */
+#ifndef FALCO_HAVE_GET_FILE_RCU_SLOT
+static inline struct file *falco_get_file_rcu(struct file __rcu **slot)
+{
+	struct file *file = rcu_dereference(*slot);
+
+	return file && get_file_rcu(file) ? file : NULL;
+}
+#undef get_file_rcu
+#define get_file_rcu falco_get_file_rcu
+#endif
+
+#ifndef FALCO_HAVE_INODE_GET_CTIME /* 6.6 and some stable trees */
+static inline struct timespec64 inode_get_ctime(const struct inode *inode)
+{
+	return inode->i_ctime;
+}
+#endif
+
+#ifndef FALCO_HAVE_INODE_GET_MTIME /* 6.7 */
+static inline struct timespec64 inode_get_mtime(const struct inode *inode)
+{
+	return inode->i_mtime;
+}
+#endif
+
+/* The owner of a file as its mount shows it. */
+static inline kuid_t file_owner(struct file *file)
+{
+#if defined(FALCO_HAVE_FILE_MNT_IDMAP) /* 6.3 */
+	return vfsuid_into_kuid(i_uid_into_vfsuid(file_mnt_idmap(file), file_inode(file)));
+#elif defined(FALCO_HAVE_FILE_MNT_USER_NS) /* 5.12 */
+	return i_uid_into_mnt(file_mnt_user_ns(file), file_inode(file));
+#else
+	return file_inode(file)->i_uid;
+#endif
+}
+
+#endif /* _FALCO_COMPAT_FS_H */

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef _FALCO_COMPAT_NET_H
+#define _FALCO_COMPAT_NET_H
+
+#include <linux/net.h>
+
+#ifndef FALCO_HAVE_SOCK_FROM_FILE_1 /* 5.11: no separate error */
+static inline struct socket *falco_sock_from_file(struct file *file)
+{
+	int err;
+
+	return sock_from_file(file, &err);
+}
+#define sock_from_file falco_sock_from_file
+#endif
+
+#endif /* _FALCO_COMPAT_NET_H */

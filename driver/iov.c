@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * The caller's iovec arrays and message headers, in both widths.
+ *
+ * Arrays are read a few entries at a time, so that neither the stack nor a
+ * scratch page limits how long they may be; the kernel's own limit does.
+ */
+#include "iov.h"
+
+#include <linux/compiler.h>
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/string.h>
+#include <linux/uio.h>
+
+#include "args.h"
+#include "write.h"
+
+#define BATCH 8 /* entries on the stack */
+
+/* The structures of both kinds of caller, which no kernel header has both of. */
+struct iovec64 {
+	u64 base;
+	u64 len;
+};
+
+struct iovec32 {
+	u32 base;
+	u32 len;
+};
+
+struct msghdr64 {
+	u64 name;
+	u32 namelen;
+	u32 pad0;
+	u64 iov;
+	u64 iovlen;
+	u64 control;
+	u64 controllen;
+	u32 flags;
+	u32 pad1;
+};
+
+struct msghdr32 {
+	u32 name;
+	u32 namelen;
+	u32 iov;
+	u32 iovlen;
+	u32 control;
+	u32 controllen;
+	u32 flags;
+};
+
+bool falco_msghdr_read(struct falco_frame *f, const struct falco_call *c, u64 uptr,
+		       struct falco_msghdr *hdr)
+{
+	struct msghdr64 h64;
+	struct msghdr32 h32;
+
+	memset(hdr, 0, sizeof(*hdr));
+	hdr->iov.compat = c->compat;
+	if (c->compat) {
+		if (!falco_read_user(f, &h32, uptr, sizeof(h32)))
+			return false;
+		hdr->name = h32.name;
+		hdr->namelen = h32.namelen;
+		hdr->iov.base = h32.iov;
+		hdr->iov.count = h32.iovlen;
+		hdr->control = h32.control;
+		hdr->controllen = h32.controllen;
+	} else {
+		if (!falco_read_user(f, &h64, uptr, sizeof(h64)))
+			return false;
+		hdr->name = h64.name;
+		hdr->namelen = h64.namelen;
+		hdr->iov.base = h64.iov;
+		hdr->iov.count = h64.iovlen;
+		hdr->control = h64.control;
+		hdr->controllen = h64.controllen;
+	}
+	return true;
+}
+
+/*
+ * Entries [first, first + n) of the array, widened; returns how many could be
+ * read, at most BATCH. The kernel takes no more than UIO_MAXIOV in all.
+ */
+static u32 read_batch(struct falco_frame *f, const struct falco_iov *iov, u32 first,
+		      struct iovec64 batch[BATCH])
+{
+	struct iovec32 narrow[BATCH];
+	u64 count = min_t(u64, iov->count, UIO_MAXIOV);
+	u32 i, n;
+
+	if (!iov->base || first >= count)
+		return 0;
+	n = min_t(u64, count - first, BATCH);
+	if (!iov->compat)
+		return falco_read_user(f, batch, iov->base + first * sizeof(*batch),
+				       n * sizeof(*batch)) ? n : 0;
+
+	if (!falco_read_user(f, narrow, iov->base + first * sizeof(*narrow),
+			     n * sizeof(*narrow)))
+		return 0;
+	for (i = 0; i < n; i++) {
+		batch[i].base = narrow[i].base;
+		batch[i].len = narrow[i].len;
+	}
+	return n;
+}
+
+u32 falco_iov_size(struct falco_frame *f, const struct falco_iov *iov)
+{
+	struct iovec64 batch[BATCH];
+	u32 first, i, n;
+	u64 sum = 0;
+
+	for (first = 0; (n = read_batch(f, iov, first, batch)); first += n) {
+		for (i = 0; i < n; i++) {
+			if (batch[i].len > U32_MAX - sum)
+				return U32_MAX;
+			sum += batch[i].len;
+		}
+	}
+	return sum;
+}
+
+/* Read @n bytes page by page, so that a fault costs only what lies behind it. */
+static u32 read_pages(struct falco_frame *f, u8 *dst, u64 uptr, u32 n)
+{
+	u32 done = 0, step;
+
+	while (done < n) {
+		step = min_t(u32, n - done, PAGE_SIZE - offset_in_page(uptr + done));
+		if (!falco_read_user(f, dst + done, uptr + done, step))
+			break;
+		done += step;
+	}
+	return done;
+}
+
+void falco_write_iov(struct falco_frame *f, const struct falco_iov *iov, u64 max)
+{
+	struct iovec64 batch[BATCH];
+	u32 first, i, n, want, got, room, len = 0;
+	u8 *p = falco_param_begin(f, &room);
+
+	max = min_t(u64, max, f->snaplen);
+	room = min_t(u64, room, max);
+	for (first = 0; len < room && (n = read_batch(f, iov, first, batch)); first += n) {
+		for (i = 0; i < n && len < room; i++) {
+			want = min_t(u64, batch[i].len, room - len);
+			got = read_pages(f, p + len, batch[i].base, want);
+			len += got;
+			if (got < want)
+				goto out;
+		}
+	}
+out:
+	falco_param_end(f, len);
+}

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Questions to a struct sock. Only fields are read, never ->getname(), which
+ * takes the socket's lock.
+ */
+#include "sock.h"
+
+#include <linux/file.h>
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <linux/ipv6.h>
+#include <linux/net.h>
+#include <linux/random.h>
+#include <linux/siphash.h>
+#include <linux/socket.h>
+#include <linux/uaccess.h>
+#include <linux/un.h>
+#include <net/af_unix.h>
+#include <net/inet_sock.h>
+#include <net/sock.h>
+
+#include "compat/net.h"
+#include "file.h"
+#include "schema_gen.h"
+#include "write.h"
+
+/* An inet6 address without its scope, which old callers leave out. */
+#define SIN6_MIN offsetof(struct sockaddr_in6, sin6_scope_id)
+
+/* The longest tuple: family, two ids, a path and its NUL. */
+#define TUPLE_MAX (1 + 8 + 8 + UNIX_PATH_MAX + 1)
+
+/* One end of an internet connection, as it stands in a tuple. */
+struct endpoint {
+	u8 addr[16];
+	u16 port;
+};
+
+/* An address out of the caller's memory. */
+struct user_addr {
+	u32 len; /* 0: there is none */
+	union {
+		struct sockaddr_storage storage;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+		struct sockaddr_un un;
+	};
+};
+
+static siphash_key_t endpoint_key;
+
+void falco_sock_init(void)
+{
+	get_random_bytes(&endpoint_key, sizeof(endpoint_key));
+}
+
+static u64 endpoint_id(const void *sk)
+{
+	u64 id;
+
+	if (!sk)
+		return 0;
+	id = siphash_1u64((unsigned long)sk, &endpoint_key);
+	return id ? id : 1;
+}
+
+static void read_addr(struct falco_frame *f, struct user_addr *addr, u64 uptr, u64 len)
+{
+	len = min_t(u64, (u32)len, sizeof(addr->storage));
+	addr->len = 0;
+	memset(&addr->storage, 0, sizeof(addr->storage));
+	if (uptr && len >= sizeof(sa_family_t) && falco_read_user(f, &addr->storage, uptr, len))
+		addr->len = len;
+}
+
+/* Pieces of a value; each returns the bytes that it wrote. */
+
+static u32 put_port(u8 *p, u16 port)
+{
+	p[0] = port;
+	p[1] = port >> 8;
+	return sizeof(port);
+}
+
+static u32 put_id(u8 *p, u64 id)
+{
+	memcpy(p, &id, sizeof(id));
+	return sizeof(id);
+}
+
+/*
+ * A name in a unix socket's address of @len bytes, family included. Abstract
+ * names lose their leading NUL: the schema has no place to tell.
+ */
+static u32 put_unix_path(u8 *p, const char *path, u32 len)
+{
+	u32 n;
+
+	len = min_t(u32, len - min_t(u32, len, offsetof(struct sockaddr_un, sun_path)),
+		    UNIX_PATH_MAX);
+	if (len && !path[0]) {
+		path++;
+		len--;
+	}
+	n = strnlen(path, len);
+	memcpy(p, path, n);
+	p[n] = '\0';
+	return n + 1;
+}
+
+void falco_write_sockaddr(struct falco_frame *f, u64 uptr, u64 len)
+{
+	struct user_addr addr;
+	u32 room, n = 0;
+	u8 *p;
+
+	read_addr(f, &addr, uptr, len);
+	p = falco_param_begin(f, &room);
+	switch (addr.len ? addr.storage.ss_family : AF_UNSPEC) {
+	case AF_INET:
+		if (addr.len < sizeof(addr.in))
+			break;
+		p[n++] = FALCO_AF_INET;
+		memcpy(p + n, &addr.in.sin_addr, 4);
+		n += 4;
+		n += put_port(p + n, ntohs(addr.in.sin_port));
+		break;
+	case AF_INET6:
+		if (addr.len < SIN6_MIN)
+			break;
+		p[n++] = FALCO_AF_INET6;
+		memcpy(p + n, &addr.in6.sin6_addr, 16);
+		n += 16;
+		n += put_port(p + n, ntohs(addr.in6.sin6_port));
+		break;
+	case AF_UNIX:
+		p[n++] = FALCO_AF_UNIX;
+		n += put_unix_path(p + n, addr.un.sun_path, addr.len);
+		break;
+	}
+	falco_param_end(f, n);
+}
+
+/* The end of the tuple that the caller named, if the socket knows no better. */
+static void endpoint_of_user(struct endpoint *end, const struct user_addr *addr, u16 family)
+{
+	if (!addr->len || addr->storage.ss_family != family)
+		return;
+	if (family == AF_INET && addr->len >= sizeof(addr->in)) {
+		memcpy(end->addr, &addr->in.sin_addr, 4);
+		end->port = ntohs(addr->in.sin_port);
+	} else if (family == AF_INET6 && addr->len >= SIN6_MIN) {
+		memcpy(end->addr, &addr->in6.sin6_addr, 16);
+		end->port = ntohs(addr->in6.sin6_port);
+	}
+}
+
+static u32 put_inet(u8 *p, const struct sock *sk, const struct user_addr *addr,
+		    enum falco_direction direction)
+{
+	const struct inet_sock *inet = inet_sk(sk);
+	struct endpoint local = {}, peer = {};
+	const struct endpoint *src, *dst;
+	__be32 ip;
+	u32 n = 0;
+
+	ip = READ_ONCE(inet->inet_rcv_saddr);
+	if (!ip)
+		ip = READ_ONCE(inet->inet_saddr);
+	memcpy(local.addr, &ip, 4);
+	local.port = ntohs(READ_ONCE(inet->inet_sport));
+	peer.port = ntohs(READ_ONCE(inet->inet_dport));
+	if (peer.port) {
+		ip = READ_ONCE(inet->inet_daddr);
+		memcpy(peer.addr, &ip, 4);
+	} else {
+		endpoint_of_user(&peer, addr, AF_INET);
+	}
+
+	src = direction == FALCO_OUTBOUND ? &local : &peer;
+	dst = direction == FALCO_OUTBOUND ? &peer : &local;
+	p[n++] = FALCO_AF_INET;
+	memcpy(p + n, src->addr, 4);
+	n += 4;
+	n += put_port(p + n, src->port);
+	memcpy(p + n, dst->addr, 4);
+	n += 4;
+	n += put_port(p + n, dst->port);
+	return n;
+}
+
+#if IS_ENABLED(CONFIG_IPV6)
+
+static u32 put_inet6(u8 *p, const struct sock *sk, const struct user_addr *addr,
+		     enum falco_direction direction)
+{
+	const struct inet_sock *inet = inet_sk(sk);
+	struct endpoint local = {}, peer = {};
+	const struct endpoint *src, *dst;
+	const struct ipv6_pinfo *np;
+	u32 n = 0;
+
+	memcpy(local.addr, &sk->sk_v6_rcv_saddr, 16);
+	if (!memchr_inv(local.addr, 0, 16)) {
+		np = READ_ONCE(inet->pinet6);
+		if (np)
+			memcpy(local.addr, &np->saddr, 16);
+	}
+	local.port = ntohs(READ_ONCE(inet->inet_sport));
+	peer.port = ntohs(READ_ONCE(inet->inet_dport));
+	if (peer.port)
+		memcpy(peer.addr, &sk->sk_v6_daddr, 16);
+	else
+		endpoint_of_user(&peer, addr, AF_INET6);
+
+	src = direction == FALCO_OUTBOUND ? &local : &peer;
+	dst = direction == FALCO_OUTBOUND ? &peer : &local;
+	p[n++] = FALCO_AF_INET6;
+	memcpy(p + n, src->addr, 16);
+	n += 16;
+	n += put_port(p + n, src->port);
+	memcpy(p + n, dst->addr, 16);
+	n += 16;
+	n += put_port(p + n, dst->port);
+	return n;
+}
+
+#else
+
+static u32 put_inet6(u8 *p, const struct sock *sk, const struct user_addr *addr,
+		     enum falco_direction direction)
+{
+	return 0;
+}
+
+#endif
+
+/* The socket's own name. An address, once set, stays until the socket goes. */
+static u32 put_own_name(u8 *p, struct sock *sk)
+{
+	struct unix_address *addr = smp_load_acquire(&unix_sk(sk)->addr);
+
+	if (!addr)
+		return 0;
+	return put_unix_path(p, addr->name->sun_path, addr->len);
+}
+
+/*
+ * The name of @sk's peer. unix_peer_get() would take the state lock, and
+ * without it the peer can be freed while we look. So nothing of the peer is
+ * dereferenced: its memory is copied without trust (nofault) and the copy is
+ * thrown away unless @sk, which holds a reference to its peer, still points at
+ * the same one afterwards.
+ */
+static u32 put_peer_name(u8 *p, struct sock *sk)
+{
+	struct sock *peer = READ_ONCE(unix_sk(sk)->peer);
+	struct unix_address *addr;
+	char path[UNIX_PATH_MAX];
+	int len;
+
+	if (!peer ||
+	    copy_from_kernel_nofault(&addr, &unix_sk(peer)->addr, sizeof(addr)) || !addr ||
+	    copy_from_kernel_nofault(&len, &addr->len, sizeof(len)))
+		return 0;
+	len = clamp_t(int, len, 0, sizeof(struct sockaddr_un));
+	if (len <= offsetof(struct sockaddr_un, sun_path) ||
+	    copy_from_kernel_nofault(path, addr->name->sun_path,
+				     len - offsetof(struct sockaddr_un, sun_path)))
+		return 0;
+	smp_rmb(); /* the copies come before the look at the peer below */
+	if (READ_ONCE(unix_sk(sk)->peer) != peer)
+		return 0;
+	return put_unix_path(p, path, len);
+}
+
+/* The destination's id stands first, and the path is the destination's. */
+static u32 put_unix(u8 *p, struct sock *sk, const struct user_addr *addr,
+		    enum falco_direction direction)
+{
+	u64 self = endpoint_id(sk);
+	u64 peer = endpoint_id(READ_ONCE(unix_sk(sk)->peer));
+	u32 n = 0, path;
+
+	p[n++] = FALCO_AF_UNIX;
+	if (direction == FALCO_OUTBOUND) {
+		n += put_id(p + n, peer);
+		n += put_id(p + n, self);
+		path = put_peer_name(p + n, sk);
+	} else {
+		n += put_id(p + n, self);
+		n += put_id(p + n, peer);
+		path = put_own_name(p + n, sk);
+	}
+	if (path <= 1 && addr->len && addr->storage.ss_family == AF_UNIX)
+		path = put_unix_path(p + n, addr->un.sun_path, addr->len);
+	if (!path)
+		p[n + path++] = '\0';
+	return n + path;
+}
+
+/* The sock of @file, if it is one; lives as long as the reference to @file. */
+static struct sock *file_sock(struct file *file)
+{
+	struct socket *sock = file ? sock_from_file(file) : NULL;
+
+	return sock ? READ_ONCE(sock->sk) : NULL;
+}
+
+void falco_write_socktuple(struct falco_frame *f, s64 fd,
+			   enum falco_direction direction, u64 uptr, u64 len)
+{
+	struct file *file = falco_file_get(fd);
+	struct sock *sk = file_sock(file);
+	struct user_addr addr;
+	u32 room, n = 0;
+	u8 *p;
+
+	read_addr(f, &addr, uptr, len);
+	p = falco_param_begin(f, &room);
+	BUILD_BUG_ON(TUPLE_MAX > 256); /* what falco_param_begin() promises */
+	switch (sk ? READ_ONCE(sk->sk_family) : AF_UNSPEC) {
+	case AF_INET:
+		n = put_inet(p, sk, &addr, direction);
+		break;
+	case AF_INET6:
+		n = put_inet6(p, sk, &addr, direction);
+		break;
+	case AF_UNIX:
+		n = put_unix(p, sk, &addr, direction);
+		break;
+	}
+	falco_param_end(f, n);
+	if (file)
+		fput(file);
+}
+
+void falco_sock_backlog(s64 fd, struct falco_backlog *backlog)
+{
+	struct file *file = falco_file_get(fd);
+	struct sock *sk = file_sock(file);
+
+	memset(backlog, 0, sizeof(*backlog));
+	if (sk) {
+		backlog->len = READ_ONCE(sk->sk_ack_backlog);
+		backlog->max = READ_ONCE(sk->sk_max_ack_backlog);
+	}
+	if (file)
+		fput(file);
+}
+
+void falco_sock_pair(s64 fd, u64 *id, u64 *peer)
+{
+	struct file *file = falco_file_get(fd);
+	struct sock *sk = file_sock(file);
+
+	*id = 0;
+	*peer = 0;
+	if (sk && READ_ONCE(sk->sk_family) == AF_UNIX) {
+		*id = endpoint_id(sk);
+		*peer = endpoint_id(READ_ONCE(unix_sk(sk)->peer));
+	}
+	if (file)
+		fput(file);
+}
