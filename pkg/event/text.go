@@ -8,7 +8,6 @@ import (
 	"math"
 	"net/netip"
 	"strconv"
-	"time"
 
 	"github.com/falco-go/falco/pkg/schema"
 )
@@ -247,11 +246,6 @@ func appendRaw(buf []byte, typ schema.ParamType, format schema.Format, p []byte)
 		return strconv.AppendInt(buf, signed, 10)
 	}
 	return strconv.AppendUint(buf, num, 10)
-}
-
-// AppendDateTime appends ns since the epoch as local date and time.
-func AppendDateTime(buf []byte, ns uint64) []byte {
-	return time.Unix(int64(ns/1e9), int64(ns%1e9)).AppendFormat(buf, "2006-01-02 15:04:05.000000000")
 }
 
 // appendHex appends n in upper-case digits without a prefix.

@@ -68,7 +68,7 @@ const (
 	JSONNum                        // its JSON form is Value.Num although it is text (evt.time)
 	AtMost                         // "=" holds if the value is at most the literal, no other operator (evt.around)
 	HostName                       // compare Value.IP with the addresses of a name (fd.sip.name)
-	NotYet                         // known, but nothing computes it yet: it never has a value
+	NotYet                         // known, but not computed yet: no value, or only that of host processes
 )
 
 // Has reports whether all of x are set.
@@ -81,7 +81,10 @@ type Arg struct {
 	Index int // of an ArgIndex argument; -1 if none
 	Data  any // what Bind keeps for Get
 
-	buf []byte // for texts that have to be composed; see Ref
+	buf  []byte // for texts that have to be composed; see Ref
+	tail []byte // for texts that are made from one in buf
+	cuts []int  // where buf is cut into several texts
+	last uint64 // for fields that count by themselves (Stateful)
 }
 
 // Ref is a field with its argument: what a condition or an output names.
