@@ -633,7 +633,7 @@ u32 falco_map(enum falco_map map, u64 host)
 
 	if (!maps[map].bits) {
 		for (; r < end; r++)
-			if (host == r->value)
+			if ((u32)host == r->value) /* an int, whatever the register's upper half holds */
 				return r->gives;
 		return maps[map].otherwise;
 	}
