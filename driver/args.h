@@ -6,10 +6,16 @@
 #ifndef _FALCO_ARGS_H
 #define _FALCO_ARGS_H
 
+#include <linux/compat.h>
+#include <linux/nospec.h>
+#include <linux/sched.h>
 #include <linux/types.h>
 
+#include <asm/syscall.h>
+
+#include "schema_gen.h"
+
 struct linux_binprm;
-struct pt_regs;
 struct task_struct;
 
 struct falco_call {
@@ -34,22 +40,56 @@ enum falco_abi {
 	FALCO_ABIS
 };
 
-/* Numbers that the gate's bitmaps cover; the last stands for all beyond. */
-#define FALCO_NR_MAX 512
+/* Stands for all numbers that the tables don't cover; never a call of its own. */
+#define FALCO_NR_OTHER (FALCO_NR_MAX - 1)
+
+#ifdef CONFIG_X86_64
+u32 falco_args_x32_nr(u32 nr);
+
+/* The row of the call that socketcall(@call) stands for, NULL if there is none. */
+const struct falco_syscall_desc *falco_args_socketcall(unsigned int call);
+#endif
 
 /*
  * falco_args_nr() - the current system call's number and table.
  *
- * Returns the caller's own number, cut to FALCO_NR_MAX - 1, with the x32 bit
- * taken off; negative if the task is in no system call. Reads registers only.
+ * Returns an index of the table of *@abi, FALCO_NR_OTHER for what is beyond it,
+ * or a negative number if the task is in no system call. This is all that an
+ * unwanted call pays for beside the gate's bit, hence inline: registers only.
  */
-int falco_args_nr(struct pt_regs *regs, enum falco_abi *abi);
+static __always_inline int falco_args_nr(struct pt_regs *regs, enum falco_abi *abi)
+{
+	int nr = syscall_get_nr(current, regs);
+
+	*abi = FALCO_ABI_NATIVE;
+#ifdef CONFIG_X86_64
+	if (unlikely(in_ia32_syscall()))
+		*abi = FALCO_ABI_IA32;
+	else if (unlikely(nr >= FALCO_NR_MAX))
+		nr = falco_args_x32_nr(nr);
+#elif defined(CONFIG_COMPAT)
+	if (unlikely(is_compat_task()))
+		return FALCO_NR_OTHER;
+#endif
+	if (unlikely(nr >= FALCO_NR_MAX))
+		return FALCO_NR_OTHER;
+	return nr < 0 ? nr : array_index_nospec(nr, FALCO_NR_MAX);
+}
 
 /*
  * falco_args_get() - fill @c from the registers of the current system call.
  *
- * Sets everything but ret. May read user memory (socketcall), never faults.
+ * @nr and @abi are falco_args_nr()'s. Sets everything but ret and returns the
+ * call's row, which for a socketcall is that of the call inside. May read user
+ * memory, never faults.
  */
-void falco_args_get(struct falco_call *c, struct pt_regs *regs);
+const struct falco_syscall_desc *falco_args_get(struct falco_call *c, struct pt_regs *regs, int nr,
+						enum falco_abi abi);
+
+/* What the call returned, sign-extended for 32-bit callers. */
+s64 falco_args_ret(const struct falco_call *c, long ret);
+
+/* Once, before any hook is attached. */
+void falco_args_init(void);
 
 #endif /* _FALCO_ARGS_H */

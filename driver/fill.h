@@ -7,8 +7,10 @@
  * sleep, take a lock that can sleep, fault, or print. What it cannot find out
  * it writes as absent; the event goes out all the same.
  *
- * The falco_fill_<event>() prototypes are in schema_gen.h: an event without its
- * filler does not link, and a filler without its event warns.
+ * falco_fill_t and the falco_fill_<event>() prototypes are in schema_gen.h: an
+ * event without its filler does not link, and a filler without its event warns.
+ * falco_fill_auto() walks the event's rows of events.tbl; it serves every event
+ * that is marked "auto" there.
  */
 #ifndef _FALCO_FILL_H
 #define _FALCO_FILL_H
@@ -16,11 +18,6 @@
 #include "args.h"
 #include "write.h"
 
-typedef void (*falco_fill_t)(struct falco_frame *f, const struct falco_call *c);
-
 #include "schema_gen.h"
-
-/* Walks the event's rows in events.tbl; serves every event marked "auto". */
-void falco_fill_auto(struct falco_frame *f, const struct falco_call *c);
 
 #endif /* _FALCO_FILL_H */

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+#ifndef _FALCO_COMPAT_UACCESS_H
+#define _FALCO_COMPAT_UACCESS_H
+
+#include <linux/errno.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+
+#ifndef FALCO_HAVE_COPY_FROM_USER_NOFAULT /* 5.8 */
+#ifdef FALCO_HAVE_ACCESS_OK_2 /* 5.0 */
+#define user_range_ok(p, n) access_ok(p, n)
+#else
+#define user_range_ok(p, n) access_ok(VERIFY_READ, p, n)
+#endif
+
+static inline long copy_from_user_nofault(void *dst, const void __user *src, size_t size)
+{
+	mm_segment_t fs = get_fs();
+	long left = size;
+
+	set_fs(USER_DS);
+	if (user_range_ok(src, size)) {
+		pagefault_disable();
+		left = __copy_from_user_inatomic(dst, src, size);
+		pagefault_enable();
+	}
+	set_fs(fs);
+	return left ? -EFAULT : 0;
+}
+#endif
+
+#ifndef FALCO_HAVE_COPY_STRUCT_FROM_USER /* 5.4 */
+static inline int copy_struct_from_user(void *dst, size_t ksize, const void __user *src, size_t usize)
+{
+	size_t size = min(ksize, usize);
+	size_t at;
+	u8 byte;
+
+	for (at = size; at < usize; at++) {
+		if (get_user(byte, (const u8 __user *)src + at))
+			return -EFAULT;
+		if (byte)
+			return -E2BIG;
+	}
+	memset(dst + size, 0, ksize - size);
+	return copy_from_user(dst, src, size) ? -EFAULT : 0;
+}
+#endif
+
+#endif /* _FALCO_COMPAT_UACCESS_H */

@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Who is listening, and to what. See consumer.h for the life of a consumer.
+ */
+#include "consumer.h"
+
+#include <linux/cpu.h>
+#include <linux/cpuhotplug.h>
+#include <linux/err.h>
+#include <linux/kernel.h>
+#include <linux/log2.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "compat/rcupdate.h"
+#include "gate.h"
+#include "probe.h"
+#include "record.h"
+
+static uint default_ring_bytes = FALCO_RING_DEF_BYTES;
+module_param_named(ring_bytes, default_ring_bytes, uint, 0444);
+MODULE_PARM_DESC(ring_bytes, "bytes of one CPU's ring, for consumers that don't say (a power of two)");
+
+DEFINE_MUTEX(falco_lock);
+DEFINE_MUTEX(falco_rings_lock);
+
+static LIST_HEAD(consumers);         /* falco_rings_lock */
+static LIST_HEAD(started_consumers); /* falco_lock */
+static struct workqueue_struct *reaper;
+static int hotplug_state;
+
+/* ---- life ---- */
+
+struct falco_consumer *falco_consumer_alloc(void)
+{
+	struct falco_consumer *c = kzalloc(sizeof(*c), GFP_KERNEL);
+	static const struct falco_filter nothing;
+
+	if (!c)
+		return NULL;
+	init_waitqueue_head(&c->wait);
+	INIT_LIST_HEAD(&c->started_list);
+	INIT_LIST_HEAD(&c->list);
+	c->rings = kcalloc(nr_cpu_ids, sizeof(*c->rings), GFP_KERNEL);
+	c->last_gate = falco_gate_alloc();
+	c->selection = falco_selection_alloc(&nothing);
+	if (!c->rings || !c->last_gate || IS_ERR(c->selection)) {
+		if (!IS_ERR(c->selection))
+			falco_selection_free(c->selection);
+		falco_gate_free(c->last_gate);
+		kfree(c->rings);
+		kfree(c);
+		return NULL;
+	}
+	mutex_lock(&falco_rings_lock);
+	list_add_tail(&c->list, &consumers);
+	mutex_unlock(&falco_rings_lock);
+	return c;
+}
+
+static void free_rings(struct falco_consumer *c)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		falco_ring_free(c->rings[cpu]);
+		c->rings[cpu] = NULL;
+	}
+}
+
+static void free_work(struct work_struct *work)
+{
+	struct falco_consumer *c = container_of(work, struct falco_consumer, work);
+
+	free_rings(c);
+	falco_gate_free(c->last_gate);
+	falco_selection_free(c->selection);
+	kfree(c->rings);
+	kfree(c);
+}
+
+/* A grace period after the last gate that named it; freeing rings sleeps, so go on elsewhere. */
+static void free_rcu(struct rcu_head *rcu)
+{
+	struct falco_consumer *c = container_of(rcu, struct falco_consumer, rcu);
+
+	INIT_WORK(&c->work, free_work);
+	queue_work(reaper, &c->work);
+}
+
+/* ---- the gate ---- */
+
+/* Publish a gate for all that are started, made in @g, and hook what it needs. */
+static int reopen_gate(struct falco_gate *g)
+{
+	struct falco_consumer *c;
+	u32 hooks;
+
+	lockdep_assert_held(&falco_lock);
+	list_for_each_entry(c, &started_consumers, started_list) {
+		if (!falco_gate_add(g, c, c->selection)) {
+			falco_gate_free(g);
+			return -EBUSY;
+		}
+	}
+	hooks = g->hooks;
+	falco_gate_publish(g);
+	return falco_probe_set(hooks);
+}
+
+static void stop_with(struct falco_consumer *c, struct falco_gate *g)
+{
+	unsigned int cpu;
+
+	list_del_init(&c->started_list);
+	c->started = false;
+	c->stopped = true;
+	for_each_possible_cpu(cpu)
+		c->rings[cpu]->hooks += per_cpu(falco_hook_calls, cpu) - c->rings[cpu]->hooks_base;
+	reopen_gate(g); /* fewer listeners, fewer hooks: cannot fail */
+	wake_up_interruptible_poll(&c->wait, EPOLLHUP);
+}
+
+void falco_consumer_release(struct falco_consumer *c)
+{
+	mutex_lock(&falco_lock);
+	if (c->started) {
+		stop_with(c, c->last_gate);
+		c->last_gate = NULL;
+	}
+	mutex_unlock(&falco_lock);
+	mutex_lock(&falco_rings_lock);
+	list_del(&c->list);
+	mutex_unlock(&falco_rings_lock);
+	call_rcu(&c->rcu, free_rcu);
+}
+
+int falco_consumer_start(struct falco_consumer *c)
+{
+	struct falco_gate *g = falco_gate_alloc();
+	unsigned int cpu;
+	int err;
+
+	if (!g)
+		return -ENOMEM;
+	mutex_lock(&falco_lock);
+	if (c->started || !c->ring_bytes) {
+		err = c->started ? -EALREADY : -ENXIO;
+		falco_gate_free(g);
+		goto out;
+	}
+	for_each_possible_cpu(cpu)
+		c->rings[cpu]->hooks_base = per_cpu(falco_hook_calls, cpu);
+	list_add_tail(&c->started_list, &started_consumers);
+	c->started = true;
+	c->stopped = false;
+	err = reopen_gate(g);
+	if (err) {
+		/* As it was before; last_gate is for this, too. A next try needs a new one. */
+		g = c->last_gate;
+		c->last_gate = NULL;
+		stop_with(c, g);
+		c->stopped = false;
+	}
+out:
+	if (!c->last_gate)
+		c->last_gate = falco_gate_alloc();
+	mutex_unlock(&falco_lock);
+	return err;
+}
+
+int falco_consumer_stop(struct falco_consumer *c)
+{
+	struct falco_gate *g = falco_gate_alloc();
+
+	if (!g)
+		return -ENOMEM;
+	mutex_lock(&falco_lock);
+	if (c->started)
+		stop_with(c, g);
+	else
+		falco_gate_free(g);
+	mutex_unlock(&falco_lock);
+	return 0;
+}
+
+int falco_consumer_select(struct falco_consumer *c, const struct falco_filter *filter)
+{
+	struct falco_selection *s = falco_selection_alloc(filter);
+	struct falco_selection *old;
+	struct falco_gate *g;
+	int err = 0;
+
+	if (IS_ERR(s))
+		return PTR_ERR(s);
+	g = falco_gate_alloc();
+	if (!g) {
+		falco_selection_free(s);
+		return -ENOMEM;
+	}
+	mutex_lock(&falco_lock);
+	old = c->selection;
+	c->selection = s;
+	if (c->started)
+		err = reopen_gate(g);
+	else
+		falco_gate_free(g);
+	mutex_unlock(&falco_lock);
+	falco_selection_free(old); /* no gate names it any more */
+	return err;
+}
+
+/* ---- rings ---- */
+
+static int configure_locked(struct falco_consumer *c, u32 ring_bytes, u32 watermark)
+{
+	unsigned int cpu;
+	int err;
+
+	lockdep_assert_held(&falco_rings_lock);
+	if (atomic_read(&c->mappings))
+		return -EBUSY;
+	c->ring_bytes = 0;
+	free_rings(c);
+	c->generation++;
+	for_each_possible_cpu(cpu) {
+		c->rings[cpu] = falco_ring_alloc(cpu, &c->wait);
+		if (!c->rings[cpu])
+			goto err_memory;
+	}
+	for_each_online_cpu(cpu) {
+		err = falco_ring_map(c->rings[cpu], cpu, ring_bytes, watermark, c->generation);
+		if (err)
+			goto err_memory;
+	}
+	c->ring_bytes = ring_bytes;
+	c->watermark = watermark;
+	return 0;
+
+err_memory:
+	free_rings(c);
+	return -ENOMEM;
+}
+
+int falco_consumer_configure(struct falco_consumer *c, const struct falco_config *config)
+{
+	u32 ring_bytes = config->ring_bytes ? config->ring_bytes : default_ring_bytes;
+	u32 watermark = config->watermark ? config->watermark : ring_bytes / 4;
+	u32 snaplen = config->snaplen ? config->snaplen : FALCO_SNAPLEN_DEF;
+	int err;
+
+	if (config->flags || config->reserved)
+		return -EINVAL;
+	if (!is_power_of_2(ring_bytes) || ring_bytes < FALCO_RING_MIN_BYTES || ring_bytes < PAGE_SIZE ||
+	    ring_bytes > FALCO_RING_MAX_BYTES || watermark > ring_bytes || snaplen > FALCO_SNAPLEN_MAX)
+		return -EINVAL;
+
+	mutex_lock(&falco_lock);
+	if (c->started) {
+		err = -EBUSY;
+		goto out;
+	}
+	synchronize_rcu(); /* hooks that still saw it started are done with its rings */
+	cpus_read_lock();  /* no CPU comes up between the rings of all that are */
+	mutex_lock(&falco_rings_lock);
+	err = configure_locked(c, ring_bytes, watermark);
+	if (!err)
+		c->snaplen = snaplen;
+	mutex_unlock(&falco_rings_lock);
+	cpus_read_unlock();
+out:
+	mutex_unlock(&falco_lock);
+	return err;
+}
+
+/* A CPU is about to come up, or the module is: what it needs exists before its first event. */
+static int prepare_cpu(unsigned int cpu)
+{
+	struct falco_consumer *c;
+	unsigned int other;
+
+	/* Whatever fails is counted (no_memory, no_ring); the CPU comes up all the same. */
+	falco_record_prepare(cpu);
+	mutex_lock(&falco_rings_lock);
+	list_for_each_entry(c, &consumers, list) {
+		if (!c->ring_bytes || c->rings[cpu]->data)
+			continue;
+		if (falco_ring_map(c->rings[cpu], cpu, c->ring_bytes, c->watermark, c->generation + 1))
+			continue;
+		c->generation++;
+		for_each_possible_cpu(other)
+			if (c->rings[other]->control)
+				WRITE_ONCE(c->rings[other]->control->generation, c->generation);
+	}
+	mutex_unlock(&falco_rings_lock);
+	return 0;
+}
+
+/* ---- questions ---- */
+
+void falco_consumer_info(struct falco_consumer *c, struct falco_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	info->size = sizeof(*info);
+	info->abi_version = FALCO_ABI_VERSION;
+	info->api_version = (u64)FALCO_API_MAJOR << 44 | FALCO_API_MINOR << 24 | FALCO_API_PATCH;
+	info->schema_version = (u64)FALCO_SCHEMA_MAJOR << 44 | FALCO_SCHEMA_MINOR << 24 | FALCO_SCHEMA_PATCH;
+	info->page_size = PAGE_SIZE;
+	info->cpus = nr_cpu_ids;
+	mutex_lock(&falco_lock);
+	info->started = c->started;
+	mutex_lock(&falco_rings_lock);
+	info->ring_bytes = c->ring_bytes;
+	info->watermark = c->watermark;
+	info->generation = c->generation;
+	mutex_unlock(&falco_rings_lock);
+	mutex_unlock(&falco_lock);
+}
+
+/*
+ * What happened before is read before what came of it: produced last. So the
+ * books of a running consumer can show an event that is on its way, but never
+ * an outcome without its event; those of a stopped one balance.
+ */
+static void read_books(struct falco_ring *r, struct falco_stats *stats, struct falco_count *counts)
+{
+	unsigned int i, cause;
+
+	stats->published = READ_ONCE(r->published);
+	for (i = 0; i < FALCO_EV_MAX; i++) {
+		for (cause = 0; cause < FALCO_LOST_CAUSES; cause++) {
+			counts[i].lost[cause] = READ_ONCE(r->counts[i].lost[cause]);
+			stats->lost[cause] += counts[i].lost[cause];
+		}
+	}
+	smp_rmb();
+	for (i = 0; i < FALCO_EV_MAX; i++) {
+		counts[i].produced = READ_ONCE(r->counts[i].produced);
+		stats->produced += counts[i].produced;
+	}
+}
+
+int falco_consumer_stats(struct falco_consumer *c, struct falco_stats *stats, struct falco_count *counts)
+{
+	u32 cpu = stats->cpu;
+	struct falco_ring *r;
+	int err = 0;
+
+	memset(stats->lost, 0, sizeof(stats->lost));
+	stats->produced = 0;
+	mutex_lock(&falco_lock);
+	if (cpu >= nr_cpu_ids || !cpu_possible(cpu)) {
+		err = -EINVAL;
+	} else if (!c->ring_bytes) {
+		err = -ENXIO;
+	} else {
+		r = c->rings[cpu];
+		read_books(r, stats, counts);
+		stats->hooks = r->hooks + (c->started ? per_cpu(falco_hook_calls, cpu) - r->hooks_base : 0);
+	}
+	mutex_unlock(&falco_lock);
+	return err;
+}
+
+bool falco_consumer_ready(struct falco_consumer *c)
+{
+	bool ready = false;
+	unsigned int cpu;
+
+	mutex_lock(&falco_rings_lock); /* configure frees rings */
+	for_each_possible_cpu(cpu)
+		if (c->rings[cpu] && falco_ring_ready(c->rings[cpu]))
+			ready = true;
+	mutex_unlock(&falco_rings_lock);
+	return ready;
+}
+
+/* ---- the module's own ladder ---- */
+
+int falco_consumer_init(void)
+{
+	int err;
+
+	if (!is_power_of_2(default_ring_bytes) || default_ring_bytes < FALCO_RING_MIN_BYTES ||
+	    default_ring_bytes > FALCO_RING_MAX_BYTES) {
+		pr_err("ring_bytes=%u: a power of two between %u and %u is needed\n", default_ring_bytes,
+		       FALCO_RING_MIN_BYTES, FALCO_RING_MAX_BYTES);
+		return -EINVAL;
+	}
+	reaper = alloc_workqueue("falco", WQ_UNBOUND, 0);
+	if (!reaper)
+		return -ENOMEM;
+	err = cpuhp_setup_state(CPUHP_BP_PREPARE_DYN, "falco:prepare", prepare_cpu, NULL);
+	if (err < 0) {
+		destroy_workqueue(reaper);
+		return err;
+	}
+	hotplug_state = err;
+	return 0;
+}
+
+void falco_consumer_exit(void)
+{
+	cpuhp_remove_state_nocalls(hotplug_state);
+	rcu_barrier();             /* callbacks queue work … */
+	destroy_workqueue(reaper); /* … work queues callbacks (selections) … */
+	rcu_barrier();             /* … that only free */
+	falco_record_free();
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Wanted or not. See gate.h.
+ */
+#include "gate.h"
+
+#include <linux/err.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "compat/rcupdate.h"
+#include "consumer.h"
+#include "probe.h"
+
+static struct falco_gate closed; /* before the first consumer starts; never freed */
+
+struct falco_gate __rcu *falco_gate = (struct falco_gate __rcu *)&closed;
+
+/* ---- for hooks ---- */
+
+static bool is_ignored(const struct falco_selection *s, const struct task_struct *task)
+{
+	u32 i;
+
+	for (i = 0; i < s->ntgids; i++)
+		if (s->tgids[i] == (u32)task->tgid)
+			return true;
+	return false;
+}
+
+unsigned long falco_gate_listeners(const struct falco_gate *g, const struct task_struct *task, u16 sc,
+				   enum falco_side side, bool failed)
+{
+	unsigned long who = 0;
+	u32 i;
+
+	for (i = 0; i < g->n; i++) {
+		const struct falco_selection *s = g->listeners[i].selection;
+
+		if (!test_bit(sc, s->sc))
+			continue;
+		if (side == FALCO_AT_ENTER && !(s->flags & FALCO_FILTER_ENTER))
+			continue;
+		if (failed && (s->flags & FALCO_FILTER_SUCCESS))
+			continue;
+		if (is_ignored(s, task))
+			continue;
+		who |= BIT(i);
+	}
+	return who;
+}
+
+/* ---- for writers ---- */
+
+struct falco_selection *falco_selection_alloc(const struct falco_filter *filter)
+{
+	struct falco_selection *s;
+	u32 i;
+
+	if (filter->flags & ~(u32)(FALCO_FILTER_SUCCESS | FALCO_FILTER_ENTER))
+		return ERR_PTR(-EINVAL);
+	s = kzalloc(sizeof(*s), GFP_KERNEL);
+	if (!s)
+		return ERR_PTR(-ENOMEM);
+	s->flags = filter->flags;
+	BUILD_BUG_ON(sizeof(s->sc) != sizeof(filter->syscalls)); /* 64-bit words on both sides */
+	memcpy(s->sc, filter->syscalls, sizeof(s->sc));
+	for (i = 0; i < FALCO_IGNORED_TGIDS; i++)
+		if (filter->ignored_tgids[i])
+			s->tgids[s->ntgids++] = filter->ignored_tgids[i];
+	return s;
+}
+
+static void free_selection(struct rcu_head *rcu)
+{
+	kfree(container_of(rcu, struct falco_selection, rcu));
+}
+
+void falco_selection_free(struct falco_selection *s)
+{
+	if (s)
+		call_rcu(&s->rcu, free_selection);
+}
+
+static void free_gate(struct rcu_head *rcu)
+{
+	kfree(container_of(rcu, struct falco_gate, rcu));
+}
+
+struct falco_gate *falco_gate_alloc(void)
+{
+	return kzalloc(sizeof(struct falco_gate), GFP_KERNEL);
+}
+
+void falco_gate_free(struct falco_gate *g)
+{
+	kfree(g);
+}
+
+static void open_for(struct falco_gate *g, const struct falco_selection *s, enum falco_abi abi, unsigned int nr,
+		     const struct falco_syscall_desc *desc)
+{
+	if (!test_bit(desc->sc, s->sc))
+		return;
+	__set_bit(nr, g->open[FALCO_AT_EXIT][abi]);
+	if (desc->enter && (s->flags & FALCO_FILTER_ENTER))
+		__set_bit(nr, g->open[FALCO_AT_ENTER][abi]);
+}
+
+#ifdef CONFIG_X86_64
+/* A socketcall is wanted if any of the calls inside is. */
+static void open_for_socketcall(struct falco_gate *g, const struct falco_selection *s, unsigned int nr)
+{
+	const struct falco_syscall_desc *desc;
+	unsigned int i;
+
+	for (i = 1; (desc = falco_args_socketcall(i)); i++)
+		open_for(g, s, FALCO_ABI_IA32, nr, desc);
+}
+#endif
+
+static u32 hooks_for(const struct falco_selection *s)
+{
+	u32 hooks = 0;
+
+	if (!bitmap_empty(s->sc, FALCO_SC_MAX))
+		hooks |= BIT(FALCO_HOOK_SYS_EXIT);
+	if (s->flags & FALCO_FILTER_ENTER)
+		hooks |= BIT(FALCO_HOOK_SYS_ENTER);
+	if (test_bit(FALCO_SC_EXECVE, s->sc) || test_bit(FALCO_SC_EXECVEAT, s->sc))
+		hooks |= BIT(FALCO_HOOK_EXEC);
+	if (test_bit(FALCO_SC_SCHED_PROCESS_EXIT, s->sc))
+		hooks |= BIT(FALCO_HOOK_EXIT);
+#ifndef CONFIG_X86_64
+	if (test_bit(FALCO_SC_CLONE, s->sc) || test_bit(FALCO_SC_CLONE3, s->sc))
+		hooks |= BIT(FALCO_HOOK_FORK);
+#endif
+	return hooks;
+}
+
+bool falco_gate_add(struct falco_gate *g, struct falco_consumer *consumer, const struct falco_selection *s)
+{
+	unsigned int nr;
+
+	if (g->n == FALCO_LISTENERS_MAX)
+		return false;
+	g->listeners[g->n].consumer = consumer;
+	g->listeners[g->n].selection = s;
+	g->n++;
+	g->hooks |= hooks_for(s);
+	for (nr = 0; nr < FALCO_NR_MAX; nr++) {
+		open_for(g, s, FALCO_ABI_NATIVE, nr, &falco_syscalls[nr]);
+#ifdef CONFIG_X86_64
+		open_for(g, s, FALCO_ABI_IA32, nr, &falco_ia32_syscalls[nr]);
+		if (falco_ia32_syscalls[nr].sc == FALCO_SC_SOCKETCALL)
+			open_for_socketcall(g, s, nr);
+#endif
+	}
+	return true;
+}
+
+void falco_gate_publish(struct falco_gate *g)
+{
+	struct falco_gate *old = rcu_dereference_protected(falco_gate, lockdep_is_held(&falco_lock));
+
+	rcu_assign_pointer(falco_gate, g);
+	if (old != &closed)
+		call_rcu(&old->rcu, free_gate);
+}

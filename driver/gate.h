@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * Wanted or not, and by whom: one snapshot of all that the hooks need to know,
+ * replaced as a whole whenever a consumer starts, stops or changes its mind.
+ *
+ * Readers are the hooks, with preemption off; that is the read side of
+ * falco_gate. Writers hold falco_lock (consumer.h).
+ */
+#ifndef _FALCO_GATE_H
+#define _FALCO_GATE_H
+
+#include <linux/bitmap.h>
+#include <linux/rcupdate.h>
+#include <linux/types.h>
+
+#include "args.h"
+#include "schema_gen.h"
+
+struct falco_consumer;
+
+#define FALCO_LISTENERS_MAX 32 /* consumers started at a time */
+
+/* What one consumer wants; constant once it is in a gate. */
+struct falco_selection {
+	struct rcu_head rcu;
+	u32 flags;      /* FALCO_FILTER_* */
+	u32 ntgids;
+	u32 tgids[FALCO_IGNORED_TGIDS];
+	DECLARE_BITMAP(sc, 512);
+};
+
+struct falco_listener {
+	struct falco_consumer *consumer;
+	const struct falco_selection *selection;
+};
+
+enum falco_side {
+	FALCO_AT_EXIT,
+	FALCO_AT_ENTER,
+	FALCO_SIDES
+};
+
+struct falco_gate {
+	struct rcu_head rcu;
+	u32 hooks;      /* which of probe.h's are needed */
+	u32 n;
+	struct falco_listener listeners[FALCO_LISTENERS_MAX];
+	/* By the caller's own numbers, so that nothing is translated before the test. */
+	DECLARE_BITMAP(open[FALCO_SIDES][FALCO_ABIS], FALCO_NR_MAX);
+};
+
+extern struct falco_gate __rcu *falco_gate; /* never NULL */
+
+static __always_inline bool falco_gate_is_open(const struct falco_gate *g, enum falco_side side,
+					       enum falco_abi abi, int nr)
+{
+	return test_bit(nr, g->open[side][abi]);
+}
+
+/*
+ * Who wants an event of call @sc: a bit for each entry of g->listeners. @failed:
+ * the call returned an error.
+ */
+unsigned long falco_gate_listeners(const struct falco_gate *g, const struct task_struct *task, u16 sc,
+				   enum falco_side side, bool failed);
+
+/* ---- for writers ---- */
+
+/* An error pointer if @filter makes no sense, or without memory. Sleeps. */
+struct falco_selection *falco_selection_alloc(const struct falco_filter *filter);
+void falco_selection_free(struct falco_selection *s); /* after a grace period */
+
+/* An empty gate. Sleeps; NULL without memory. */
+struct falco_gate *falco_gate_alloc(void);
+void falco_gate_free(struct falco_gate *g); /* one that was never published */
+
+/* False if the gate is full. */
+bool falco_gate_add(struct falco_gate *g, struct falco_consumer *consumer, const struct falco_selection *s);
+
+/* Make @g the one that hooks see; the one before goes after a grace period. */
+void falco_gate_publish(struct falco_gate *g);
+
+#endif /* _FALCO_GATE_H */

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * A ladder up and the same ladder down.
+ */
+#include <linux/init.h>
+#include <linux/kernel.h>
+#include <linux/module.h>
+
+#include "args.h"
+#include "compat/tracepoint.h"
+#include "consumer.h"
+#include "device.h"
+#include "probe.h"
+#include "selftest/selftest.h"
+#include "sock.h"
+
+static int __init falco_init(void)
+{
+	int err;
+
+	if (FALCO_TRACEPOINTS_ATOMIC) {
+		pr_err("not on PREEMPT_RT: this kernel runs tracepoints with preemption off\n");
+		return -EOPNOTSUPP;
+	}
+
+	falco_args_init();
+	falco_sock_init();
+	err = falco_selftest();
+	if (err)
+		return err;
+	err = falco_probe_init();
+	if (err)
+		return err;
+	err = falco_consumer_init();
+	if (err)
+		goto err_consumer;
+	err = falco_device_init();
+	if (err)
+		goto err_device;
+	return 0;
+
+err_device:
+	falco_consumer_exit();
+err_consumer:
+	falco_probe_exit();
+	pr_err("not loaded: error %d\n", err);
+	return err;
+}
+
+/* Nothing is open: no consumer is started and no hook attached, but hooks may still be running. */
+static void __exit falco_exit(void)
+{
+	falco_device_exit();
+	falco_probe_exit();
+	falco_consumer_exit();
+}
+
+module_init(falco_init);
+module_exit(falco_exit);
+
+MODULE_DESCRIPTION("System calls of all tasks, as events in per-CPU rings");
+MODULE_AUTHOR("The falco-go authors");
+MODULE_LICENSE("Dual MIT/GPL");
+MODULE_VERSION(FALCO_VERSION);

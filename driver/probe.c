@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Whose hit: attach to tracepoints, and their callbacks.
+ *
+ * A callback switches preemption off by itself: the kernel's own state at this
+ * point differs between versions (off until 6.12, on for system calls since,
+ * on everywhere in later ones), and the gate, the scratch memory and the ring
+ * all rely on it.
+ */
+#include "probe.h"
+
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/kprobes.h>
+#include <linux/preempt.h>
+#include <linux/ptrace.h>
+#include <linux/sched.h>
+#include <linux/string.h>
+
+#include <trace/events/sched.h>
+#include <trace/events/syscalls.h>
+
+#include "args.h"
+#include "compat/rcupdate.h"
+#include "compat/tracepoint.h"
+#include "consumer.h"
+#include "gate.h"
+#include "record.h"
+
+DEFINE_PER_CPU(u64, falco_hook_calls);
+
+/* ---- callbacks ---- */
+
+/* Returns the gate, which is valid until hook_leave(). */
+static __always_inline const struct falco_gate *hook_enter(void)
+{
+	preempt_disable_notrace();
+	__this_cpu_inc(falco_hook_calls);
+	return rcu_dereference_sched(falco_gate);
+}
+
+static __always_inline void hook_leave(void)
+{
+	preempt_enable_notrace();
+}
+
+static void notrace on_sys_exit(void *data, struct pt_regs *regs, long ret)
+{
+	const struct falco_gate *gate = hook_enter();
+	enum falco_abi abi;
+	int nr = falco_args_nr(regs, &abi);
+
+	if (unlikely(nr >= 0 && falco_gate_is_open(gate, FALCO_AT_EXIT, abi, nr)))
+		falco_record_sys_exit(gate, regs, ret, nr, abi);
+	hook_leave();
+}
+
+static void notrace on_sys_enter(void *data, struct pt_regs *regs, long id)
+{
+	const struct falco_gate *gate = hook_enter();
+	enum falco_abi abi;
+	int nr = falco_args_nr(regs, &abi);
+
+	if (unlikely(nr >= 0 && falco_gate_is_open(gate, FALCO_AT_ENTER, abi, nr)))
+		falco_record_sys_enter(gate, regs, nr, abi);
+	hook_leave();
+}
+
+static void notrace on_exec(void *data, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
+{
+	const struct falco_gate *gate = hook_enter();
+
+	falco_record_exec(gate, task, bprm);
+	hook_leave();
+}
+
+static void notrace PROBE_SCHED_PROCESS_EXIT(on_exit)
+{
+	const struct falco_gate *gate = hook_enter();
+
+	if (!(task->flags & PF_KTHREAD))
+		falco_record_exit(gate, task);
+	hook_leave();
+}
+
+static void notrace on_fork(void *data, struct task_struct *parent, struct task_struct *child)
+{
+	const struct falco_gate *gate = hook_enter();
+
+	if (!(child->flags & PF_KTHREAD))
+		falco_record_fork(gate, parent, child);
+	hook_leave();
+}
+
+NOKPROBE_SYMBOL(on_sys_exit);
+NOKPROBE_SYMBOL(on_sys_enter);
+
+/* ---- attach and detach ---- */
+
+static struct hook {
+	const char *name;
+	void *callback;
+	struct tracepoint *tracepoint;
+	bool attached;
+} hooks[FALCO_HOOKS] = {
+	[FALCO_HOOK_SYS_EXIT]  = { "sys_exit", on_sys_exit },
+	[FALCO_HOOK_SYS_ENTER] = { "sys_enter", on_sys_enter },
+	[FALCO_HOOK_EXEC]      = { "sched_process_exec", on_exec },
+	[FALCO_HOOK_EXIT]      = { "sched_process_exit", on_exit },
+	[FALCO_HOOK_FORK]      = { "sched_process_fork", on_fork },
+};
+
+/* Does not compile where a callback has not the tracepoint's own prototype. */
+static void __maybe_unused check_prototypes(void)
+{
+	check_trace_callback_type_sys_exit(on_sys_exit);
+	check_trace_callback_type_sys_enter(on_sys_enter);
+	check_trace_callback_type_sched_process_exec(on_exec);
+	check_trace_callback_type_sched_process_exit(on_exit);
+	check_trace_callback_type_sched_process_fork(on_fork);
+}
+
+int falco_probe_set(u32 wanted)
+{
+	unsigned int i;
+	int err;
+
+	lockdep_assert_held(&falco_lock);
+	for (i = 0; i < FALCO_HOOKS; i++) {
+		struct hook *h = &hooks[i];
+		bool want = wanted & BIT(i);
+
+		if (want == h->attached)
+			continue;
+		if (!want) {
+			tracepoint_probe_unregister(h->tracepoint, h->callback, NULL);
+			h->attached = false;
+			continue;
+		}
+		err = tracepoint_probe_register(h->tracepoint, h->callback, NULL);
+		if (err)
+			return err;
+		h->attached = true;
+	}
+	return 0;
+}
+
+static void find(struct tracepoint *tracepoint, void *unused)
+{
+	unsigned int i;
+
+	for (i = 0; i < FALCO_HOOKS; i++)
+		if (!strcmp(tracepoint->name, hooks[i].name))
+			hooks[i].tracepoint = tracepoint;
+}
+
+int falco_probe_init(void)
+{
+	unsigned int i;
+
+	for_each_kernel_tracepoint(find, NULL);
+	for (i = 0; i < FALCO_HOOKS; i++) {
+		if (!hooks[i].tracepoint) {
+			pr_err("this kernel has no tracepoint %s (CONFIG_FTRACE_SYSCALLS, CONFIG_TRACEPOINTS)\n",
+			       hooks[i].name);
+			return -ENOENT;
+		}
+	}
+	return 0;
+}
+
+void falco_probe_exit(void)
+{
+	tracepoint_synchronize_unregister();
+}

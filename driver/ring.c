@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Reserve, copy, publish; and what is lost is counted.
+ *
+ *             consumer_pos         published          reserve
+ *                  │ read by user       │ being copied    │
+ *   ───────────────┼────────────────────┼─────────────────┼──────────────► bytes
+ *      free again  │   READY records    │   nobody reads  │  free
+ *                  └──────────── at most size ────────────┘
+ *
+ * Positions only grow; a record lies at (position mod size), and since the pages
+ * are mapped twice back to back it never has to be cut in two.
+ *
+ * One producer a ring: the CPU that it belongs to, with preemption off. What can
+ * still come in between is an interrupt that hits a hook itself (today none of
+ * our hooks does, but page faults and signals will). Two rules make that safe:
+ *
+ *  1. Taking space (position, sequence number, timestamp, pending gap) is a dozen
+ *     instructions with interrupts off: space, number and time are in the same
+ *     order, always. An NMI cannot take part and is turned away (record.c).
+ *  2. Copying runs with interrupts on. Only the outermost commit publishes, for
+ *     all: records inside are complete before it goes on, and the ones around it
+ *     are not before it ends. So everything below published is READY, and there
+ *     is no half-written record that a reader could meet. See leave().
+ *
+ * Ordering against user space (pkg/ring has the other ends):
+ *
+ *  producer_pos  store-release in leave()   pairs with  load-acquire in Refill:
+ *                whoever sees the position sees the records before it.
+ *  consumer_pos  load-acquire in reserve()  pairs with  store-release in Release:
+ *                we overwrite only what has been read. The page is the reader's
+ *                to write, hence it is believed only if it lies in
+ *                [reserve - size, reserve]; else the ring counts as full.
+ *  need_wakeup   we: store producer_pos, full barrier, load need_wakeup.
+ *                reader: store need_wakeup, full barrier, load producer_pos.
+ *                One of the two sees the other's store: no wake-up is lost.
+ */
+#include "ring.h"
+
+#include <linux/irqflags.h>
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/topology.h>
+#include <linux/vmalloc.h>
+
+#include <asm/local.h>
+
+#include "write.h"
+
+/* The kernel's own words in the control page; never read back. */
+#define tell(r, field, v) WRITE_ONCE((r)->control->field, v)
+
+/* ---- the books ---- */
+
+/* One instruction or nearly so, which an interrupt cannot tear; read with READ_ONCE. */
+static __always_inline void count_up(u64 *n)
+{
+	BUILD_BUG_ON(sizeof(local_t) != sizeof(*n));
+	local_inc((local_t *)n);
+}
+
+void falco_ring_produced(struct falco_ring *r, u16 type)
+{
+	count_up(&r->counts[type].produced);
+}
+
+/* Interrupts are off. The losses between two records follow each other in seq. */
+static void note_loss(struct falco_ring *r, u16 type, unsigned int cause, u64 ns)
+{
+	u64 seq = r->seq++;
+
+	count_up(&r->counts[type].lost[cause]);
+	if (!r->losing) {
+		memset(&r->gap, 0, sizeof(r->gap));
+		r->gap.from_seq = seq;
+		r->gap.first_ns = ns;
+		r->losing = true;
+	}
+	r->gap.to_seq = seq;
+	r->gap.last_ns = ns;
+	r->gap.lost[cause]++;
+	if (r->control)
+		tell(r, lost, READ_ONCE(r->control->lost) + 1);
+}
+
+void falco_ring_lose(struct falco_ring *r, u16 type, unsigned int cause, u64 ns)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	r->last_ns = max(r->last_ns, ns);
+	note_loss(r, type, cause, r->last_ns);
+	local_irq_restore(flags);
+}
+
+/* ---- commit: the functions stand in the order in which a record meets them ---- */
+
+#define GAP_SIZE (sizeof(struct falco_record_prefix) + sizeof(struct falco_gap))
+
+struct place {
+	u64 pos;      /* where the records begin */
+	u64 seq;      /* of the event */
+	u64 ns;
+	bool has_gap; /* a gap record goes first */
+	struct falco_gap gap;
+};
+
+static bool reserve(struct falco_ring *r, u32 size, u16 type, u64 ns, struct place *at)
+{
+	unsigned long flags;
+	u64 used, need;
+	bool fits;
+
+	local_irq_save(flags);
+	ns = max(r->last_ns, ns);
+	r->last_ns = ns;
+
+	/* Pairs with the reader's store-release of what it has read. */
+	used = r->reserve - smp_load_acquire(&r->control->consumer_pos);
+	need = size + (r->losing ? GAP_SIZE : 0);
+	fits = used <= r->size && need <= r->size - used;
+	if (likely(fits)) {
+		at->pos = r->reserve;
+		at->seq = r->seq++;
+		at->ns = ns;
+		at->has_gap = r->losing;
+		if (unlikely(r->losing)) {
+			at->gap = r->gap;
+			r->losing = false;
+		}
+		r->reserve += need;
+		count_up(&r->published);
+	} else {
+		note_loss(r, type, size + GAP_SIZE > r->size ? FALCO_LOST_TOO_BIG : FALCO_LOST_FULL, ns);
+	}
+	local_irq_restore(flags);
+	return fits;
+}
+
+static u8 *put_prefix(struct falco_ring *r, u64 pos, u32 length, u32 flags, u64 seq)
+{
+	struct falco_record_prefix *prefix = (void *)(r->data + (pos & (r->size - 1)));
+
+	prefix->length = length;
+	prefix->flags = flags;
+	prefix->seq = seq;
+	return (u8 *)(prefix + 1);
+}
+
+static void copy(struct falco_ring *r, const struct falco_frame *f, u32 size, const struct place *at)
+{
+	struct falco_event_header *h;
+	u64 pos = at->pos;
+	u8 *to;
+
+	if (unlikely(at->has_gap)) {
+		to = put_prefix(r, pos, GAP_SIZE, FALCO_REC_GAP, at->gap.from_seq);
+		memcpy(to, &at->gap, sizeof(at->gap));
+		pos += GAP_SIZE;
+	}
+	to = put_prefix(r, pos, size, f->flags, at->seq);
+	memcpy(to, f->buf, f->len);
+	/* Not what the last lap left there: pages are the reader's business, padding is nobody's. */
+	memset(to + f->len, 0, size - sizeof(struct falco_record_prefix) - f->len);
+	h = (struct falco_event_header *)to;
+	h->ts = at->ns;
+}
+
+static void enter(struct falco_ring *r)
+{
+	/* An interrupt leaves depth as it found it: a plain increment will do. */
+	WRITE_ONCE(r->depth, r->depth + 1);
+	barrier(); /* seen by interrupts before we take space */
+}
+
+/*
+ * Publish, if we are the outermost. An interrupt that commits between our load
+ * of reserve and depth = 0 relies on us, so look again afterwards: one that
+ * comes later finds depth 0 and publishes itself. While we hold depth nobody
+ * else stores the position, hence it never goes back.
+ */
+static void leave(struct falco_ring *r)
+{
+	u64 pos;
+
+	barrier(); /* our record before we let go of depth */
+	if (r->depth > 1) {
+		WRITE_ONCE(r->depth, r->depth - 1);
+		return;
+	}
+	for (;;) {
+		pos = READ_ONCE(r->reserve);
+		tell(r, last_ns, r->last_ns);
+		/* Pairs with the reader's load-acquire: records before position. */
+		smp_store_release(&r->control->producer_pos, pos);
+		barrier();
+		WRITE_ONCE(r->depth, 0);
+		barrier();
+		if (likely(READ_ONCE(r->reserve) == pos))
+			return;
+		WRITE_ONCE(r->depth, 1);
+		barrier();
+	}
+}
+
+static void wake(struct falco_ring *r)
+{
+	/* Our position before our look at need_wakeup; pairs with the reader's barrier. */
+	smp_mb();
+	if (likely(!READ_ONCE(r->control->need_wakeup)))
+		return;
+	if (READ_ONCE(r->reserve) - READ_ONCE(r->control->consumer_pos) < r->watermark)
+		return;
+	tell(r, need_wakeup, 0); /* once is enough; the reader arms it again */
+	irq_work_queue(&r->wake);
+}
+
+bool falco_ring_commit(struct falco_ring *r, const struct falco_frame *f, u64 ns)
+{
+	u32 size = ALIGN(sizeof(struct falco_record_prefix) + f->len, 8);
+	struct place at;
+	bool fits;
+
+	if (unlikely(!r->data)) {
+		falco_ring_lose(r, f->type, FALCO_LOST_NO_RING, ns);
+		return false;
+	}
+	if (unlikely(f->broken)) {
+		falco_ring_lose(r, f->type, FALCO_LOST_TOO_BIG, ns);
+		return false;
+	}
+	enter(r);
+	fits = reserve(r, size, f->type, ns, &at);
+	if (likely(fits))
+		copy(r, f, size, &at);
+	leave(r);
+	wake(r);
+	return fits;
+}
+
+bool falco_ring_ready(const struct falco_ring *r)
+{
+	if (!r->data)
+		return false;
+	/* A position that makes no sense reads as much unread: the reader's own doing. */
+	return READ_ONCE(r->reserve) - READ_ONCE(r->control->consumer_pos) >= r->watermark;
+}
+
+/* ---- memory ---- */
+
+static void wake_reader(struct irq_work *work)
+{
+	struct falco_ring *r = container_of(work, struct falco_ring, wake);
+
+	wake_up_interruptible_poll(r->wait, EPOLLIN | EPOLLRDNORM);
+}
+
+struct falco_ring *falco_ring_alloc(int cpu, wait_queue_head_t *wait)
+{
+	struct falco_ring *r = kvzalloc_node(sizeof(*r), GFP_KERNEL, cpu_to_node(cpu));
+
+	if (!r)
+		return NULL;
+	r->wait = wait;
+	init_irq_work(&r->wake, wake_reader);
+	return r;
+}
+
+static void free_pages_of(struct falco_ring *r)
+{
+	u32 i;
+
+	if (r->data)
+		vunmap(r->data);
+	for (i = 0; i < r->npages; i++)
+		__free_page(r->pages[i]); /* drops our reference; a mapping may hold its own */
+	kvfree(r->pages);
+	r->pages = NULL;
+	r->npages = 0;
+	r->data = NULL;
+	r->control = NULL;
+}
+
+int falco_ring_map(struct falco_ring *r, int cpu, u32 size, u32 watermark, u32 generation)
+{
+	const gfp_t gfp = GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN | __GFP_RETRY_MAYFAIL;
+	u32 n = size >> PAGE_SHIFT;
+	struct page **twice;
+	u8 *data = NULL;
+
+	r->pages = kvcalloc(1 + n, sizeof(*r->pages), GFP_KERNEL);
+	twice = kvmalloc_array(2 * n, sizeof(*twice), GFP_KERNEL);
+	if (!r->pages || !twice)
+		goto err_memory;
+	while (r->npages < 1 + n) {
+		struct page *page = alloc_pages_node(cpu_to_node(cpu), gfp, 0);
+
+		if (!page)
+			goto err_memory;
+		r->pages[r->npages++] = page;
+	}
+	memcpy(twice, r->pages + 1, n * sizeof(*twice));
+	memcpy(twice + n, r->pages + 1, n * sizeof(*twice));
+	data = vmap(twice, 2 * n, VM_MAP, PAGE_KERNEL);
+	if (!data)
+		goto err_memory;
+	kvfree(twice);
+
+	r->control = page_address(r->pages[0]);
+	r->control->cpu = cpu;
+	r->control->ring_bytes = size;
+	r->control->generation = generation;
+	r->size = size;
+	r->watermark = watermark;
+	/* Last, and seen after the rest: a CPU that is coming up may commit at once. */
+	smp_store_release(&r->data, data);
+	return 0;
+
+err_memory:
+	kvfree(twice);
+	free_pages_of(r);
+	return -ENOMEM;
+}
+
+void falco_ring_free(struct falco_ring *r)
+{
+	if (!r)
+		return;
+	irq_work_sync(&r->wake);
+	free_pages_of(r);
+	kvfree(r);
+}
