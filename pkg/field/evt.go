@@ -123,7 +123,7 @@ var evtFields = []Def{
 	{Name: "evt.io_dir", Type: String, Get: ioDir,
 		Desc: "read or write; events that are neither have no value."},
 	{Name: "evt.is_wait", Type: Bool, Get: hasFlag(schema.Waits),
-		Desc: "Whether the event makes its thread wait: sleep, select, poll, …"},
+		Desc: "Whether the event makes its thread wait, as sleep, select and poll do."},
 	{Name: "evt.is_syslog", Type: Bool, Get: always(isSyslog),
 		Desc: "Whether the event writes to /dev/log."},
 	{Name: "evt.count", Type: Uint32, Get: constant(Value{Num: 1}),

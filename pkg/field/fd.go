@@ -25,7 +25,7 @@ var fdFields = []Def{
 	{Name: "fd.type", Type: String, Get: fdText(fdType),
 		Desc: "What is behind the descriptor: file, directory, ipv4, ipv6, unix, pipe, event, signalfd, eventpoll, inotify, timerfd, netlink, bpf, userfaultfd, io_uring, memfd or pidfd."},
 	{Name: "fd.typechar", Type: String, Get: fdTypeChar,
-		Desc: "fd.type as one letter: f is a file, d a directory, 4 and 6 are internet sockets, u a unix socket, p a pipe, …"},
+		Desc: "fd.type as one letter: f is a file, d a directory, 4 and 6 are internet sockets, u a unix socket, p a pipe, and so on."},
 	{Name: "fd.name", Type: String, Get: fdNameText,
 		Desc: "Full name of what is behind the descriptor: the path of a file, the two ends of a connection."},
 	{Name: "fd.nameraw", Type: String, Get: fdNameRaw,

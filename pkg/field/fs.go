@@ -10,7 +10,7 @@ import (
 
 var fsFields = []Def{
 	{Name: "fs.path.name", Type: String, Get: fsPath(fsName),
-		Desc: "Absolute path that a successful system call on one path is about: open, mkdir, unlink, chmod, …"},
+		Desc: "Absolute path that a successful system call on one path is about, such as open, mkdir, unlink and chmod."},
 	{Name: "fs.path.nameraw", Type: String, Get: fsPathRaw(fsName),
 		Desc: "The same path as the caller gave it."},
 	{Name: "fs.path.source", Type: String, Get: fsPath(fsSource),

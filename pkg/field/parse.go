@@ -51,7 +51,8 @@ func Parse(token string) (*Ref, error) {
 }
 
 // Longest returns the longest prefix of text that is a valid field, with its
-// argument, and the bytes that it takes: what follows a % in an output.
+// argument, and the bytes that it takes: what follows a % in an output. A bracket
+// that is no argument is left for the text behind the field.
 func Longest(text string) (ref *Ref, n int, ok bool) {
 	for limit := len(text); limit > 0; {
 		def := longestName(text, limit)
@@ -59,6 +60,9 @@ func Longest(text string) (ref *Ref, n int, ok bool) {
 			return nil, 0, false
 		}
 		r, n, err := def.parse(text)
+		if err != nil && def.Args&ArgRequired == 0 {
+			r, n, err = def.parse(def.Name) // what looks like an argument is literal text
+		}
 		if err == nil {
 			return r, n, true
 		}
