@@ -242,7 +242,9 @@ func appendRaw(buf []byte, typ schema.ParamType, format schema.Format, p []byte)
 		}
 		return strconv.AppendUint(buf, num, 10)
 	}
-	if typ.Signed() {
+	// Unsigned ones of 64 bits are printed as if they had a sign, as others print
+	// them: an lseek backwards reads offset=-489.
+	if typ.Signed() || typ == schema.TypeUint64 {
 		return strconv.AppendInt(buf, signed, 10)
 	}
 	return strconv.AppendUint(buf, num, 10)
