@@ -165,25 +165,24 @@ func bpmID(path string) (string, bool) {
 	return id, id != "" && strings.Trim(id, wordChars+"-") == ""
 }
 
-// containerdID: /NAMESPACE/ID and nothing else, as ctr makes them. Everybody who
-// makes cgroups by hand could have made such a path, hence the exceptions.
+// containerdID: /NAMESPACE/ID and nothing else, as ctr and buildkit make them.
+// Everybody who makes cgroups by hand could have made such a path: only the
+// namespaces that clients of containerd use by themselves count.
 func containerdID(path string) (string, bool) {
 	ns, id, ok := strings.Cut(path[1:], "/")
-	if !ok || id == "" || len(id) > fullLen || strings.Contains(id, "/") || strings.Trim(ns, wordChars+"-") != "" {
+	if !ok || id == "" || len(id) > fullLen || strings.Trim(id, wordChars+"-") != "" {
 		return "", false
 	}
-	for _, c := range []string{ns, id} {
-		for _, unit := range []string{".service", ".slice", ".scope"} {
-			if strings.HasSuffix(c, unit) {
-				return "", false
-			}
+	for _, unit := range []string{".service", ".slice", ".scope"} {
+		if strings.HasSuffix(id, unit) {
+			return "", false
 		}
 	}
 	switch ns {
-	case "", ".", "..", "kubepods", "docker", "podman", "machine", "libvirt", "system", "user":
-		return "", false
+	case "default", "k8s.io", "moby", "buildkit":
+		return id, true
 	}
-	return id, strings.Trim(id, wordChars+"-") == ""
+	return "", false
 }
 
 const wordChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._"

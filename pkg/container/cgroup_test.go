@@ -34,6 +34,8 @@ func TestFromPath(t *testing.T) {
 		{"libvirt dir", "/libvirt/lxc/c1", "c1", LibvirtLXC},
 		{"bpm", "/system.slice/runc-bpm-uaa.scope", "uaa", BPM},
 		{"C-098", "/default/redis", "redis", Containerd},
+		{"C-098 unknown namespace", "/process_api/redis", "", ""},
+		{"C-098 unit", "/default/redis.service", "", ""},
 		{"containerd hex", "/default/<64>", "0123456789ab", Docker},
 		{"C-099 session", "/user.slice/user-0.slice/session-1.scope", "", ""},
 		{"C-099 init", "/init.scope", "", ""},

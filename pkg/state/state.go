@@ -7,19 +7,24 @@
 //
 //	scene := st.Apply(ev)   // adds and changes
 //	if scene != nil {
-//		… rules look …  // a closing descriptor, a dying thread are still there
+//		…                   // rules look: a closing descriptor, a dying thread are still there
 //	}
 //	st.Settle()             // removes
 //
 // One goroutine owns a State: there is no lock in this package. An Event and
 // the Scene are views that live for one turn; what a record keeps, it owns.
+//
+// Every table is bounded. At its limit the record that was longest unused goes,
+// and is counted; the event at hand always has its record (evict.go).
 package state
 
 import (
+	"hash/maphash"
 	"net/netip"
 	"time"
 
 	"github.com/falco-go/falco/pkg/event"
+	"github.com/falco-go/falco/pkg/schema"
 )
 
 // Machine is what the tables know about the host as a whole.
@@ -31,46 +36,183 @@ type Machine struct {
 	SelfPid  int64          // our own process, which is never evicted; 0 in a replay
 }
 
-// Limits bound the tables. Zero values mean the defaults.
-type Limits struct {
-	Threads int // records of threads, 262,144
-	FDs     int // descriptors of one process, 4,096
-	AllFDs  int // descriptors of all processes, 4,194,304
-}
-
 // Options are what a State is made from.
 type Options struct {
-	Machine Machine
-	Limits  Limits
-	Now     func() time.Time // for the look-ups' budget; time.Now if nil
+	Machine  Machine
+	Limits   Limits
+	Source   Source           // reads single tasks from /proc; nil in a replay
+	Budget   Budget           // how long Source may take
+	Suppress []string         // names of processes that rules never see, nor their descendants
+	Now      func() time.Time // for the budget; time.Now if nil
+}
+
+// Stats counts what happened to the tables since New.
+type Stats struct {
+	Threads int // records now
+	FDs     int // descriptors now, shared ones counted for each process
+
+	ThreadsEvicted uint64 // for want of room
+	FDsEvicted     uint64
+	ThreadsPurged  uint64 // gone without an exit event
+	Fakes          uint64 // place holders made for threads that nobody could find
+	Lookups        uint64 // tasks read from /proc while an event waited
+	LookupsMissed  uint64 // of these, tasks that were not there
+	LookupsRefused uint64 // not read, for the budget was used up
+	LookupTime     time.Duration
+	PathsCut       uint64 // names longer than the limit
+	UnknownClones  uint64 // clone events without a usable thread id
 }
 
 // State holds the tables.
 type State struct {
 	Machine Machine
 
+	limits  Limits
 	threads map[int64]*Thread
-	recent  [1024]*Thread // threads by tid modulo its length, before the map is asked
+	recent  [1024]*Thread // threads by tid modulo its length, asked before the map
 	groups  map[int64]*Group
+	exited  exitRing
+	oldest  *Thread // LRU list, by lruTS
+	newest  *Thread
 	users   users
-	firstTS uint64
-	scene   Scene
+	ports   map[uint16]bool // that somebody listened on when the tables were seeded
+	cgroups map[string]*cgroupSet
+	source  lookups
+
+	suppress map[string]bool
+	switchTS []uint64 // last switch event, by CPU
+	firstTS  uint64
+	now      uint64 // time of the event at hand
+	sweepTS  uint64 // when the oldest record was last looked at
+	clock    uint32 // counts events; stamps uses of descriptors
+	gens     uint64 // generations of descriptor tables given out
+	fdSlots  int
+
+	scene     Scene
+	oldName   string  // of scene.FD before the event
+	closing   *Thread // whose descriptor scene.FDNum Settle removes
+	exiting   *Thread // whom Settle removes
+	buf       []byte  // for composing names
+	joined    []byte  // a base and its slash
+	names     interner
+	fdPool    []*FD
+	stats     Stats
+	neverGoes *Thread // our own process
 }
 
 // New returns empty tables.
 func New(o Options) *State {
-	return &State{Machine: o.Machine, threads: make(map[int64]*Thread), groups: make(map[int64]*Group)}
+	s := &State{
+		Machine: o.Machine,
+		limits:  o.Limits.withDefaults(),
+		threads: make(map[int64]*Thread),
+		groups:  make(map[int64]*Group),
+		cgroups: make(map[string]*cgroupSet),
+		buf:     make([]byte, 0, 2*maxPath),
+		names:   interner{seed: maphash.MakeSeed()},
+	}
+	s.source.init(o)
+	s.users.init()
+	for _, comm := range o.Suppress {
+		if s.suppress == nil {
+			s.suppress = make(map[string]bool)
+		}
+		s.suppress[comm] = true
+	}
+	return s
 }
 
 // Apply takes ev into the tables and returns what rules can look at. It returns
-// nil if no rule is to see the event: enter events only note what the exit
-// event is compared with.
+// nil if no rule is to see the event: enter events only note what the exit event
+// is compared with, and some threads are suppressed.
+//
+// Order: find the thread, find the descriptor, change the tables, compare names.
 func (s *State) Apply(ev *event.Event) *Scene {
-	s.scene = Scene{Event: ev, FDNum: -1, State: s}
-	return &s.scene
+	sc := &s.scene
+	*sc = Scene{Event: ev, FDNum: -1, State: s}
+	s.now = ev.TS
+	s.clock++
+	s.oldName = ""
+	if ev.Info.Class == schema.ClassMeta || ev.Info.Class == schema.ClassPlugin || ev.Info.Class == schema.ClassInternal {
+		s.meta(ev)
+		return sc
+	}
+	if s.firstTS == 0 {
+		s.firstTS = ev.TS
+	}
+	r := &table[ev.Type]
+	t := s.resolve(int64(ev.Tid), r.find)
+	if ev.Info.Class == schema.ClassSyscall && ev.Type.IsEnter() {
+		if t != nil {
+			s.noteEnter(ev, t)
+		}
+		return nil
+	}
+	sc.Thread = t
+
+	if r.fd > 0 && ev.Info.Flags&(schema.CreatesFD|schema.UsesFD|schema.DestroysFD) != 0 {
+		if n, ok := ev.Int(int(r.fd)); ok {
+			sc.FDNum = n
+			if o := s.owner(t); o != nil {
+				if i, ok := o.fds.find(n); ok {
+					o.fds.slots[i].use = s.clock
+					sc.FD = o.fds.slots[i].fd
+					s.oldName = sc.FD.Name
+				}
+			}
+		}
+	}
+	if r.fn != nil {
+		r.fn(s, ev)
+		t = sc.Thread // a clone's child has only now become known
+	}
+	sc.NameChanged = sc.FD != nil && sc.FD.Name != s.oldName
+
+	if t != nil {
+		if t.enter != nil && ev.Info.Class == schema.ClassSyscall {
+			t.enter.typ = 0
+		}
+		s.touch(t)
+		if t.suppressed {
+			return nil
+		}
+	}
+	return sc
 }
 
 // Settle removes what the last event ended: closed descriptors, exited threads.
-func (s *State) Settle() {}
+// It must be called once after each Apply.
+func (s *State) Settle() {
+	if o := s.closing; o != nil {
+		s.closing = nil
+		s.removeFD(o, s.scene.FDNum)
+	}
+	if t := s.exiting; t != nil {
+		s.exiting = nil
+		s.exited.add(t.Ptid, t.Tid, s.now)
+		s.remove(t)
+	}
+	s.scene.FD, s.scene.Thread = nil, nil
+	s.sweep()
+}
 
-type pending struct{}
+// Stats returns the counters.
+func (s *State) Stats() Stats {
+	st := s.stats
+	st.Threads, st.FDs = len(s.threads), s.fdSlots
+	return st
+}
+
+// meta takes in an event that no thread caused.
+func (s *State) meta(ev *event.Event) {
+	switch ev.Type {
+	case schema.UserAddedE:
+		s.users.addedUser(ev)
+	case schema.UserDeletedE:
+		s.users.deletedUser(ev)
+	case schema.GroupAddedE:
+		s.users.addedGroup(ev)
+	case schema.GroupDeletedE:
+		s.users.deletedGroup(ev)
+	}
+}

@@ -5,6 +5,8 @@ package state
 import (
 	"slices"
 	"strings"
+
+	"github.com/falco-go/falco/pkg/schema"
 )
 
 // Unknown is the text of names that nobody knows.
@@ -63,7 +65,9 @@ type Thread struct {
 	fds              fdTable
 	enter            *pending // of the system call that the thread is in; nil if none was told
 	seededAt         uint64   // events up to this time are already in the fields; 0 if not seeded
+	scannedAt        uint64   // the same, of working directory and descriptors
 	lastTS           uint64   // time of its last event
+	madeTS           uint64   // of place holders: when they were made
 	lruTS            uint64   // time of its last move in the LRU list
 	older, newer     *Thread  // LRU list of the State
 	suppressed       bool
@@ -97,7 +101,7 @@ func (t *Thread) IsMain() bool { return t.Tid == t.Pid || t.Flags&flagMain != 0 
 
 // InPidns reports whether t lives in a pid namespace other than the initial one.
 func (t *Thread) InPidns() bool {
-	return t.Flags&cloneChildInPidns != 0 || t.Vtid >= 0 && t.Vtid != t.Tid
+	return t.Flags&schema.CloneChildInPidns != 0 || t.Vtid >= 0 && t.Vtid != t.Tid
 }
 
 // PipeSource and PipeTarget report whether the task has moved a descriptor to

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package state
+
+import (
+	"github.com/falco-go/falco/pkg/event"
+	"github.com/falco-go/falco/pkg/schema"
+)
+
+// set returns the thread whose credentials a successful call changes, else nil.
+// What /proc has told later is left alone.
+func (s *State) set(ev *event.Event) *Thread {
+	t := s.scene.Thread
+	if res, ok := ev.Return(); !ok || res < 0 || t == nil || s.seeded(t) {
+		return nil
+	}
+	return t
+}
+
+func (s *State) setuid(ev *event.Event) { s.setUID(ev, 1) }
+func (s *State) setgid(ev *event.Event) { s.setGID(ev, 1) }
+
+// setreuid handles setresuid too: of the ids given, the second is the effective one.
+func (s *State) setreuid(ev *event.Event) { s.setUID(ev, 2) }
+func (s *State) setregid(ev *event.Event) { s.setGID(ev, 2) }
+
+// setUID takes the effective uid from parameter i; -1 leaves it as it is.
+func (s *State) setUID(ev *event.Event, i int) {
+	if t := s.set(ev); t != nil {
+		if id, ok := ev.Uint(i); ok && uint32(id) != noID {
+			t.UID = uint32(id)
+		}
+	}
+}
+
+func (s *State) setGID(ev *event.Event, i int) {
+	if t := s.set(ev); t != nil {
+		if id, ok := ev.Uint(i); ok && uint32(id) != noID {
+			t.GID = uint32(id)
+		}
+	}
+}
+
+func (s *State) capset(ev *event.Event) {
+	if t := s.set(ev); t != nil {
+		t.CapInh = uintOr(ev, 1, t.CapInh)
+		t.CapPrm = uintOr(ev, 2, t.CapPrm)
+		t.CapEff = uintOr(ev, 3, t.CapEff)
+	}
+}
+
+func (s *State) unshare(ev *event.Event) { s.newUserNS(ev, 1) }
+func (s *State) setns(ev *event.Event)   { s.newUserNS(ev, 2) }
+
+// newUserNS gives all capabilities to who enters another user namespace.
+func (s *State) newUserNS(ev *event.Event, flags int) {
+	if t := s.set(ev); t != nil && uintOr(ev, flags, 0)&schema.CloneNewuser != 0 {
+		t.CapInh, t.CapPrm, t.CapEff = capsAll, capsAll, capsAll
+	}
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package state
+
+import (
+	"github.com/falco-go/falco/pkg/event"
+	"github.com/falco-go/falco/pkg/schema"
+)
+
+// row says what an event does to the tables. Events without a row are about a
+// thread and change nothing.
+type row struct {
+	fd   int8 // index of the parameter that holds a descriptor; 0 if none does
+	find find // what to do if the thread is not in the table
+	fn   func(s *State, ev *event.Event)
+}
+
+// find says how hard to look for a thread.
+type find uint8
+
+const (
+	findAnywhere find = iota // read /proc, or make a place holder
+	findTable                // only in the table: the event itself tells more, or /proc cannot know
+)
+
+// table is indexed by event type. Families stand in the order of their files.
+var table = [schema.NumEvents]row{
+	// process.go
+	schema.CloneX:    {0, findTable, (*State).clone},
+	schema.Clone3X:   {0, findTable, (*State).clone},
+	schema.ForkX:     {0, findTable, (*State).clone},
+	schema.VforkX:    {0, findTable, (*State).clone},
+	schema.ExecveX:   {fn: (*State).exec},
+	schema.ExecveatX: {fn: (*State).exec},
+	schema.ProcexitE: {0, findTable, (*State).exit},
+	schema.SetsidX:   {fn: (*State).setsid},
+	schema.SetpgidX:  {fn: (*State).setpgid},
+	schema.PrctlX:    {fn: (*State).prctl},
+	schema.SwitchE:   {0, findTable, (*State).switched},
+
+	// limits and memory: memory.go
+	schema.SetrlimitX: {fn: (*State).rlimit},
+	schema.GetrlimitX: {fn: (*State).rlimit},
+	schema.PrlimitX:   {fn: (*State).prlimit},
+	schema.BrkX:       {fn: (*State).memory},
+	schema.MmapX:      {fd: 8, fn: (*State).memory},
+	schema.Mmap2X:     {fd: 8, fn: (*State).memory},
+	schema.MunmapX:    {fn: (*State).memory},
+
+	// cred.go
+	schema.SetuidX:    {fn: (*State).setuid},
+	schema.SetgidX:    {fn: (*State).setgid},
+	schema.SetreuidX:  {fn: (*State).setreuid},
+	schema.SetregidX:  {fn: (*State).setregid},
+	schema.SetresuidX: {fn: (*State).setreuid}, // the effective id stands in the same place
+	schema.SetresgidX: {fn: (*State).setregid},
+	schema.CapsetX:    {fn: (*State).capset},
+	schema.UnshareX:   {fn: (*State).unshare},
+	schema.SetnsX:     {fd: 1, fn: (*State).setns},
+
+	// path.go
+	schema.OpenX:           {fn: (*State).open},
+	schema.OpenatX:         {fn: (*State).openat},
+	schema.Openat2X:        {fn: (*State).openat},
+	schema.CreatX:          {fn: (*State).creat},
+	schema.OpenByHandleAtX: {fn: (*State).openByHandle},
+	schema.ChdirX:          {fn: (*State).chdir},
+	schema.FchdirX:         {fd: 1, fn: (*State).fchdir},
+	schema.GetcwdX:         {fn: (*State).getcwd},
+	schema.FstatX:          {fd: 1},
+	schema.NewfstatatX:     {fd: 1},
+	schema.GetdentsX:       {fd: 1},
+	schema.Getdents64X:     {fd: 1},
+	schema.FchmodX:         {fd: 1},
+	schema.FchmodatX:       {fd: 1},
+	schema.FchownX:         {fd: 1},
+	schema.FchownatX:       {fd: 1},
+	schema.MkdiratX:        {fd: 1},
+	schema.UnlinkatX:       {fd: 1},
+	schema.MknodatX:        {fd: 1},
+	schema.SymlinkatX:      {fd: 2},
+
+	// mount.go
+	schema.ChrootX:   {fn: (*State).chroot},
+	schema.FsconfigX: {fd: 1},
+
+	// io.go
+	schema.CloseX:           {fd: 1, fn: (*State).closeFD},
+	schema.CloseRangeX:      {fn: (*State).closeRange},
+	schema.DupX:             {fd: 1, fn: (*State).dup},
+	schema.Dup2X:            {fd: 1, fn: (*State).dup},
+	schema.Dup3X:            {fd: 1, fn: (*State).dup},
+	schema.FcntlX:           {fd: 1, fn: (*State).fcntl},
+	schema.ReadX:            {fd: 2, fn: (*State).transfer},
+	schema.PreadX:           {fd: 2, fn: (*State).transfer},
+	schema.ReadvX:           {fd: 3, fn: (*State).transfer},
+	schema.PreadvX:          {fd: 3, fn: (*State).transfer},
+	schema.WriteX:           {fd: 2, fn: (*State).transfer},
+	schema.PwriteX:          {fd: 2, fn: (*State).transfer},
+	schema.WritevX:          {fd: 2, fn: (*State).transfer},
+	schema.PwritevX:         {fd: 2, fn: (*State).transfer},
+	schema.IoctlX:           {fd: 1},
+	schema.LseekX:           {fd: 1},
+	schema.LlseekX:          {fd: 1},
+	schema.FlockX:           {fd: 1},
+	schema.CopyFileRangeX:   {fd: 1},
+	schema.SendfileX:        {fd: 2},
+	schema.SpliceX:          {fd: 2},
+	schema.IoUringEnterX:    {fd: 1},
+	schema.IoUringRegisterX: {fd: 1},
+
+	// socket.go
+	schema.SocketX:     {fn: (*State).socket},
+	schema.SocketpairX: {fn: (*State).socketpair},
+	schema.BindX:       {fd: 2, fn: (*State).bind},
+	schema.ListenX:     {fd: 1},
+	schema.ConnectX:    {fd: 2, fn: (*State).connect},
+	schema.AcceptX:     {fn: (*State).accept},
+	schema.Accept4X:    {fn: (*State).accept},
+	schema.SendX:       {fd: 2, fn: (*State).send},
+	schema.SendtoX:     {fd: 2, fn: (*State).send},
+	schema.SendmsgX:    {fd: 2, fn: (*State).send},
+	schema.SendmmsgX:   {fd: 1, fn: (*State).sendmmsg},
+	schema.RecvX:       {fd: 2, fn: (*State).recv},
+	schema.RecvfromX:   {fd: 3, fn: (*State).recvfrom},
+	schema.RecvmsgX:    {fd: 5, fn: (*State).recvmsg},
+	schema.RecvmmsgX:   {fd: 1, fn: (*State).recvmmsg},
+	schema.ShutdownX:   {fd: 1},
+	schema.SetsockoptX: {fd: 1},
+	schema.GetsockoptX: {fd: 1},
+
+	// ipc.go
+	schema.PipeX:          {fn: (*State).pipe},
+	schema.Pipe2X:         {fn: (*State).pipe},
+	schema.EventfdX:       {fn: (*State).eventfd},
+	schema.Eventfd2X:      {fn: (*State).eventfd},
+	schema.SignalfdX:      {fn: (*State).signalfd},
+	schema.Signalfd4X:     {fn: (*State).signalfd},
+	schema.TimerfdCreateX: {fn: (*State).timerfd},
+	schema.InotifyInitX:   {fn: (*State).inotify},
+	schema.InotifyInit1X:  {fn: (*State).inotify},
+	schema.EpollCreateX:   {fn: (*State).epoll},
+	schema.EpollCreate1X:  {fn: (*State).epoll},
+	schema.MemfdCreateX:   {fn: (*State).memfd},
+	schema.PidfdOpenX:     {fn: (*State).pidfdOpen},
+	schema.PidfdGetfdX:    {fn: (*State).pidfdGetfd},
+
+	// kernel.go
+	schema.BpfX:          {fn: (*State).bpf},
+	schema.UserfaultfdX:  {fn: (*State).userfaultfd},
+	schema.IoUringSetupX: {fn: (*State).ioUring},
+	schema.FinitModuleX:  {fd: 1},
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package state
+
+// Memory has a bound; here is who goes first.
+//
+// Threads stand in a list by the time of their last event, to a second, which
+// saves most of the moving. When the table is full its oldest record goes. A
+// main thread whose siblings live is passed over: they use its descriptors.
+// Records of tasks that have gone without an exit event sink to the old end,
+// where sweep finds them.
+
+// Limits bound the tables. Zero values mean the defaults.
+type Limits struct {
+	Threads int // records of threads, 262,144
+	FDs     int // descriptors of one process, 4,096
+	AllFDs  int // descriptors of all processes together, 4,194,304
+}
+
+func (l Limits) withDefaults() Limits {
+	if l.Threads <= 0 {
+		l.Threads = 262_144
+	}
+	if l.FDs <= 0 {
+		l.FDs = 4096
+	}
+	if l.AllFDs <= 0 {
+		l.AllFDs = 4 << 20
+	}
+	return l
+}
+
+const (
+	second       = 1_000_000_000 // ns
+	lruGrain     = second        // how exact the order of the LRU list is
+	idleTimeout  = 300 * second  // without an event: is the task still there?
+	fakeTimeout  = 300 * second  // a place holder is looked up anew after it
+	sweepEvery   = second / 1000 // a record a millisecond is looked at, at most
+	evictLookFor = 64            // records passed over before one is taken by force
+)
+
+// touch notes that t had an event.
+func (s *State) touch(t *Thread) {
+	t.lastTS = s.now
+	if s.now >= t.lruTS && s.now-t.lruTS < lruGrain || t == s.newest {
+		return
+	}
+	s.refresh(t)
+}
+
+// refresh moves t to the new end of the list.
+func (s *State) refresh(t *Thread) {
+	s.unlist(t)
+	s.enlist(t)
+}
+
+func (s *State) enlist(t *Thread) {
+	t.lruTS = s.now
+	t.older = s.newest
+	if s.newest != nil {
+		s.newest.newer = t
+	} else {
+		s.oldest = t
+	}
+	s.newest = t
+}
+
+func (s *State) unlist(t *Thread) {
+	if t.older != nil {
+		t.older.newer = t.newer
+	} else if s.oldest == t {
+		s.oldest = t.newer
+	}
+	if t.newer != nil {
+		t.newer.older = t.older
+	} else if s.newest == t {
+		s.newest = t.older
+	}
+	t.older, t.newer = nil, nil
+}
+
+// makeRoom evicts until one more thread fits. keep is not evicted.
+func (s *State) makeRoom(keep *Thread) {
+	for tries := 0; len(s.threads) >= s.limits.Threads && s.oldest != nil; tries++ {
+		t := s.oldest
+		if t == keep || t == s.scene.Thread || t.Tid == s.Machine.SelfPid || tries < evictLookFor && t.needed() {
+			if t.newer == nil || tries > 2*evictLookFor {
+				return // nobody else is there: a limit below what one event needs
+			}
+			s.refresh(t)
+			continue
+		}
+		s.stats.ThreadsEvicted++
+		s.remove(t)
+		if s.threads[t.Tid] == t {
+			s.forget(t) // a main thread that remove keeps for its siblings
+		}
+	}
+}
+
+// needed reports whether siblings of t use its descriptors.
+func (t *Thread) needed() bool {
+	return t.group != nil && t.group.main == t && len(t.group.members) > 1
+}
+
+// sweep looks at the oldest record: is it a place holder whose time is over, or
+// has its task gone unseen? Without /proc to ask, idle tasks stay.
+func (s *State) sweep() {
+	t := s.oldest
+	if t == nil || s.now < t.lruTS+idleTimeout || s.now < s.sweepTS+sweepEvery {
+		return
+	}
+	s.sweepTS = s.now
+	switch {
+	case t.Tid == s.Machine.SelfPid, t.needed():
+	case !t.Valid():
+		s.stats.ThreadsPurged++
+		s.remove(t)
+		return
+	case s.now < t.lastTS+idleTimeout:
+	default:
+		if alive, known := s.source.alive(t); known && !alive {
+			s.stats.ThreadsPurged++
+			s.remove(t)
+			return
+		}
+	}
+	s.refresh(t)
+}
+
+// exitRing remembers the threads that have exited lately: their creator's clone
+// event may still be on its way from another CPU, and must not raise the dead.
+type exitRing [8192]struct {
+	ptid, tid int64
+	ts        uint64
+}
+
+const exitMemory = 2 * second
+
+func (r *exitRing) add(ptid, tid int64, ts uint64) {
+	e := &r[uint64(tid)%uint64(len(r))]
+	e.ptid, e.tid, e.ts = ptid, tid, ts
+}
+
+// has reports whether tid, a child of ptid, has exited within two seconds of ts.
+func (r *exitRing) has(ptid, tid int64, ts uint64) bool {
+	e := &r[uint64(tid)%uint64(len(r))]
+	return e.ts != 0 && e.tid == tid && e.ptid == ptid && (ts <= e.ts || ts-e.ts < exitMemory)
+}

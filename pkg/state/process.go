@@ -1,0 +1,443 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package state
+
+import (
+	"strings"
+
+	"github.com/falco-go/falco/pkg/event"
+	"github.com/falco-go/falco/pkg/schema"
+)
+
+// Parameters of the clone family's exits. They describe the task that returns.
+const (
+	cloneRes, cloneExe, cloneArgs, clonePid, clonePtid = 0, 1, 2, 4, 5
+	cloneFDLimit, cloneMem, cloneComm, cloneCgroups    = 7, 8, 13, 14
+	cloneFlags, cloneUID, cloneGID, cloneVtid          = 15, 16, 17, 18
+	cloneVpid, clonePidnsStart                         = 19, 20
+)
+
+// clone handles both of the events that a clone, clone3, fork or vfork makes: the
+// caller's, with the child's id, and the child's, with 0. They come in any order,
+// either may be lost, and the child may be dead when the caller's comes.
+func (s *State) clone(ev *event.Event) {
+	res, ok := ev.Int(cloneRes)
+	switch {
+	case !ok || res < 0:
+	case res == 0:
+		s.cloneChild(ev)
+	default:
+		s.cloneCaller(ev, res)
+	}
+}
+
+func (s *State) cloneCaller(ev *event.Event, child int64) {
+	c := s.resolve(ev.Tid, findAnywhere)
+	s.scene.Thread = c
+	if c == nil {
+		s.stats.UnknownClones++
+		return
+	}
+	wasValid := c.Valid()
+	if !wasValid {
+		s.become(c, intOr(ev, clonePid, c.Tid), intOr(ev, clonePtid, 0), intOr(ev, cloneVtid, c.Tid), intOr(ev, cloneVpid, c.Tid))
+		c.Exe, c.Comm = s.textOr(ev, cloneExe, c.Exe), s.textOr(ev, cloneComm, c.Comm)
+		c.Args, _ = list(ev.Param(cloneArgs), nil)
+		c.Cmdline = cmdline(c.Comm, c.Args)
+	}
+	flags := uint32(uintOr(ev, cloneFlags, 0))
+	if flags&(inPidnsFlags|schema.CloneParent) != 0 || c.Tid != c.Vtid {
+		return // the id that was returned may be another namespace's: the child's event tells
+	}
+	if flags&schema.CloneVfork != 0 || ev.Type == schema.VforkX {
+		return // the child has run already
+	}
+	if s.exited.has(c.Tid, child, s.now) {
+		return
+	}
+	if old := s.Lookup(child); old != nil {
+		if old.Flags&schema.CloneInverted != 0 || old.seededAt >= s.now {
+			return // the child's event, or /proc, was first
+		}
+		s.replace(old)
+		if c = s.Lookup(ev.Tid); c == nil {
+			c = s.resolve(ev.Tid, findAnywhere)
+		}
+		s.scene.Thread = c
+	}
+	x := newThread(child)
+	x.Flags = flags &^ schema.CloneInverted
+	if flags&schema.CloneThread != 0 {
+		x.Pid, x.Ptid = c.Pid, c.Ptid
+		x.Flags |= schema.CloneFiles
+		x.LastExecTS = c.LastExecTS
+	} else {
+		x.Pid, x.Ptid = child, c.Tid
+	}
+	x.Vtid, x.Vpid = x.Tid, x.Pid
+	s.fillClone(ev, x, c)
+	x.PidnsStartTS = s.Machine.BootTime
+	if wasValid {
+		x.inherit(c)
+		s.forkProcess(x, c)
+	}
+	s.insert(x)
+}
+
+func (s *State) cloneChild(ev *event.Event) {
+	if old := s.Lookup(ev.Tid); old != nil {
+		keep := old.seededAt >= s.now || old.CloneTS != 0 && s.now-min(old.CloneTS, s.now) < exitMemory
+		if keep && old.Valid() {
+			s.scene.Thread = old
+			return
+		}
+		s.replace(old)
+	}
+	x := newThread(ev.Tid)
+	x.Pid, x.Ptid = intOr(ev, clonePid, x.Tid), intOr(ev, clonePtid, 0)
+	x.Vtid, x.Vpid = intOr(ev, cloneVtid, x.Tid), intOr(ev, cloneVpid, x.Pid)
+	x.Flags = uint32(uintOr(ev, cloneFlags, 0)) | schema.CloneInverted
+	thread := x.Pid != x.Tid
+	from := x.Ptid
+	if thread {
+		x.Flags |= schema.CloneFiles | schema.CloneThread
+		from = x.Pid
+	}
+	p := s.resolve(from, findAnywhere)
+	if p != nil && !p.Valid() && thread {
+		p.Exe, p.Comm = s.textOr(ev, cloneExe, p.Exe), s.textOr(ev, cloneComm, p.Comm)
+		p.Args, _ = list(ev.Param(cloneArgs), nil)
+		p.Cmdline = cmdline(p.Comm, p.Args)
+		s.become(p, x.Pid, x.Ptid, x.Vpid, x.Vpid)
+	}
+	s.fillClone(ev, x, p)
+	if p != nil && p.Valid() {
+		s.refresh(p) // it is not to be evicted for its child
+		x.inherit(p)
+		if thread {
+			x.LastExecTS = p.LastExecTS
+		} else {
+			s.forkProcess(x, p)
+		}
+	}
+	x.PidnsStartTS = s.Machine.BootTime
+	if x.Flags&inPidnsFlags != 0 || x.Tid != x.Vtid {
+		x.PidnsStartTS = s.Machine.BootTime + uintOr(ev, clonePidnsStart, 0)
+	}
+	s.insert(x)
+	s.scene.Thread = x
+}
+
+// replace removes a record whose task must be gone, as its id is used again.
+func (s *State) replace(old *Thread) {
+	s.remove(old)
+	if s.threads[old.Tid] == old {
+		s.forget(old) // kept for siblings, but the id is needed
+	}
+}
+
+// fillClone takes over what the event says. p, which may be nil, is whom strings
+// and lists are shared with.
+func (s *State) fillClone(ev *event.Event, x, p *Thread) {
+	if p == nil {
+		p = x
+	}
+	x.Exe = s.textLike(ev, cloneExe, p.Exe)
+	x.Comm = s.textLike(ev, cloneComm, p.Comm)
+	var cut bool
+	if x.Args, cut = list(ev.Param(cloneArgs), p.Args); cut {
+		x.Cut |= CutArgs
+	}
+	if x.Comm == p.Comm && len(x.Args) == len(p.Args) && (len(x.Args) == 0 || &x.Args[0] == &p.Args[0]) && p.Cmdline != "" {
+		x.Cmdline = p.Cmdline
+	} else {
+		x.Cmdline = cmdline(x.Comm, x.Args)
+	}
+	x.FDLimit = intOr(ev, cloneFDLimit, -1)
+	x.setMemory(ev, cloneMem)
+	x.UID, x.GID = uint32(uintOr(ev, cloneUID, noID)), uint32(uintOr(ev, cloneGID, noID))
+	if b := ev.Param(cloneCgroups); b != nil {
+		x.setCgroups(s.cgroupBytes(b))
+	} else {
+		x.Cgroups, x.ContainerID = p.Cgroups, p.ContainerID
+	}
+	x.CloneTS = s.now
+	x.suppressed = p.suppressed
+}
+
+// setMemory reads the five counters that begin at parameter i.
+func (t *Thread) setMemory(ev *event.Event, i int) {
+	t.PfMajor, t.PfMinor = uintOr(ev, i, t.PfMajor), uintOr(ev, i+1, t.PfMinor)
+	t.VMSize = uint32(uintOr(ev, i+2, uint64(t.VMSize)))
+	t.VMRSS = uint32(uintOr(ev, i+3, uint64(t.VMRSS)))
+	t.VMSwp = uint32(uintOr(ev, i+4, uint64(t.VMSwp)))
+}
+
+// forkProcess gives a new process what its maker's has: descriptors, directory
+// and environment. Threads have nothing of their own.
+func (s *State) forkProcess(x, maker *Thread) {
+	if x.Flags&schema.CloneThread != 0 {
+		return
+	}
+	o := s.owner(maker)
+	if o == nil {
+		return
+	}
+	s.forkFDs(x, o)
+	x.Cwd, x.Env = o.Cwd, o.Env
+	x.scannedAt = 0
+}
+
+// Parameters of execve and execveat.
+const (
+	execExe, execArgs, execPid, execPtid, execFDLimit, execMem       = 1, 2, 4, 5, 7, 8
+	execComm, execCgroups, execEnv, execTTY, execVpgid, execLoginUID = 13, 14, 15, 16, 17, 18
+	execFlags, execCapInh, execCapPrm, execCapEff                    = 19, 20, 21, 22
+	execIno, execCtime, execMtime, execUID, execPath                 = 23, 24, 25, 26, 27
+	execPgid, execGID                                                = 28, 29
+)
+
+// exec gives a process its new image. A thread that is not the main one and execs
+// has taken over the id of the main one when the event is made.
+func (s *State) exec(ev *event.Event) {
+	t := s.scene.Thread
+	if res, ok := ev.Int(0); !ok || res != 0 || t == nil {
+		return
+	}
+	if !t.Valid() {
+		vtid, vpid := t.Tid, intOr(ev, execPid, t.Tid)
+		if t.Flags&schema.CloneChildInPidns != 0 {
+			vtid, vpid = t.Vtid, t.Vpid
+		}
+		s.become(t, intOr(ev, execPid, t.Tid), intOr(ev, execPtid, 0), vtid, vpid)
+	}
+	if t.Dead {
+		t.Dead = false
+		if t.group != nil {
+			t.group.Alive++
+		}
+	}
+	if s.exiting == t {
+		s.exiting = nil
+	}
+	t.LastExecTS = s.now
+	t.Exe = s.textOr(ev, execExe, t.Exe)
+	t.Comm = s.textOr(ev, execComm, t.Exe)
+	t.Cut = 0
+	var cut bool
+	if t.Args, cut = list(ev.Param(execArgs), t.Args); cut {
+		t.Cut |= CutArgs
+	}
+	t.Cmdline = cmdline(t.Comm, t.Args)
+	if t.Env, cut = list(ev.Param(execEnv), t.Env); cut {
+		t.Cut |= CutEnv
+	}
+	t.FDLimit = intOr(ev, execFDLimit, t.FDLimit)
+	t.setMemory(ev, execMem)
+	if b := ev.Param(execCgroups); b != nil {
+		t.setCgroups(s.cgroupBytes(b))
+	}
+	t.TTY = uint32(uintOr(ev, execTTY, uint64(t.TTY)))
+	t.Vpgid = intOr(ev, execVpgid, t.Vpgid)
+	t.Pgid = intOr(ev, execPgid, -1)
+	t.LoginUID = uint32(uintOr(ev, execLoginUID, uint64(t.LoginUID)))
+	t.UID = uint32(uintOr(ev, execUID, uint64(t.UID)))
+	t.GID = uint32(uintOr(ev, execGID, uint64(t.GID)))
+	t.ExeFlags = uint32(uintOr(ev, execFlags, uint64(t.ExeFlags)))
+	t.CapInh = uintOr(ev, execCapInh, t.CapInh)
+	t.CapPrm = uintOr(ev, execCapPrm, t.CapPrm)
+	t.CapEff = uintOr(ev, execCapEff, t.CapEff)
+	t.ExeIno = uintOr(ev, execIno, t.ExeIno)
+	t.ExeCtime = uintOr(ev, execCtime, t.ExeCtime)
+	t.ExeMtime = uintOr(ev, execMtime, t.ExeMtime)
+	t.exeTimes()
+	if p, ok := ev.Str(execPath); ok && p != "" {
+		t.ExePath = s.names.str(strings.TrimSuffix(p, deletedSuffix))
+	}
+	t.Flags = flagActive | schema.NameChanged | t.Flags&(flagPipeSrc|flagPipeDst|flagMain|schema.CloneInverted|schema.CloneChildInPidns)
+	if s.suppress != nil && s.suppress[t.Comm] {
+		t.suppressed = true
+	}
+
+	// What the scan has found after the exec survived it.
+	old := s.now <= t.scannedAt
+	if o := s.owner(t); o != nil {
+		s.filterFDs(o, func(_ int64, f *FD) bool { return f.Has(FDCloexec) && !(old && f.Has(FDFromProc)) })
+	}
+	t.seededAt = 0 // the record is as of now: what comes behind is to be applied
+	if g := t.group; g != nil {
+		for i := len(g.members) - 1; i >= 0; i-- {
+			if m := g.members[i]; m != t && m != g.main {
+				s.remove(m)
+			}
+		}
+	}
+}
+
+// exeTimes computes how the times of the executable stand to those of the task.
+func (t *Thread) exeTimes() {
+	t.PidnsToCtime = 0
+	if t.CloneTS != 0 && t.ExeCtime != 0 {
+		t.CtimeToClone = t.CloneTS - t.ExeCtime
+	}
+	if t.PidnsStartTS != 0 && t.ExeCtime > t.PidnsStartTS {
+		t.PidnsToCtime = t.ExeCtime - t.PidnsStartTS
+	}
+}
+
+// exit marks a thread that has ended; Settle removes it.
+func (s *State) exit(ev *event.Event) {
+	t := s.scene.Thread
+	if t == nil || t.seededAt >= s.now && t.seededAt != 0 {
+		return // /proc has shown a later task of the same id
+	}
+	s.die(t)
+	if t.children != nil {
+		t.ReaperTid = intOr(ev, 4, -1)
+	}
+	s.exiting = t
+}
+
+// seeded reports whether the record of t already knows of the event at hand.
+func (s *State) seeded(t *Thread) bool { return s.now <= t.seededAt }
+
+// setsid makes t's process the leader of a session and of a group, without a
+// terminal. Ids in a child pid namespace are its own.
+func (s *State) setsid(ev *event.Event) {
+	t := s.scene.Thread
+	res, ok := ev.Return()
+	if !ok || res < 0 || t == nil || s.seeded(t) {
+		return
+	}
+	for _, m := range t.process() {
+		m.Sid, m.Vpgid, m.TTY = res, res, 0
+		if m.Pid >= 0 {
+			m.Pgid = m.Pid
+		}
+	}
+}
+
+// process returns the threads of t's process, t alone if it is a place holder.
+func (t *Thread) process() []*Thread {
+	if t.group == nil {
+		return []*Thread{t}
+	}
+	return t.group.members
+}
+
+// setpgid moves a process into a group. It can be the caller's own or a child's;
+// both numbers are of the caller's pid namespace.
+func (s *State) setpgid(ev *event.Event) {
+	t := s.scene.Thread
+	res, ok := ev.Return()
+	if !ok || res != 0 || t == nil {
+		return
+	}
+	pid, pgid := intOr(ev, 1, 0), intOr(ev, 2, 0)
+	target := t
+	if pid != 0 && pid != t.Vpid {
+		if target = s.childByVpid(t, pid); target == nil {
+			return
+		}
+	}
+	if s.seeded(target) {
+		return
+	}
+	if pgid == 0 {
+		pgid = target.Vpid
+	}
+	host := int64(-1)
+	switch {
+	case pgid == target.Vpid:
+		host = target.Pid
+	case !target.InPidns():
+		host = pgid
+	}
+	for _, m := range target.process() {
+		m.Vpgid = pgid
+		if host >= 0 {
+			m.Pgid = host
+		}
+	}
+}
+
+// childByVpid finds a child of t's process by the pid that t knows it by.
+func (s *State) childByVpid(t *Thread, vpid int64) *Thread {
+	if !t.InPidns() {
+		return s.Lookup(vpid)
+	}
+	for _, m := range t.process() {
+		for c := m.children; c != nil; c = c.nextSib {
+			if c.Vpid == vpid && c.Pid != t.Pid {
+				return c
+			}
+		}
+	}
+	return nil
+}
+
+// prctl notes who adopts orphans.
+func (s *State) prctl(ev *event.Event) {
+	t := s.scene.Thread
+	if res, ok := ev.Return(); !ok || res < 0 || t == nil || t.group == nil {
+		return
+	}
+	if opt, _ := ev.Uint(1); opt == prSetSubreaper || opt == prGetSubreaper {
+		if v, ok := ev.Int(3); ok {
+			t.group.Reaper = v != 0
+		}
+	}
+}
+
+// maxCPUs bounds the table of context switches.
+const maxCPUs = 1 << 14
+
+// switched counts the time that a thread was on a CPU. The event is about the one
+// that leaves it.
+func (s *State) switched(ev *event.Event) {
+	if ev.CPU < 0 || ev.CPU >= maxCPUs {
+		return
+	}
+	for len(s.switchTS) <= ev.CPU {
+		s.switchTS = append(s.switchTS, 0)
+	}
+	last := s.switchTS[ev.CPU]
+	s.switchTS[ev.CPU] = s.now
+	if last != 0 && s.now > last {
+		s.scene.ExecTime = s.now - last
+	}
+	t := s.scene.Thread
+	if t == nil {
+		return
+	}
+	t.TotExecTime += s.scene.ExecTime
+	t.PfMajor, t.PfMinor = uintOr(ev, 1, t.PfMajor), uintOr(ev, 2, t.PfMinor)
+	if m := s.owner(t); m != nil {
+		m.VMSize = uint32(uintOr(ev, 3, uint64(m.VMSize)))
+		m.VMRSS = uint32(uintOr(ev, 4, uint64(m.VMRSS)))
+		m.VMSwp = uint32(uintOr(ev, 5, uint64(m.VMSwp)))
+	}
+}
+
+// textOr returns parameter i as a text of our own, or old if it is absent or empty.
+func (s *State) textOr(ev *event.Event, i int, old string) string {
+	if v, ok := ev.Str(i); ok && v != "" {
+		if v == old {
+			return old
+		}
+		return s.names.str(v)
+	}
+	return old
+}
+
+// textLike is textOr for a new record: like is only used if it is the same.
+func (s *State) textLike(ev *event.Event, i int, like string) string {
+	v, ok := ev.Str(i)
+	if !ok {
+		return ""
+	}
+	if v == like {
+		return like
+	}
+	return s.names.str(v)
+}

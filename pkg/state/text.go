@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package state
+
+import (
+	"strings"
+
+	"github.com/falco-go/falco/pkg/event"
+)
+
+// maxList bounds arguments, environments and lists of cgroups, each.
+const maxList = 32 << 10
+
+// splitList makes a list of texts that each end with a NUL; they share one copy
+// of b.
+func splitList(b []byte) []string {
+	if len(b) == 0 {
+		return nil
+	}
+	s := string(b)
+	if s[len(s)-1] == 0 {
+		s = s[:len(s)-1]
+	}
+	list := make([]string, 0, strings.Count(s, "\x00")+1)
+	for {
+		head, rest, more := strings.Cut(s, "\x00")
+		list = append(list, head)
+		if !more {
+			return list
+		}
+		s = rest
+	}
+}
+
+// list returns b as a list, like if it is the same, and whether it was cut.
+func list(b []byte, like []string) ([]string, bool) {
+	cut := len(b) > maxList
+	if cut {
+		b = b[:maxList]
+	}
+	if sameList(b, like) {
+		return like, cut
+	}
+	return splitList(b), cut
+}
+
+// sameList reports whether splitList(b) would equal l.
+func sameList(b []byte, l []string) bool {
+	for i, s := range l {
+		if len(b) < len(s) || event.View(b[:len(s)]) != s {
+			return false
+		}
+		b = b[len(s):]
+		if len(b) == 0 {
+			return i == len(l)-1
+		}
+		if b[0] != 0 {
+			return false
+		}
+		b = b[1:]
+	}
+	return len(b) == 0
+}
+
+// cmdline returns what proc.cmdline prints: the name and the arguments.
+func cmdline(comm string, args []string) string {
+	if comm == "" {
+		return ""
+	}
+	if len(args) == 0 {
+		return comm
+	}
+	n := len(comm)
+	for _, a := range args {
+		n += 1 + len(a)
+	}
+	var b strings.Builder
+	b.Grow(n)
+	b.WriteString(comm)
+	for _, a := range args {
+		b.WriteByte(' ')
+		b.WriteString(a)
+	}
+	return b.String()
+}
+
+// intOr returns parameter i as a signed number, or v if it is absent.
+func intOr(ev *event.Event, i int, v int64) int64 {
+	if n, ok := ev.Int(i); ok {
+		return n
+	}
+	return v
+}
+
+// uintOr returns parameter i as an unsigned number, or v if it is absent.
+func uintOr(ev *event.Event, i int, v uint64) uint64 {
+	if n, ok := ev.Uint(i); ok {
+		return n
+	}
+	return v
+}
