@@ -202,3 +202,26 @@ func expandAll(kids []Expr, lookup func(*Ident) (Expr, error)) ([]Expr, bool, er
 	}
 	return out, changed, nil
 }
+
+// EachField calls f for each field that c names, left and right, also within calls.
+func EachField(c *Check, f func(*Field)) {
+	operandFields(c.Left, f)
+	if c.Right.Of != nil {
+		operandFields(c.Right.Of, f)
+	}
+}
+
+func operandFields(o Operand, f func(*Field)) {
+	switch o := o.(type) {
+	case *Field:
+		f(o)
+	case *Call:
+		for _, a := range o.Args {
+			operandFields(a, f)
+		}
+	case *Tuple:
+		for _, a := range o.Items {
+			operandFields(a, f)
+		}
+	}
+}

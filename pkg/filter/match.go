@@ -1,0 +1,571 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package filter
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"strings"
+
+	"github.com/falco-go/falco/pkg/field"
+)
+
+// pred says whether one value satisfies a check.
+type pred func(v *field.Value) bool
+
+// check compiles a check. What it compares has a type, which decides the
+// operators; then literals are converted and made into predicates.
+func (c *Compiler) check(e *Check) (func(*Env) bool, error) {
+	left, err := c.operand(e.Left, false)
+	if err != nil {
+		return nil, err
+	}
+	slot := left.slot
+	if e.Op == OpExists {
+		return func(env *Env) bool { return len(env.get(slot)) > 0 }, nil
+	}
+	fail := func(pos Pos, err error) (func(*Env) bool, error) { return nil, &Error{Pos: pos, Msg: err.Error()} }
+	if e.Right.Of != nil {
+		if err := c.rightField(e, left); err != nil {
+			return fail(e.Pos, err)
+		}
+		return c.checkField(e, left)
+	}
+	if err := allowed(e.Op, e.Mod, left); err != nil {
+		return fail(e.Pos, err)
+	}
+	lits := make([]literal, len(e.Right.Values))
+	values := e.Right.Values
+	op := e.Op
+	for i, v := range values {
+		if i == 0 {
+			op, v = c.glued(op, v, left)
+		}
+		if lits[i], err = c.literalOf(op, v, left); err != nil {
+			return nil, err
+		}
+	}
+	if left.typ == field.Port && left.multi && op == OpIntersects {
+		op = OpIn // QUIRK 12
+	}
+	if c.Strict {
+		if f := strictChecks(op, e.Mod, left, &lits); f != nil {
+			return f, nil
+		}
+	}
+	if e.Mod != ModNone {
+		return checkMod(op, e.Mod, left, lits), nil
+	}
+	var p pred
+	switch {
+	case op == OpPMatch:
+		t := new(paths)
+		for _, l := range lits {
+			t.add(l.str)
+		}
+		p = func(v *field.Value) bool { return t.match(v.Str) }
+		if len(lits) == 0 {
+			p = func(*field.Value) bool { return false }
+		}
+	case op.List():
+		p = member(left.typ, lits)
+		if left.list && op == OpIn {
+			return everyValue(slot, p), nil
+		}
+	default:
+		p = predicate(op, left.typ, &lits[0])
+		if op == OpNE && left.ends() {
+			return everyValue(slot, p), nil
+		}
+	}
+	if left.multi || left.list {
+		return someValue(slot, p), nil
+	}
+	return oneValue(slot, p), nil
+}
+
+func oneValue(slot int, p pred) func(*Env) bool {
+	return func(env *Env) bool {
+		vals := env.get(slot)
+		return len(vals) > 0 && p(&vals[0])
+	}
+}
+
+func someValue(slot int, p pred) func(*Env) bool {
+	return func(env *Env) bool {
+		vals := env.get(slot)
+		for i := range vals {
+			if p(&vals[i]) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+func everyValue(slot int, p pred) func(*Env) bool {
+	return func(env *Env) bool {
+		vals := env.get(slot)
+		for i := range vals {
+			if !p(&vals[i]) {
+				return false
+			}
+		}
+		return len(vals) > 0
+	}
+}
+
+// glued reads "evt.num=>0", which is "=" and the value ">0", as the author meant
+// it (EXT 1). The tree stays as it was written.
+func (c *Compiler) glued(op Op, v Value, left *operand) (Op, Value) {
+	if c.Strict || !op.equal() || v.Quoted || classOf(left.typ) != classNumber || len(v.Text) < 2 {
+		return op, v
+	}
+	meant := OpGE
+	switch v.Text[0] {
+	case '>':
+	case '<':
+		meant = OpLE
+	default:
+		return op, v
+	}
+	c.warn(v.Pos, "'%s%s' is read as '%s %s'", op, v.Text, meant, v.Text[1:])
+	v.Text = v.Text[1:]
+	return meant, v
+}
+
+func (c *Compiler) literalOf(op Op, v Value, left *operand) (l literal, err error) {
+	fail := func(err error) error {
+		e := &Error{Pos: v.Pos, Msg: err.Error(), At: v.Text}
+		return e
+	}
+	if left.ref != nil && left.ref.Def.Name == "evt.type" && !knownEvent(v.Text) {
+		return l, fail(fmt.Errorf("unknown event type %s", v.Text))
+	}
+	if op == OpBContains || op == OpBStartsWith {
+		if l.str, err = hexBytes(v.Text); err != nil {
+			return l, fail(err)
+		}
+		return l, nil
+	}
+	if l, err = c.convert(v.Text, left.typ, v.Pos); err != nil {
+		return l, fail(err)
+	}
+	if classOf(left.typ) == classText {
+		c.warnText(v)
+	}
+	if op == OpRegex {
+		if plainRegex(v.Text) {
+			c.warn(v.Pos, "regex check with '%s' may be optimized with simpler operators such as '=', 'contains', 'startswith', 'endswith'", v.Text)
+		}
+		if l.re, err = compileRegex(v.Text); err != nil {
+			return l, fail(err)
+		}
+	}
+	if op == OpIContains {
+		l.str = string(appendLower(nil, l.str))
+	}
+	return l, nil
+}
+
+// predicate makes the check of one value against one literal. Lists have been
+// taken apart; in and intersects mean equality here.
+func predicate(op Op, t field.Type, l *literal) pred {
+	switch classOf(t) {
+	case classText, classBytes:
+		return textPredicate(op, l)
+	case classAddress:
+		ip := l.ip
+		if op == OpNE {
+			return func(v *field.Value) bool { return v.IP != ip }
+		}
+		return func(v *field.Value) bool { return v.IP == ip }
+	case classNet:
+		n := l.net
+		if op == OpNE {
+			return func(v *field.Value) bool { return !n.Contains(v.IP) }
+		}
+		return func(v *field.Value) bool { return n.Contains(v.IP) }
+	}
+	return numberPredicate(op, t, l)
+}
+
+func textPredicate(op Op, l *literal) pred {
+	s := l.str
+	switch op {
+	case OpNE:
+		return func(v *field.Value) bool { return v.Str != s }
+	case OpLT:
+		return func(v *field.Value) bool { return v.Str < s }
+	case OpLE:
+		return func(v *field.Value) bool { return v.Str <= s }
+	case OpGT:
+		return func(v *field.Value) bool { return v.Str > s }
+	case OpGE:
+		return func(v *field.Value) bool { return v.Str >= s }
+	case OpGlob:
+		return func(v *field.Value) bool { return glob(s, v.Str, false) }
+	case OpIGlob:
+		return func(v *field.Value) bool { return glob(s, v.Str, true) }
+	case OpContains, OpBContains:
+		return func(v *field.Value) bool { return strings.Contains(v.Str, s) }
+	case OpIContains:
+		return func(v *field.Value) bool { return containsFold(v.Str, s) }
+	case OpStartsWith, OpBStartsWith:
+		return func(v *field.Value) bool { return strings.HasPrefix(v.Str, s) }
+	case OpEndsWith:
+		return func(v *field.Value) bool { return strings.HasSuffix(v.Str, s) }
+	case OpRegex:
+		re := l.re
+		return func(v *field.Value) bool { return re.MatchString(v.Str) }
+	case OpPMatch:
+		t := new(paths)
+		t.add(s)
+		return func(v *field.Value) bool { return t.match(v.Str) }
+	}
+	return func(v *field.Value) bool { return v.Str == s }
+}
+
+// containsFold reports whether s contains what, which is in lower case.
+func containsFold(s, what string) bool {
+	if what == "" {
+		return true
+	}
+	for i := 0; i+len(what) <= len(s); i++ {
+		j := 0
+		for j < len(what) && lower(s[i+j]) == what[j] {
+			j++
+		}
+		if j == len(what) {
+			return true
+		}
+	}
+	return false
+}
+
+func numberPredicate(op Op, t field.Type, l *literal) pred {
+	if l.below || l.above {
+		// every value is greater or less than the literal
+		yes := op == OpNE || l.below && (op == OpGT || op == OpGE) || l.above && (op == OpLT || op == OpLE)
+		return func(*field.Value) bool { return yes }
+	}
+	n := l.num
+	switch op {
+	case OpNE:
+		return func(v *field.Value) bool { return v.Num != n }
+	case OpLT:
+		return func(v *field.Value) bool { return compareNumbers(t, v.Num, n) < 0 }
+	case OpLE:
+		return func(v *field.Value) bool { return compareNumbers(t, v.Num, n) <= 0 }
+	case OpGT:
+		return func(v *field.Value) bool { return compareNumbers(t, v.Num, n) > 0 }
+	case OpGE:
+		return func(v *field.Value) bool { return compareNumbers(t, v.Num, n) >= 0 }
+	}
+	return func(v *field.Value) bool { return v.Num == n }
+}
+
+func compareNumbers(t field.Type, a, b uint64) int {
+	less, more := a < b, a > b
+	switch {
+	case t == field.Double:
+		x, y := math.Float64frombits(a), math.Float64frombits(b)
+		less, more = x < y, x > y
+	default:
+		if _, signed := width(t); signed {
+			less, more = int64(a) < int64(b), int64(a) > int64(b)
+		}
+	}
+	switch {
+	case less:
+		return -1
+	case more:
+		return 1
+	}
+	return 0
+}
+
+// fewValues is the length up to which a list is searched from its start.
+const fewValues = 8
+
+// member makes the check of one value against the elements of a list.
+func member(t field.Type, lits []literal) pred {
+	if len(lits) == 1 {
+		return predicate(OpEQ, t, &lits[0])
+	}
+	switch classOf(t) {
+	case classText, classBytes:
+		return textMember(lits)
+	case classAddress:
+		return addrMember(lits)
+	case classNet:
+		nets := make([]netip.Prefix, len(lits))
+		for i, l := range lits {
+			nets[i] = l.net
+		}
+		return func(v *field.Value) bool {
+			for _, n := range nets {
+				if n.Contains(v.IP) {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	var nums []uint64
+	for _, l := range lits {
+		if !l.below && !l.above {
+			nums = append(nums, l.num)
+		}
+	}
+	if len(nums) <= fewValues {
+		return func(v *field.Value) bool {
+			for _, n := range nums {
+				if v.Num == n {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	set := make(map[uint64]struct{}, len(nums))
+	for _, n := range nums {
+		set[n] = struct{}{}
+	}
+	return func(v *field.Value) bool {
+		_, ok := set[v.Num]
+		return ok
+	}
+}
+
+func textMember(lits []literal) pred {
+	if len(lits) <= fewValues {
+		texts := make([]string, len(lits))
+		for i, l := range lits {
+			texts[i] = l.str
+		}
+		return func(v *field.Value) bool {
+			for _, s := range texts {
+				if v.Str == s {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	set := make(map[string]struct{}, len(lits))
+	for _, l := range lits {
+		set[l.str] = struct{}{}
+	}
+	return func(v *field.Value) bool {
+		_, ok := set[v.Str]
+		return ok
+	}
+}
+
+func addrMember(lits []literal) pred {
+	set := make(map[netip.Addr]struct{}, len(lits))
+	for _, l := range lits {
+		set[l.ip] = struct{}{}
+	}
+	return func(v *field.Value) bool {
+		_, ok := set[v.IP]
+		return ok
+	}
+}
+
+// checkMod compiles an operator with a modifier. The ends of a connection are
+// one thing: each element of the list is checked against both. Of other fields
+// with several values, one value has to satisfy the whole.
+func checkMod(op Op, mod Mod, left *operand, lits []literal) func(*Env) bool {
+	slot := left.slot
+	if left.ends() {
+		var checks []func(*Env) bool
+		for i := range lits {
+			p := predicate(op, left.typ, &lits[i])
+			if op == OpNE {
+				checks = append(checks, everyValue(slot, p))
+			} else {
+				checks = append(checks, someValue(slot, p))
+			}
+		}
+		return func(env *Env) bool {
+			if len(env.get(slot)) == 0 {
+				return false
+			}
+			n := 0
+			for _, f := range checks {
+				if f(env) {
+					n++
+				}
+			}
+			return enough(mod, n, len(checks))
+		}
+	}
+	var p pred
+	if mod == ModAnyOf && op.equal() {
+		p = member(left.typ, lits)
+	} else {
+		preds := make([]pred, len(lits))
+		for i := range lits {
+			preds[i] = predicate(op, left.typ, &lits[i])
+		}
+		p = func(v *field.Value) bool {
+			n := 0
+			for _, q := range preds {
+				if q(v) {
+					n++
+				}
+			}
+			return enough(mod, n, len(preds))
+		}
+	}
+	if left.multi || left.list {
+		return someValue(slot, p)
+	}
+	return oneValue(slot, p)
+}
+
+// enough says whether n of all elements are what the modifier asks for.
+func enough(mod Mod, n, all int) bool {
+	switch mod {
+	case ModOneOf:
+		return n == 1
+	case ModAnyOf:
+		return n > 0
+	}
+	return all > 0 && n == all
+}
+
+// strictChecks does what the original does with several values (QUIRK 11): some
+// combinations never match, some use the first value of the list only. It
+// returns nil for the others, after cutting the list if need be.
+func strictChecks(op Op, mod Mod, left *operand, lits *[]literal) func(*Env) bool {
+	never := func(*Env) bool { return false }
+	number := classOf(left.typ) == classNumber && left.typ != field.Port
+	raw := left.ref != nil && left.ref.Def.Name == "evt.rawarg"
+	in := op == OpIn || op == OpIntersects
+	switch {
+	case in && left.ends() && left.typ == field.IP,
+		in && number && (left.multi || raw),
+		in && left.list && left.ref == nil && strings.HasPrefix(left.name, "to"),
+		mod == ModAnyOf && left.typ == field.IPNet, mod == ModOneOf && left.typ == field.IPNet:
+		return never
+	case len(*lits) > 1 && (in && left.multi && left.typ == field.IPNet || mod != ModNone && (left.multi || raw)):
+		*lits = (*lits)[:1]
+	}
+	return nil
+}
+
+// rightField checks whether left can be compared with a field or call.
+func (c *Compiler) rightField(e *Check, left *operand) error {
+	if left.ref != nil {
+		switch def := left.ref.Def; {
+		case left.typ == field.IPNet:
+			return fmt.Errorf("field type 'IPNET' doesn't support right-hand side fields")
+		case def.Has(field.NoRHS) && !def.Has(field.List):
+			return fmt.Errorf("field '%s' doesn't support right-hand side fields", left.name)
+		}
+	}
+	if e.Op == OpPMatch || e.Op == OpRegex {
+		return fmt.Errorf("operator '%s' doesn't support right-hand side fields", strings.ToUpper(e.Op.String()))
+	}
+	return nil
+}
+
+// checkField compiles the comparison of left with a field or call.
+func (c *Compiler) checkField(e *Check, left *operand) (func(*Env) bool, error) {
+	right, err := c.operand(e.Right.Of, false)
+	if err != nil {
+		return nil, err
+	}
+	fail := func(format string, args ...any) (func(*Env) bool, error) {
+		return nil, &Error{Pos: e.Right.Of.At(), Msg: fmt.Sprintf(format, args...)}
+	}
+	if right.ref != nil && right.ref.Def.Has(field.NoRHS) {
+		return fail("field '%s' can't be used as a right-hand side field", right.name)
+	}
+	if left.typ != right.typ && !(classOf(left.typ) == classText && classOf(right.typ) == classText && (left.ref == nil || right.ref == nil)) {
+		return fail("field '%s' has type '%s' while the right-hand side field '%s' has incompatible type '%s'",
+			left.name, typeNames[left.typ], right.name, typeNames[right.typ])
+	}
+	if err := allowed(e.Op, e.Mod, left); err != nil {
+		return nil, &Error{Pos: e.Pos, Msg: err.Error()}
+	}
+	if IsEventType(e.Left) {
+		return nil, &Error{Pos: e.Right.Of.At(), Msg: "right-hand field comparisons on `evt.type`/`syscall.type` checks are not supported by event code search"}
+	}
+	compare := comparer(e.Op, left.typ)
+	a, b := left.slot, right.slot
+	every := left.list && e.Op == OpIn || e.Op == OpNE
+	return func(env *Env) bool {
+		l, r := env.get(a), env.get(b)
+		if len(l) == 0 || len(r) == 0 {
+			return false
+		}
+		for i := range l {
+			found := false
+			for j := range r {
+				if found = compare(&l[i], &r[j]); found {
+					break
+				}
+			}
+			if found != every {
+				return found
+			}
+		}
+		return every
+	}, nil
+}
+
+// comparer makes the comparison of two values of type t.
+func comparer(op Op, t field.Type) func(a, b *field.Value) bool {
+	order := func(a, b *field.Value) int {
+		switch classOf(t) {
+		case classText, classBytes:
+			return strings.Compare(a.Str, b.Str)
+		case classAddress, classNet:
+			return a.IP.Compare(b.IP)
+		}
+		return compareNumbers(t, a.Num, b.Num)
+	}
+	switch op {
+	case OpNE:
+		return func(a, b *field.Value) bool { return order(a, b) != 0 }
+	case OpLT:
+		return func(a, b *field.Value) bool { return order(a, b) < 0 }
+	case OpLE:
+		return func(a, b *field.Value) bool { return order(a, b) <= 0 }
+	case OpGT:
+		return func(a, b *field.Value) bool { return order(a, b) > 0 }
+	case OpGE:
+		return func(a, b *field.Value) bool { return order(a, b) >= 0 }
+	case OpGlob:
+		return func(a, b *field.Value) bool { return glob(b.Str, a.Str, false) }
+	case OpIGlob:
+		return func(a, b *field.Value) bool { return glob(b.Str, a.Str, true) }
+	case OpContains, OpBContains:
+		return func(a, b *field.Value) bool { return strings.Contains(a.Str, b.Str) }
+	case OpIContains:
+		return func(a, b *field.Value) bool { return containsBothFold(a.Str, b.Str) }
+	case OpStartsWith, OpBStartsWith:
+		return func(a, b *field.Value) bool { return strings.HasPrefix(a.Str, b.Str) }
+	case OpEndsWith:
+		return func(a, b *field.Value) bool { return strings.HasSuffix(a.Str, b.Str) }
+	}
+	return func(a, b *field.Value) bool { return order(a, b) == 0 }
+}
+
+func containsBothFold(s, what string) bool {
+	for i := 0; i+len(what) <= len(s); i++ {
+		j := 0
+		for j < len(what) && lower(s[i+j]) == lower(what[j]) {
+			j++
+		}
+		if j == len(what) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,501 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rules
+
+import (
+	"regexp"
+	"sort"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// collection is what all files read so far have defined. It grows with each
+// file and is compiled as a whole after each.
+type collection struct {
+	opts    *Options
+	order   int // number of the item being read
+	lists   []*listItem
+	macros  []*macroItem
+	rules   []*ruleItem
+	engine  string // the largest required_engine_version
+	plugins []pluginNeed
+}
+
+type listItem struct {
+	name        string
+	ctx         *context
+	items       []string
+	first, last int // items at which it was defined first, and changed last
+	used        bool
+	expanded    []string
+}
+
+type macroItem struct {
+	name        string
+	ctx, cctx   *context
+	cond        string
+	first, last int
+	used        bool
+}
+
+type ruleItem struct {
+	name, cond, output, desc, source string
+	ctx, cctx, octx                  *context
+	priority                         Priority
+	tags                             []string
+	enabled, warnTypes, skipUnknown  bool
+	capture                          bool
+	captureMs                        uint32
+	exceptions                       []*exception
+}
+
+type pluginNeed struct {
+	name, version string
+	or            []pluginNeed
+}
+
+func find[T any](items []T, name string, of func(T) string) (out T) {
+	for _, i := range items {
+		if of(i) == name {
+			return i
+		}
+	}
+	return out
+}
+
+func (c *collection) findList(name string) *listItem {
+	return find(c.lists, name, func(l *listItem) string { return l.name })
+}
+
+func (c *collection) findMacro(name string) *macroItem {
+	return find(c.macros, name, func(m *macroItem) string { return m.name })
+}
+
+func (c *collection) findRule(name string) *ruleItem {
+	return find(c.rules, name, func(r *ruleItem) string { return r.name })
+}
+
+var semver = regexp.MustCompile(`^\s*(\d+)\.(\d+)\.(\d+)`)
+
+// parseVersion reads x.y.z and ignores what follows.
+func parseVersion(text string) (v [3]uint64, ok bool) {
+	m := semver.FindStringSubmatch(text)
+	if m == nil {
+		return v, false
+	}
+	for i := range v {
+		n, err := strconv.ParseUint(m[i+1], 10, 32)
+		if err != nil {
+			return v, false
+		}
+		v[i] = n
+	}
+	return v, true
+}
+
+// atLeast reports whether v can stand in for want.
+func atLeast(v, want [3]uint64) bool {
+	if v[0] != want[0] || v[1] != want[1] {
+		return v[0] == want[0] && v[1] > want[1]
+	}
+	return v[2] >= want[2]
+}
+
+func (r *reader) engineVersion(n *yaml.Node, ctx *context) error {
+	ctx = ctx.in(inEngine, "", n)
+	text, err := r.str(n, "required_engine_version", ctx)
+	if err != nil {
+		return err
+	}
+	if v, ok := parseUint32(text); ok {
+		text = "0." + strconv.FormatUint(uint64(v), 10) + ".0"
+	}
+	want, ok := parseVersion(text)
+	if !ok {
+		return r.fail(ErrYAMLValidate, ctx, "Unable to parse engine version '%s' as a semver string. Expected \"x.y.z\" semver format.", text)
+	}
+	have, _ := parseVersion(EngineVersion)
+	if !atLeast(have, want) {
+		return r.fail(ErrValidate, ctx, "Rules require engine version %s, but engine version is %s", text, EngineVersion)
+	}
+	if old, ok := parseVersion(r.engine); !ok || atLeast(want, old) {
+		r.engine = text
+	}
+	return nil
+}
+
+func (r *reader) pluginVersions(n *yaml.Node, ctx *context) error {
+	ctx = ctx.in(inPlugins, "", n)
+	v := get(n, "required_plugin_versions")
+	if v.Kind != yaml.SequenceNode {
+		return r.fail(ErrYAMLValidate, ctx, "Value of required_plugin_versions must be a sequence")
+	}
+	for _, e := range v.Content {
+		e = resolve(e)
+		ectx := ctx.in(inPlugin, "", e)
+		if e.Kind != yaml.MappingNode {
+			return r.fail(ErrYAMLValidate, ectx, "Plugin version must be a mapping")
+		}
+		need, err := r.pluginNeed(e, ectx)
+		if err != nil {
+			return err
+		}
+		if alts := get(e, "alternatives"); alts != nil {
+			if alts.Kind != yaml.SequenceNode {
+				return r.fail(ErrYAMLValidate, ectx, "Value of plugin version alternatives must be a sequence")
+			}
+			names := map[string]bool{need.name: true}
+			for _, a := range alts.Content {
+				a = resolve(a)
+				actx := ectx.in(inPluginAlt, "", a)
+				if a.Kind != yaml.MappingNode {
+					return r.fail(ErrYAMLValidate, actx, "Plugin version alternative must be a mapping")
+				}
+				alt, err := r.pluginNeed(a, actx)
+				if err != nil {
+					return err
+				}
+				if names[alt.name] {
+					return r.fail(ErrValidate, actx, "Defined multiple alternative version requirements for plugin '%s'", alt.name)
+				}
+				names[alt.name] = true
+				need.or = append(need.or, alt)
+			}
+		}
+		r.plugins = append(r.plugins, need)
+	}
+	return nil
+}
+
+func (r *reader) pluginNeed(n *yaml.Node, ctx *context) (p pluginNeed, err error) {
+	if p.name, err = r.str(n, "name", ctx); err != nil {
+		return p, err
+	}
+	if p.version, err = r.str(n, "version", ctx); err != nil {
+		return p, err
+	}
+	if _, ok := parseVersion(p.version); !ok {
+		err = r.fail(ErrValidate, ctx, "Invalid required version '%s' for plugin '%s'", p.version, p.name)
+	}
+	return p, err
+}
+
+const listKeys = "list items append override"
+
+var listName = regexp.MustCompile(`^[^()"'\s=,]+$`)
+
+func (r *reader) list(n *yaml.Node, ctx *context) error {
+	name, ctx, err := r.named(n, inList, ctx)
+	if err != nil {
+		return err
+	}
+	r.unknownKeys(n, ctx, listKeys)
+	if !listName.MatchString(name) {
+		r.warn(WarnListName, ctx, `List has an invalid name. List names should match a regular expression: ([^()\"'[:space:]=,]+)`)
+	}
+	adding, err := r.appendFlag(n, ctx)
+	if err != nil {
+		return err
+	}
+	ops, err := r.overrides(n, ctx, "list", "items", "items", listKeys)
+	if err != nil {
+		return err
+	}
+	v, err := r.need(n, "items", ctx)
+	if err != nil {
+		return err
+	}
+	items, err := r.strings(v, ctx.in(inValue, "items", v))
+	if err != nil {
+		return err
+	}
+	old := r.findList(name)
+	if adding || ops["items"] == opAppend {
+		if old == nil {
+			return r.fail(ErrValidate, ctx, "List uses 'append' or 'override.items: append' but no list by that name already exists")
+		}
+		old.items = append(old.items, items...)
+		old.last = r.order
+		return nil
+	}
+	l := &listItem{name: name, ctx: ctx, items: items, first: r.order, last: r.order}
+	if old != nil {
+		l.first = old.first
+		*old = *l
+		return nil
+	}
+	r.lists = append(r.lists, l)
+	return nil
+}
+
+const macroKeys = "macro condition append override"
+
+func (r *reader) macro(n *yaml.Node, ctx *context) error {
+	name, ctx, err := r.named(n, inMacro, ctx)
+	if err != nil {
+		return err
+	}
+	r.unknownKeys(n, ctx, macroKeys)
+	if !r.macroName(name) {
+		r.warn(WarnMacroName, ctx, "Macro has an invalid name. Macro names should match a regular expression: ([a-zA-Z]+[a-zA-Z0-9_]*)")
+	}
+	adding, err := r.appendFlag(n, ctx)
+	if err != nil {
+		return err
+	}
+	ops, err := r.overrides(n, ctx, "macro", "condition", "condition", macroKeys)
+	if err != nil {
+		return err
+	}
+	cond, err := r.str(n, "condition", ctx)
+	if err != nil {
+		return err
+	}
+	old := r.findMacro(name)
+	if adding || ops["condition"] == opAppend {
+		if old == nil {
+			return r.fail(ErrValidate, ctx, "Macro uses 'append' or 'override.condition: append' but no macro by that name already exists")
+		}
+		old.cond += " " + cond
+		old.last = r.order
+		return nil
+	}
+	m := &macroItem{name: name, ctx: ctx, cctx: ctx.in(inMacroCond, "", get(n, "condition")), cond: cond, first: r.order, last: r.order}
+	if old != nil {
+		m.first = old.first
+		*old = *m
+		return nil
+	}
+	r.macros = append(r.macros, m)
+	return nil
+}
+
+// macroName reports whether a condition can refer to name. Old rules begin some
+// with an underscore (EXT 5).
+func (r *reader) macroName(name string) bool {
+	for i := 0; i < len(name); i++ {
+		c := name[i] | 0x20
+		letter := c >= 'a' && c <= 'z'
+		if !letter && (i > 0 || r.opts.StrictUpstream || name[i] != '_') &&
+			(i == 0 || name[i] != '_' && (name[i] < '0' || name[i] > '9')) {
+			return false
+		}
+	}
+	return name != ""
+}
+
+const (
+	ruleKeys = "rule condition output desc priority source enabled tags exceptions warn_evttypes " +
+		"skip-if-unknown-filter capture capture_duration append override"
+	ruleAppendable  = "condition output desc tags exceptions"
+	ruleReplaceable = "condition output desc priority enabled tags exceptions warn_evttypes skip-if-unknown-filter capture capture_duration"
+)
+
+func (r *reader) rule(n *yaml.Node, ctx *context) error {
+	name, ctx, err := r.named(n, inRule, ctx)
+	if err != nil {
+		return err
+	}
+	r.unknownKeys(n, ctx, ruleKeys)
+	adding, err := r.appendFlag(n, ctx)
+	if err != nil {
+		return err
+	}
+	ops, err := r.overrides(n, ctx, "rule", ruleAppendable, ruleReplaceable, ruleKeys)
+	switch {
+	case err != nil:
+		return err
+	case ops != nil:
+		return r.overrideRule(n, ctx, name, ops)
+	case adding:
+		return r.appendRule(n, ctx, name)
+	}
+	for _, k := range []string{"condition", "output", "desc", "priority"} {
+		if get(n, k) != nil {
+			return r.defineRule(n, ctx, name)
+		}
+	}
+	return r.toggleRule(n, ctx, name)
+}
+
+func (r *reader) toggleRule(n *yaml.Node, ctx *context, name string) error {
+	if _, err := r.need(n, "enabled", ctx); err != nil {
+		return err
+	}
+	on := false
+	if err := r.boolean(n, "enabled", ctx, &on); err != nil {
+		return err
+	}
+	r.warn(WarnDeprecated, ctx, "The standalone 'enabled' key usage is deprecated. The correct approach requires also a "+
+		"'replace' entry under the 'override' key (i.e. 'enabled: replace').")
+	old := r.findRule(name)
+	if old == nil {
+		return r.fail(ErrValidate, ctx, "Rule has 'enabled' key but no rule by that name already exists")
+	}
+	old.enabled = on
+	return nil
+}
+
+// appendRule reads an item with "append: true": condition and exceptions count.
+func (r *reader) appendRule(n *yaml.Node, ctx *context, name string) error {
+	ops := map[string]string{}
+	for _, k := range []string{"condition", "exceptions"} {
+		if get(n, k) != nil {
+			ops[k] = opAppend
+		}
+	}
+	if len(ops) == 0 {
+		if r.opts.StrictUpstream || get(n, "enabled") == nil {
+			return r.fail(ErrValidate, ctx, "Appended rule must have exceptions or condition property")
+		}
+		ops["enabled"] = opReplace // EXT 2
+	}
+	return r.overrideRule(n, ctx, name, ops)
+}
+
+// overrideRule changes an earlier rule: appends first, then replacements, and
+// nothing at all if one of them is wrong.
+func (r *reader) overrideRule(n *yaml.Node, ctx *context, name string, ops map[string]string) error {
+	old := r.findRule(name)
+	if old == nil {
+		for _, op := range ops {
+			if op == opAppend {
+				return r.fail(ErrValidate, ctx, "Rule uses 'append' or 'override.<key>: append' but no rule by that name already exists")
+			}
+		}
+		return r.fail(ErrValidate, ctx, "An 'override.<key>: replace' to a rule was requested but no rule by that name already exists")
+	}
+	if ops["condition"] != "" && get(n, "source") != nil {
+		source, err := r.str(n, "source", ctx)
+		if err != nil {
+			return err
+		}
+		if source != old.source {
+			return r.fail(ErrValidate, ctx, "Rule has been re-defined with a different source")
+		}
+	}
+	next := *old
+	keys := make([]string, 0, len(ops))
+	for k := range ops {
+		keys = append(keys, k)
+	}
+	sort.Slice(keys, func(i, j int) bool {
+		if ops[keys[i]] != ops[keys[j]] {
+			return ops[keys[i]] == opAppend
+		}
+		return keys[i] < keys[j]
+	})
+	for _, k := range keys {
+		if err := r.ruleKey(n, k, ctx, &next, ops[k]); err != nil {
+			return err
+		}
+	}
+	*old = next
+	return nil
+}
+
+func (r *reader) defineRule(n *yaml.Node, ctx *context, name string) error {
+	next := ruleItem{name: name, ctx: ctx, source: "syscall", enabled: true, warnTypes: true}
+	for _, k := range []string{"condition", "output", "desc", "priority"} {
+		if err := r.ruleKey(n, k, ctx, &next, ""); err != nil {
+			return err
+		}
+	}
+	next.output = strings.TrimSpace(next.output)
+	if get(n, "source") != nil {
+		var err error
+		if next.source, err = r.str(n, "source", ctx); err != nil {
+			return err
+		}
+	}
+	for _, k := range []string{"enabled", "warn_evttypes", "skip-if-unknown-filter", "capture", "capture_duration", "tags", "exceptions"} {
+		if get(n, k) != nil {
+			if err := r.ruleKey(n, k, ctx, &next, ""); err != nil {
+				return err
+			}
+		}
+	}
+	old := r.findRule(name)
+	if old == nil {
+		r.rules = append(r.rules, &next)
+		return nil
+	}
+	if old.source != next.source {
+		return r.fail(ErrValidate, ctx, "Rule has been re-defined with a different source")
+	}
+	*old = next
+	return nil
+}
+
+// ruleKey reads one key of a rule item into out. op is append, replace, or ""
+// in a definition.
+func (r *reader) ruleKey(n *yaml.Node, key string, ctx *context, out *ruleItem, op string) (err error) {
+	v := get(n, key)
+	text := func(to *string) error {
+		s, err := r.str(n, key, ctx)
+		if err == nil && op == opAppend {
+			s = *to + " " + s
+		}
+		if err == nil {
+			*to = s
+		}
+		return err
+	}
+	switch key {
+	case "condition":
+		if err = text(&out.cond); err == nil && (op != opAppend || out.cctx == nil) {
+			out.cctx = ctx.in(inRuleCond, "", v)
+		}
+	case "output":
+		if err = text(&out.output); err == nil && (op != opAppend || out.octx == nil) {
+			out.octx = ctx.in(inOutput, "", v)
+		}
+	case "desc":
+		err = text(&out.desc)
+	case "priority":
+		s, err := r.str(n, key, ctx)
+		if err != nil {
+			return err
+		}
+		if out.priority, err = ParsePriority(s); err != nil {
+			return r.fail(ErrYAMLValidate, ctx.in(inPriority, "", v), "Invalid priority")
+		}
+	case "enabled":
+		err = r.boolean(n, key, ctx, &out.enabled)
+	case "warn_evttypes":
+		err = r.boolean(n, key, ctx, &out.warnTypes)
+	case "skip-if-unknown-filter":
+		err = r.boolean(n, key, ctx, &out.skipUnknown)
+	case "capture":
+		err = r.boolean(n, key, ctx, &out.capture)
+	case "capture_duration":
+		err = r.uint32(n, key, ctx, &out.captureMs)
+	case "tags":
+		tags, err := r.strings(v, ctx.in(inValue, key, v))
+		if err != nil {
+			return err
+		}
+		if op == opAppend {
+			tags = append(tags, out.tags...)
+		}
+		out.tags = sortedSet(tags)
+	case "exceptions":
+		return r.exceptions(v, ctx, out, op)
+	}
+	return err
+}
+
+func sortedSet(in []string) []string {
+	out := append([]string{}, in...)
+	sort.Strings(out)
+	n := 0
+	for i, s := range out {
+		if i == 0 || s != out[n-1] {
+			out[n] = s
+			n++
+		}
+	}
+	return out[:n]
+}
