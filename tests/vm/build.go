@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vm
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// repoRoot is the folder of go.mod above the working directory.
+func repoRoot() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		text, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		if err == nil && bytes.HasPrefix(text, []byte("module github.com/falco-go/falco\n")) {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", errors.New("not in the repository: no go.mod of falco above the working directory")
+		}
+		dir = parent
+	}
+}
+
+// buildDir is a folder of the cache for what is built from this working copy.
+func buildDir(parts ...string) (string, error) {
+	root, err := repoRoot()
+	if err != nil {
+		return "", err
+	}
+	copyOf := fmt.Sprintf("%x", sha256.Sum256([]byte(root)))[:12]
+	return cacheDir(append([]string{"build", copyOf}, parts...)...)
+}
+
+// BuildModule builds driver/ for a kernel, out of the tree: two kernels do not meet, and the working copy stays clean.
+// debug has self-tests at load and checks on every event.
+func BuildModule(kernel *Kernel, debug bool, progress *Progress) (string, error) {
+	root, err := repoRoot()
+	if err != nil {
+		return "", err
+	}
+	source := filepath.Join(root, "driver")
+	if _, err := os.Stat(filepath.Join(source, "Kbuild")); err != nil {
+		return "", fmt.Errorf("build the module: %w", err)
+	}
+	if err := needTools(append([]tool{{kernel.CC, kernel.CC}}, buildTools...), progress); err != nil {
+		return "", err
+	}
+	kind, target := "module", "module"
+	if debug {
+		kind, target = "module-debug", "debug"
+	}
+	dir, err := buildDir(kernel.ABI, kind)
+	if err != nil {
+		return "", err
+	}
+	unlock, err := lockCache("build")
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	step := progress.Step("build", "falco.ko for "+kernel.ABI)
+	if err := mirror(source, dir); err != nil {
+		step.Fail()
+		return "", err
+	}
+	cmd := exec.Command("make", "-C", dir, fmt.Sprintf("-j%d", runtime.NumCPU()), "KDIR="+kernel.Build(), target)
+	cmd.Env = cleanMakeEnv(os.Environ())
+	if _, err := output(cmd); err != nil {
+		step.Fail()
+		return "", fmt.Errorf("build the module: %w", err)
+	}
+	step.Done("")
+	module := filepath.Join(dir, "falco.ko")
+	if _, err := os.Stat(module); err != nil {
+		return "", fmt.Errorf("build the module: %w", err)
+	}
+	return module, nil
+}
+
+// cleanMakeEnv keeps the flags of a make that called us from one that we call.
+func cleanMakeEnv(env []string) []string {
+	var kept []string
+	for _, kv := range env {
+		name, _, _ := strings.Cut(kv, "=")
+		switch name {
+		case "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "KDIR", "ARCH", "CROSS_COMPILE":
+		default:
+			kept = append(kept, kv)
+		}
+	}
+	return kept
+}
+
+// mirror makes the sources in to those of from: what is the same keeps its time, so that make builds only what has
+// changed, and what is gone goes. What make has made stays.
+func mirror(from, to string) error {
+	list := filepath.Join(to, ".mirrored")
+	before, _ := os.ReadFile(list)
+	old := map[string]bool{}
+	for _, name := range strings.Fields(string(before)) {
+		old[name] = true
+	}
+	var now []string
+	err := filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || path == from {
+			return err
+		}
+		name, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			if strings.HasPrefix(entry.Name(), ".") {
+				return filepath.SkipDir
+			}
+			return os.MkdirAll(filepath.Join(to, name), 0o755)
+		}
+		if !isSource(name) {
+			return nil
+		}
+		now = append(now, name)
+		delete(old, name)
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		if same, err := os.ReadFile(filepath.Join(to, name)); err == nil && bytes.Equal(same, data) {
+			return nil
+		}
+		return os.WriteFile(filepath.Join(to, name), data, info.Mode().Perm()|0o200)
+	})
+	if err != nil {
+		return err
+	}
+	for name := range old {
+		os.Remove(filepath.Join(to, name))
+	}
+	return os.WriteFile(list, []byte(strings.Join(now, "\n")), 0o644)
+}
+
+// isSource leaves out what a build in the working copy has left there.
+func isSource(name string) bool {
+	base := filepath.Base(name)
+	if strings.HasPrefix(base, ".") {
+		return false
+	}
+	switch filepath.Ext(base) {
+	case ".o", ".ko", ".mod", ".cmd", ".order", ".symvers":
+		return false
+	}
+	return !strings.HasSuffix(base, ".mod.c") && name != filepath.Join("compat", "features.h")
+}
+
+// BuildGo builds one of the repository's programs, static, and gives its path.
+func BuildGo(pkg, name string, progress *Progress) (string, error) {
+	root, err := repoRoot()
+	if err != nil {
+		return "", err
+	}
+	dir, err := buildDir("bin")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, name)
+	step := progress.Step("build", name)
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, pkg)
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOFLAGS=-buildvcs=false")
+	if _, err := output(cmd); err != nil {
+		step.Fail()
+		return "", fmt.Errorf("build %s: %w", pkg, err)
+	}
+	step.Done("")
+	return path, nil
+}
+
+// BuildC builds a static C program for the guest out of one source file.
+func BuildC(source string, progress *Progress) (string, error) {
+	if err := needTools(cTools, progress); err != nil {
+		return "", err
+	}
+	dir, err := buildDir("bin")
+	if err != nil {
+		return "", err
+	}
+	name := strings.TrimSuffix(filepath.Base(source), ".c")
+	path := filepath.Join(dir, name)
+	step := progress.Step("build", name)
+	if err := run("gcc", "-O2", "-Wall", "-static", "-pthread", "-o", path, source); err != nil {
+		step.Fail()
+		return "", fmt.Errorf("build %s: %w", source, err)
+	}
+	step.Done("")
+	return path, nil
+}
