@@ -53,12 +53,14 @@ func (s *State) ParentThread(t *Thread) *Thread {
 // Ancestor returns what n steps of Parent lead to; 0 gives the main thread of t.
 func (s *State) Ancestor(t *Thread, n int) *Thread {
 	a := s.Main(t)
-	for slow := a; n > 0 && a != nil; n-- {
+	slow, odd := a, false
+	for ; n > 0 && a != nil; n-- {
 		p := s.Parent(a)
 		if p == a {
 			return nil
 		}
-		if a = p; n%2 == 0 { // a chain that bites its tail is no longer than its loop
+		a = p
+		if odd = !odd; !odd { // a chain that bites its tail is no longer than its loop
 			if slow = s.Parent(slow); slow == a {
 				return nil
 			}
