@@ -229,8 +229,10 @@ func (s *State) exec(ev *event.Event) {
 		t.Cut |= CutArgs
 	}
 	t.Cmdline = cmdline(t.Comm, t.Args)
-	if t.Env, cut = list(ev.Param(execEnv), t.Env); cut {
-		t.Cut |= CutEnv
+	if b := ev.Param(execEnv); b != nil { // absent: nobody could read it, the old one is the best guess
+		if t.Env, cut = list(b, t.Env); cut {
+			t.Cut |= CutEnv
+		}
 	}
 	t.FDLimit = intOr(ev, execFDLimit, t.FDLimit)
 	t.setMemory(ev, execMem)
