@@ -222,30 +222,27 @@ func absolute(s *state.Scene, a *Arg, out []Value, p pathArg, unknown string) []
 	case p.dir == atFD:
 		return text(out, raw)
 	}
-	a.buf = appendPath(a.buf[:0], baseDir(s, p, unknown), raw)
+	base, slash := baseDir(s, p)
+	if base == unknownDir {
+		base = unknown
+	}
+	a.buf = appendFrom(a.buf[:0], base, slash, raw)
 	return text(out, event.View(a.buf))
 }
 
-// baseDir returns the directory that a relative path starts from (state.md §7.3).
-func baseDir(s *state.Scene, p pathArg, unknown string) string {
-	if p.dir == atUnknown {
-		return unknown
-	}
+// baseDir returns the directory that a relative path starts from.
+func baseDir(s *state.Scene, p pathArg) (base, slash string) {
 	dirfd := int64(event.AtFDCWD)
 	if p.dir >= 0 {
 		var ok bool
 		if dirfd, ok = s.Event.Int(int(p.dir)); !ok {
-			return unknown
+			return unknownDir, ""
 		}
 	}
-	if dirfd == event.AtFDCWD {
-		return s.State.Cwd(s.Thread)
+	if p.dir == atUnknown {
+		return unknownDir, ""
 	}
-	f := fdOf(s, dirfd)
-	if f == nil {
-		return unknown
-	}
-	return f.Name
+	return s.State.DirBase(s.Thread, dirfd)
 }
 
 // abspathSide accepts the two names that may follow evt.abspath.

@@ -161,13 +161,9 @@ func (n names) AppendPath(buf []byte, dirfd int64, rel string) ([]byte, bool) {
 	if n.s.Thread == nil {
 		return buf, false
 	}
-	base := n.s.State.Cwd(n.s.Thread)
-	if dirfd != event.AtFDCWD {
-		f := fdOf(n.s, dirfd)
-		if f == nil {
-			return buf, false
-		}
-		base = f.Name
+	if dirfd != event.AtFDCWD && n.s.State.FD(n.s.Thread, dirfd) == nil {
+		return buf, false
 	}
-	return appendPath(buf, base, rel), true
+	base, slash := n.s.State.DirBase(n.s.Thread, dirfd)
+	return appendFrom(buf, base, slash, rel), true
 }

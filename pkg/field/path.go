@@ -2,67 +2,25 @@
 
 package field
 
-import "strings"
-
-// maxPath bounds a path that is made of two: what would be longer becomes tooLong.
-const maxPath = 4096
-
-const tooLong = "/DIR_TOO_LONG/FILENAME_TOO_LONG"
+import (
+	"github.com/falco-go/falco/pkg/event"
+	"github.com/falco-go/falco/pkg/state"
+)
 
 // unknownDir stands for a directory that nobody knows.
 const unknownDir = "<UNKNOWN>"
 
-// appendPath appends path as it is seen from the directory base: absolute ones
-// ignore it. The result is normalised (state.md §7.2): no empty component, no
-// "." and no "..", no slash at its end. The base is taken as it is.
-func appendPath(buf []byte, base, path string) []byte {
-	if path == "" {
-		return buf
+// appendFrom appends rel as seen from a directory, which comes in the two
+// pieces that State.DirBase gives.
+func appendFrom(buf []byte, base, slash, rel string) []byte {
+	if slash == "" || rel == "" || rel[0] == '/' {
+		return state.AppendPath(buf, base, rel)
 	}
-	if len(base)+len(path)+1 > maxPath {
-		return append(buf, tooLong...)
-	}
-	start := len(buf)
-	if path[0] == '/' {
-		buf = append(buf, '/')
-	} else {
-		buf = append(buf, base...)
-		if base != "" && base != unknownDir && !strings.HasSuffix(base, "/") {
-			buf = append(buf, '/')
-		}
-	}
-	for path != "" {
-		var part string
-		part, path, _ = strings.Cut(path, "/")
-		switch part {
-		case "", ".":
-		case "..":
-			buf = dropLast(buf, start)
-		default:
-			if n := len(buf); n > start && buf[n-1] != '/' && string(buf[start:]) != unknownDir {
-				buf = append(buf, '/')
-			}
-			buf = append(buf, part...)
-		}
-	}
-	if n := len(buf); n > start+1 && buf[n-1] == '/' {
-		buf = buf[:n-1]
-	}
-	return buf
-}
-
-// dropLast removes the last component from buf, but nothing before start and
-// not the slash that an absolute path begins with.
-func dropLast(buf []byte, start int) []byte {
+	// The pieces are put together behind buf, the result behind them, and then it
+	// is moved down over them.
 	n := len(buf)
-	if n > start+1 && buf[n-1] == '/' {
-		n--
-	}
-	for n > start && buf[n-1] != '/' {
-		n--
-	}
-	if n == start && len(buf) > start && buf[start] == '/' {
-		n++
-	}
-	return buf[:n]
+	buf = append(append(buf, base...), slash...)
+	whole := buf[n:]
+	out := state.AppendPath(buf, event.View(whole), rel)
+	return out[:n+copy(out[n:], out[len(buf):])]
 }
