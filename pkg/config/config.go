@@ -21,6 +21,8 @@ type Config struct {
 	Severity   uint8 // rules that are less severe are not loaded; 0 emergency to 7 debug
 	MatchAll   bool  // rule_matching: all
 
+	StrictUpstream bool // behave as the original even where it errs
+
 	Engine struct {
 		Kind          string // KindKmod or KindNone
 		BufSizePreset int    // as configured; RingBytes checks it
@@ -62,8 +64,9 @@ type File struct {
 
 // Selection is one item of rules: enable or disable what matches.
 type Selection struct {
-	Enable    bool
-	Rule, Tag string // "" if not given
+	Enable          bool
+	Rule, Tag       string
+	HasRule, HasTag bool // whether they are given
 }
 
 // Append is one item of append_output.

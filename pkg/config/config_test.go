@@ -74,7 +74,7 @@ outputs_queue: {capacity: -1}
 	want.Engine.Kind, want.Engine.BufSizePreset, want.Engine.DropFailed = KindNone, 3, true
 	want.JSON, want.MatchAll, want.Severity, want.OutputTimeout = true, true, 6, 500*time.Millisecond
 	want.RulesFiles = []string{"/r/one.yaml"}
-	want.Rules = []Selection{{Rule: "*"}, {Enable: true, Rule: "a", Tag: "b"}}
+	want.Rules = []Selection{{Rule: "*", HasRule: true}, {Enable: true, Rule: "a", Tag: "b", HasRule: true, HasTag: true}}
 	want.Append = []Append{
 		{Source: "syscall", Tags: []string{"x", "y"}, Output: "pid=%proc.pid", Fields: []AppendField{{"evt.type", ""}, {"nn", "P%proc.pid"}}},
 		{Suggested: true}}
@@ -143,7 +143,7 @@ func TestOverride(t *testing.T) {
 		{"rules_files: [/x]", []string{"rules_files[0]=/a"}, func(c *Config) any { return c.RulesFiles }, []string{"/a"}},
 		{"rules_files: [/x]", []string{"rules_files[5]=/a"}, func(c *Config) any { return len(c.RulesFiles) }, 0},
 		{"rules_files: ['${A}']", []string{"rules_files[]=${A}"}, func(c *Config) any { return c.RulesFiles }, []string{"vA", "${A}"}},
-		{"", []string{"rules[].disable.rule=*", "rules[].enable.tag=network"}, func(c *Config) any { return c.Rules }, []Selection{{Rule: "*"}, {Enable: true, Tag: "network"}}},
+		{"", []string{"rules[].disable.rule=*", "rules[].enable.tag=network"}, func(c *Config) any { return c.Rules }, []Selection{{Rule: "*", HasRule: true}, {Enable: true, Tag: "network", HasTag: true}}},
 		{"append_output: [{suggested_output: true}]", []string{"append_output.suggested_output=false"}, func(c *Config) any { return len(c.Append) }, 0},
 		{"", []string{`append_output[]={"match": {"source": "syscall"}, "extra_output": "pid=%proc.pid"}`}, func(c *Config) any { return c.Append },
 			[]Append{{Source: "syscall", Output: "pid=%proc.pid"}}},

@@ -58,6 +58,7 @@ var keys = []key{
 	{path: "rules[].disable.tag"},
 	{path: "priority", read: readPriority},
 	{path: "rule_matching", read: readMatching},
+	{path: "strict_upstream", read: boolean(func(c *Config) *bool { return &c.StrictUpstream })},
 
 	// What an alert contains.
 	{path: "json_output", read: boolean(func(c *Config) *bool { return &c.JSON })},

@@ -277,16 +277,17 @@ func readRules(l *loader, n *node) error {
 			return badConversion(item, hint)
 		}
 		for _, v := range []struct {
-			n  *node
-			to *string
-		}{{rule, &sel.Rule}, {tag, &sel.Tag}} {
+			n   *node
+			to  *string
+			has *bool
+		}{{rule, &sel.Rule, &sel.HasRule}, {tag, &sel.Tag, &sel.HasTag}} {
 			if v.n == nil {
 				continue
 			}
 			if v.n.kind != scalar {
 				return badConversion(v.n, hint)
 			}
-			*v.to = v.n.text
+			*v.to, *v.has = v.n.text, true
 		}
 		l.cfg.Rules = append(l.cfg.Rules, sel)
 	}

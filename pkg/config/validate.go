@@ -78,13 +78,19 @@ func suggestion(path string) string {
 	return ""
 }
 
-// Nearest returns the candidate that takes the fewest edits to become word, or
-// "" if even that one is another word.
+// Nearest returns the candidate that word may have been meant to be: the one
+// that takes the fewest edits, or that word is the beginning of. It is "" if all
+// of them are other words.
 func Nearest(word string, candidates []string) string {
 	best, limit := "", len(word)/3+1
 	for _, c := range candidates {
 		if d := distance(word, c, limit); d <= limit && (best == "" || d < limit) {
 			best, limit = c, d
+		}
+	}
+	for i := 0; best == "" && len(word) > 2 && i < len(candidates); i++ {
+		if strings.HasPrefix(candidates[i], word) {
+			best = candidates[i]
 		}
 	}
 	return best

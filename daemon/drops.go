@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/falco-go/falco/pkg/driver"
+)
+
+// tellEvery bounds how often losses are told while they last.
+const tellEvery = 10 * time.Second
+
+// drops watches the ledger and tells the operator when events are lost: in the
+// log when the loss grows, and in the ledger at the end.
+type drops struct {
+	log      *logger
+	last     driver.Loss // as of the last line
+	lastSeen uint64
+	told     time.Time
+	checked  driver.Loss // as of the last look
+	times    uint64      // looks that found new losses
+}
+
+// check compares the books with those of the last look, about once a second.
+func (d *drops) check(now time.Time, l ledger) {
+	if l.Lost.Total() > d.checked.Total() {
+		d.times++
+	}
+	d.checked = l.Lost
+	lost := l.Lost.Total() - d.last.Total()
+	if lost == 0 || !d.told.IsZero() && now.Sub(d.told) < tellEvery {
+		return
+	}
+	d.log.warnf("%d of %d events were lost (%s). %s", lost, l.Seen-d.lastSeen, causes(d.last, l.Lost), advice(d.last, l.Lost))
+	d.last, d.lastSeen, d.told = l.Lost, l.Seen, now
+}
+
+// counter is a cause of loss with the words for it.
+type counter struct {
+	name string
+	of   func(driver.Loss) uint64
+}
+
+var lossCounters = []counter{
+	{"ring full", func(l driver.Loss) uint64 { return l.Full }},
+	{"too big", func(l driver.Loss) uint64 { return l.TooBig }},
+	{"nested", func(l driver.Loss) uint64 { return l.Nested }},
+	{"no memory", func(l driver.Loss) uint64 { return l.NoMemory }},
+	{"no ring", func(l driver.Loss) uint64 { return l.NoRing }},
+}
+
+// causes lists what grew between two looks.
+func causes(before, now driver.Loss) string {
+	var parts []string
+	for _, c := range lossCounters {
+		if n := c.of(now) - c.of(before); n > 0 {
+			parts = append(parts, fmt.Sprintf("%s: %d", c.name, n))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func advice(before, now driver.Loss) string {
+	if now.Full > before.Full {
+		return "A larger engine.kmod.buf_size_preset holds more"
+	}
+	return "The ledger at the end of the run has the sums"
+}
+
+// summary is printed to stderr at the end of a run, past the log: first the
+// lines that the original prints, then the ledger.
+func (d *drops) summary(w io.Writer, l ledger, seeding uint64) {
+	fmt.Fprintf(w, "Syscall event drop monitoring:\n   - event drop detected: %d occurrences\n   - num times actions taken: %d\n", d.times, 0)
+	fmt.Fprintln(w, l)
+	if l.Unread > 0 || seeding > 0 {
+		fmt.Fprintf(w, "Of those delivered: %d not understood, %d lost while seeding\n", l.Unread, seeding)
+	}
+}

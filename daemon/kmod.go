@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"time"
+
+	"github.com/falco-go/falco/pkg/driver"
+	"github.com/falco-go/falco/pkg/event"
+	"github.com/falco-go/falco/pkg/merge"
+	"github.com/falco-go/falco/pkg/ring"
+)
+
+const (
+	// watermarkTime bounds the age of events that stay below the watermark.
+	watermarkTime = 20 * time.Millisecond
+	// clockStep is how far the wall clock may move away from the rings' clock
+	// before we follow; a step below it is noise of the reading.
+	clockStep = int64(time.Millisecond)
+)
+
+// kmod is the source of live events: the module's rings, merged.
+type kmod struct {
+	dev    *driver.Device
+	merge  *merge.Merge
+	waiter *merge.Waiter
+	rings  map[int]*ring.Ring
+	cpus   int
+
+	generation uint32
+	offset     int64     // wall clock minus the rings' clock, ns
+	read       time.Time // when offset was read
+	unread     uint64
+}
+
+// openKmod opens the device and makes it ready; nothing flows before Start. If
+// the device is missing, the module is loaded once.
+func (d *daemon) openKmod(path string, c driver.Config) (*kmod, error) {
+	dev, err := driver.Open(path)
+	if err != nil && os.IsNotExist(err) {
+		d.log.infof("Trying to inject the Kernel module and opening the capture again...")
+		if !modprobe() {
+			d.log.errorf("Unable to load the driver")
+		}
+		dev, err = driver.Open(path)
+	}
+	if err != nil {
+		return nil, deviceError(path, err)
+	}
+	k := &kmod{dev: dev, rings: make(map[int]*ring.Ring)}
+	if err := k.prepare(c); err != nil {
+		dev.Close()
+		return nil, &failure{form: block, text: fmt.Sprintf("%s: %v", path, err), hint: "dmesg may know more"}
+	}
+	return k, nil
+}
+
+// deviceError says why the device cannot be opened, and what to do.
+func deviceError(path string, err error) error {
+	f := &failure{form: block}
+	if pe, ok := err.(*os.PathError); ok {
+		f.text = fmt.Sprintf("error opening device %s. Make sure you have root credentials and that the falco module is loaded: %v", path, pe.Err)
+	} else {
+		f.text = err.Error()
+	}
+	switch {
+	case os.IsNotExist(err):
+		f.hint = "load the module: modprobe falco, or insmod falco.ko"
+	case os.IsPermission(err):
+		f.hint = "run falco as root"
+	}
+	return f
+}
+
+// modprobe loads the module by the absolute paths alone.
+func modprobe() bool {
+	for _, path := range []string{"/usr/sbin/modprobe", "/sbin/modprobe"} {
+		if exec.Command(path, "falco").Run() == nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (k *kmod) prepare(c driver.Config) error {
+	if err := k.dev.Configure(c); err != nil {
+		return err
+	}
+	info, err := k.dev.Info()
+	if err != nil {
+		return err
+	}
+	k.cpus, k.generation = info.CPUs, info.Generation
+	k.merge = merge.New(nil, driver.BootTime)
+	if err := k.mapRings(); err != nil {
+		return err
+	}
+	k.waiter = merge.NewWaiter(k.merge, k.dev.Wait, watermarkTime)
+	k.setClock()
+	return nil
+}
+
+// mapRings takes in the rings of CPUs that have none here yet.
+func (k *kmod) mapRings() error {
+	for cpu := range k.cpus {
+		if k.rings[cpu] != nil {
+			continue
+		}
+		m, ok, err := k.dev.Map(cpu)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		r, err := ring.New(cpu, m.Control, m.Data)
+		if err != nil {
+			return err
+		}
+		k.rings[cpu] = r
+		k.merge.Add(r)
+	}
+	return nil
+}
+
+// setClock follows the wall clock when it is set.
+func (k *kmod) setClock() {
+	k.read = time.Now()
+	if now := driver.EpochOffset(); now-k.offset > clockStep || k.offset-now > clockStep {
+		k.offset = now
+	}
+}
+
+// Next leaves out what is no event: gaps, which the books have already, and
+// records that cannot be understood, which are counted.
+func (k *kmod) Next(ev *event.Event) (bool, error) {
+	for {
+		f, ok := k.merge.Next()
+		if !ok {
+			return false, k.merge.Err()
+		}
+		if f.Flags&ring.Gap != 0 {
+			continue
+		}
+		if _, err := ev.Decode(f.Record); err != nil {
+			k.unread++
+			continue
+		}
+		ev.CPU, ev.Flags = f.CPU, event.PrefixFlags(f.Flags)
+		ev.TS += uint64(k.offset)
+		return true, nil
+	}
+}
+
+// Arm also looks after what can wait for a dry moment: the wall clock.
+func (k *kmod) Arm() (bool, time.Duration) {
+	if time.Since(k.read) > time.Second {
+		k.setClock()
+	}
+	if k.merge.Pending() { // too young to go out; nobody has to wake us for it
+		return true, merge.Hold
+	}
+	return k.waiter.Arm(), 0
+}
+
+func (k *kmod) C() <-chan struct{} { return k.waiter.C }
+
+// Woken takes in the rings of CPUs that came up meanwhile.
+func (k *kmod) Woken() error {
+	k.waiter.Woken()
+	if err := k.waiter.Err(); err != nil {
+		return fmt.Errorf("wait for %s: %w", driver.Path, err)
+	}
+	for _, r := range k.rings { // any of them tells: the word is in every control page
+		if r.Generation() == k.generation {
+			return nil
+		}
+		break
+	}
+	info, err := k.dev.Info()
+	if err != nil {
+		return err
+	}
+	k.generation = info.Generation
+	return k.mapRings()
+}
+
+func (k *kmod) Stop() error {
+	err := k.dev.Stop()
+	k.merge.Drain()
+	return err
+}
+
+// Ledger reads the module's books of all CPUs.
+func (k *kmod) Ledger() (ledger, error) {
+	var sum driver.Stats
+	for cpu := range k.cpus {
+		s, err := k.dev.Stats(cpu)
+		if err != nil {
+			return ledger{}, err
+		}
+		sum.Add(s)
+	}
+	return ledger{Seen: sum.Produced, Delivered: k.merge.Stats().Events, Lost: sum.Lost, Unread: k.unread}, nil
+}
+
+func (k *kmod) Close() error {
+	k.waiter.Close()
+	return k.dev.Close()
+}
+
+// start says what is wanted and lets it flow. The module leaves nobody out, not
+// even us: whoever does something in our name shall be seen.
+func (k *kmod) start(c calls, successOnly bool) error {
+	err := k.dev.SetFilter(driver.Filter{Syscalls: c.codes(), SuccessOnly: successOnly, Enter: true})
+	if err == nil {
+		err = k.dev.Start()
+	}
+	if err != nil {
+		return &failure{form: block, text: fmt.Sprintf("%s: %v", driver.Path, err), hint: "dmesg may know more"}
+	}
+	return nil
+}

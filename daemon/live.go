@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/falco-go/falco/pkg/alert"
+	"github.com/falco-go/falco/pkg/config"
+	"github.com/falco-go/falco/pkg/driver"
+	"github.com/falco-go/falco/pkg/output"
+	"github.com/falco-go/falco/pkg/procfs"
+	"github.com/falco-go/falco/pkg/state"
+)
+
+// startOutputs makes the queues; at the end they are emptied, and then the
+// statistics follow the last alert.
+func (d *daemon) startOutputs() error {
+	if !d.cfg.Stdout {
+		return &failure{form: block, text: "No output configured, please make sure at least one output is configured and enabled.",
+			hint: "stdout_output.enabled: true"}
+	}
+	hostname, _ := os.Hostname()
+	for _, name := range []string{"FALCO_HOSTNAME", "FALCO_GRPC_HOSTNAME"} {
+		if h := os.Getenv(name); h != "" {
+			hostname = h
+			d.log.infof("Hostname value has been overridden via environment variable to: %s", h)
+			break
+		}
+	}
+	if d.opt.dryRun {
+		d.log.debugf("Skipping outputs initialization in dry-run")
+		return nil
+	}
+	q := output.Start(output.NewStdout(d.stdout, d.cfg.Buffered), output.Options{
+		Style: alert.Style{JSON: d.cfg.JSON, ISO8601: d.cfg.ISO8601, Output: d.cfg.JSONOutput, Message: d.cfg.JSONMessage,
+			Fields: d.cfg.JSONFields, Tags: d.cfg.JSONTags, Hostname: hostname},
+		Capacity: d.cfg.QueueCapacity,
+		Timeout:  d.cfg.OutputTimeout,
+		Report:   d.report,
+	})
+	d.pipe.outputs = append(d.pipe.outputs, q)
+	d.pipe.counts = make([]uint64, len(d.set.Rules))
+	d.atEnd(func() {
+		for _, q := range d.pipe.outputs {
+			if !q.Close(max(d.cfg.OutputTimeout, time.Second)) {
+				d.log.noticef("output channels still blocked, discarding all remaining notifications")
+			}
+			if s := q.Stats(); s.Dropped > 0 || s.Failed > 0 {
+				d.log.warnf("Alerts: %s delivered %d, dropped %d, failed to deliver %d", s.Name, s.Sent, s.Dropped, s.Failed)
+			}
+		}
+		d.log.debugf("closing inspectors")
+		printStatistics(d.stdout, d.set.Rules, d.pipe.counts)
+	})
+	return nil
+}
+
+// report puts what an output has to say into the log.
+func (d *daemon) report(p output.Problem, text string) {
+	level := config.ErrorLevel
+	if p == output.Blocked {
+		level = config.Critical
+	}
+	d.log.say(level, "%s", text)
+}
+
+func (d *daemon) writePidFile() error {
+	if d.opt.pidFile == "" {
+		return nil
+	}
+	if d.opt.dryRun {
+		d.log.debugf("Skipping pidfile creation in dry-run")
+		return nil
+	}
+	if err := os.WriteFile(d.opt.pidFile, []byte(strconv.Itoa(os.Getpid())), 0o644); err != nil {
+		return &failure{form: plain, text: fmt.Sprintf("Could not write pid to pidfile %s. Exiting.", d.opt.pidFile), hint: err.Error(), code: exitPidFile}
+	}
+	return nil
+}
+
+func (d *daemon) selectCalls() error {
+	if d.cfg.Engine.Kind == config.KindKmod {
+		bytes, err := ringBytes(d.cfg.Engine.BufSizePreset, os.Getpagesize())
+		if err != nil {
+			return err
+		}
+		d.log.infof("The chosen syscall buffer dimension is: %d bytes (%d MBs)", bytes, bytes>>20)
+	}
+	d.calls = selectCalls(d.log, d.stderr, d.cfg, rulesCalls(d.set))
+	if d.opt.dryRun {
+		for _, what := range []string{"event processing", "unregistering signal handlers"} {
+			d.log.debugf("Skipping %s in dry-run", what)
+		}
+		d.log.debugf("closing inspectors")
+		return errDone
+	}
+	return nil
+}
+
+// ringBytes returns the size of one CPU's ring: 1 MiB for preset 1, twice as
+// much for each further one.
+func ringBytes(preset, page int) (int, error) {
+	if preset < 1 || preset > 10 {
+		return 0, &failure{form: block, text: "The 'buf_size_preset' value must be between '1' and '10'"}
+	}
+	return 1 << 20 << (preset - 1), nil
+}
+
+// openSource opens where events come from. Nothing flows yet. At the end, after
+// the last event, stands the ledger.
+func (d *daemon) openSource() error {
+	d.log.infof("Loaded event sources: %s", syscallSource)
+	d.log.infof("Enabled event sources: %s", syscallSource)
+	if d.cfg.Engine.Kind == config.KindNone {
+		d.log.infof("Enabled event source '%s' will be opened with no driver, no event will be produced", syscallSource)
+		d.log.infof("Opening '%s' source with no driver", syscallSource)
+		d.pipe.source = nothing{}
+	} else {
+		d.log.infof("Opening '%s' source with Kernel module", syscallSource)
+		bytes, err := ringBytes(d.cfg.Engine.BufSizePreset, os.Getpagesize())
+		if err != nil {
+			return err
+		}
+		k, err := d.openKmod(driver.Path, driver.Config{RingBytes: bytes, Snaplen: d.cfg.Engine.Snaplen})
+		if err != nil {
+			d.log.errorf("An error occurred in an event source, forcing termination...")
+			return err
+		}
+		d.pipe.source = k
+	}
+	began := time.Now()
+	d.atEnd(func() {
+		l, err := d.pipe.source.Ledger()
+		if err != nil {
+			d.log.errorf("read the books of the kernel module: %v", err)
+		}
+		if err := d.pipe.source.Close(); err != nil {
+			d.log.errorf("close the source of events: %v", err)
+		}
+		if d.opt.verbose {
+			seconds := time.Since(began).Seconds()
+			fmt.Fprintf(d.stderr, "Driver Events:%d\nDriver Drops:%d\n(%s) Elapsed time: %.3f, Captured Events: %d, %.2f eps\n",
+				l.Seen, l.Lost.Total(), syscallSource, seconds, d.pipe.num, float64(d.pipe.num)/seconds)
+		}
+		d.drops.summary(d.stderr, l, d.pipe.early.lost)
+	})
+	return nil
+}
+
+// watch lets events flow, reads what was there before them, and turns until the
+// end.
+func (d *daemon) watch() error {
+	p := &d.pipe
+	p.rules, p.stop, p.mail, p.early.limit = d.set, d.stop, d.mail, backlogBytes
+	p.tick = func(now time.Time) {
+		if l, err := p.source.Ledger(); err == nil {
+			d.drops.check(now, l)
+		}
+	}
+	if d.opt.seconds != 0 {
+		t := time.AfterFunc(time.Duration(max(d.opt.seconds, 0))*time.Second, d.end)
+		defer t.Stop()
+	}
+	proc, err := procfs.New(os.Getenv("HOST_ROOT") + "/proc")
+	if err != nil {
+		return err
+	}
+	p.state = state.New(d.stateOptions(proc))
+	k, live := p.source.(*kmod)
+	if live {
+		if err := k.start(d.calls, d.cfg.Engine.DropFailed); err != nil {
+			return err
+		}
+		seeds := make(chan func(), 64)
+		p.seeds = seeds
+		go d.readProc(proc, seeds)
+	} else {
+		d.ready()
+	}
+	err = p.run(max(d.cfg.OutputTimeout, 2*time.Second))
+	notify(notifyStopping)
+	return err
+}
+
+// ready is called once, when whatever happens from now on is seen. The line and
+// the READY=1 are what a harness or a service manager waits for.
+func (d *daemon) ready() {
+	d.log.infof("Falco is watching")
+	notify(notifyReady)
+}
+
+func (d *daemon) stateOptions(proc *procfs.FS) state.Options {
+	hostname, _ := os.Hostname()
+	return state.Options{
+		Machine: state.Machine{Hostname: hostname, BootTime: proc.Boot(), Addrs: hostAddrs(), HostRoot: os.Getenv("HOST_ROOT"), SelfPid: int64(os.Getpid())},
+		Limits:  state.Limits{Threads: d.cfg.ThreadTableSize},
+		Source:  proc,
+	}
+}
+
+// readProc runs beside the loop and sends it what it finds, until the run ends.
+func (d *daemon) readProc(proc *procfs.FS, seeds chan<- func()) {
+	defer close(seeds)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	began := time.Now()
+	send := func(f func()) {
+		select {
+		case seeds <- f:
+		case <-d.stop:
+			cancel()
+		}
+	}
+	stats, err := proc.Scan(ctx, func(t *procfs.Task) {
+		send(func() { d.pipe.state.Seed(t) })
+	})
+	if err != nil && ctx.Err() == nil {
+		d.log.warnf("read /proc: %v; what was running already is known by what it does from now on", err)
+	}
+	send(func() {
+		d.pipe.state.Seeded()
+		d.log.debugf("/proc: %d tasks and %d descriptors were there before, %d gone, %d stuck; read in %v with %d system calls",
+			stats.Tasks, stats.FDs, stats.Gone, stats.Stuck, time.Since(began).Round(time.Millisecond), stats.Calls)
+		d.ready()
+	})
+}

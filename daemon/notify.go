@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"net"
+	"os"
+)
+
+// States that a service manager can be told.
+const (
+	notifyReady    = "READY=1"
+	notifyStopping = "STOPPING=1"
+)
+
+// notify tells the service manager (systemd, or the harness of tests/vm) how we
+// are: one datagram to the socket that NOTIFY_SOCKET names; nobody listening is
+// no error. READY=1 comes when the hooks are in place and /proc has been read:
+// what happens after that is seen.
+func notify(state string) {
+	path := os.Getenv("NOTIFY_SOCKET")
+	if path == "" {
+		return
+	}
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	conn.Write([]byte(state))
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"time"
+
+	"github.com/falco-go/falco/pkg/event"
+	"github.com/falco-go/falco/pkg/output"
+	"github.com/falco-go/falco/pkg/rules"
+	"github.com/falco-go/falco/pkg/state"
+)
+
+// pipeline is the river: a frame leaves the source as an event, changes the
+// state, is looked at by the rules, and becomes an alert, or nothing.
+//
+// One goroutine owns all of it; nothing here has a lock. What others have to say
+// (signals, timers, the readers of /proc) comes over channels and is taken in
+// between two events. The event and the scene are views that live for one turn;
+// an alert owns its bytes.
+type pipeline struct {
+	source  source
+	state   *state.State
+	rules   *rules.Set
+	outputs []*output.Queue
+
+	ev      event.Event
+	num     uint64        // evt.num of the last event
+	matched []*rules.Rule // by the last event
+	counts  []uint64      // alerts, by rule
+	early   backlog       // events from before the state was seeded
+
+	stop  <-chan struct{} // closed when it is time to end
+	seeds <-chan func()   // what the readers of /proc have found; closed when they are done
+	mail  <-chan func()   // whatever else is to be done between two events
+	tick  func(time.Time) // called about once a second; may be nil
+}
+
+// turn is what happens to one event.
+func (p *pipeline) turn(ev *event.Event) {
+	p.num++
+	ev.Num = p.num
+	if scene := p.state.Apply(ev); scene != nil {
+		p.matched = p.rules.Match(scene, p.matched[:0])
+		for _, r := range p.matched {
+			p.send(r, scene)
+		}
+	}
+	p.state.Settle()
+}
+
+// run turns until it is told to stop, then until the source has given all that
+// it produced before, for at most limit.
+func (p *pipeline) run(limit time.Duration) error {
+	err := p.flow()
+	if e := p.source.Stop(); err == nil {
+		err = e
+	}
+	for end := time.Now().Add(limit); err == nil && time.Now().Before(end); {
+		var dry bool
+		if dry, err = p.batch(); dry {
+			break
+		}
+	}
+	return err
+}
+
+// flow is the loop.
+func (p *pipeline) flow() error {
+	r := newRest()
+	defer r.end()
+	if stopped, err := p.seed(r); stopped || err != nil {
+		return err
+	}
+	for {
+		dry, err := p.batch()
+		if err != nil {
+			return err
+		}
+		if stopped, err := p.rest(r, dry); stopped || err != nil {
+			return err
+		}
+	}
+}
+
+// batchSize is how many events may pass before the channels are looked at.
+const batchSize = 1024
+
+// batch turns until the source is dry, at most batchSize times.
+func (p *pipeline) batch() (dry bool, err error) {
+	for range batchSize {
+		ok, err := p.source.Next(&p.ev)
+		if !ok || err != nil {
+			return true, err
+		}
+		p.turn(&p.ev)
+	}
+	return false, nil
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/falco-go/falco/pkg/rules"
+)
+
+// ruleFiles lists and reads the rules files of a run: those of -r, or else those
+// of the configuration, where what does not exist is left out.
+func (d *daemon) ruleFiles() ([]rules.File, error) {
+	names, strict := d.opt.rules, true
+	if len(names) == 0 {
+		names, strict = d.cfg.RulesFiles, false
+	}
+	d.log.debugf("Configured rules filenames:")
+	for _, n := range names {
+		d.log.debugf("   %s", n)
+	}
+	var paths []string
+	given := false
+	for _, name := range names {
+		st, err := os.Stat(name)
+		switch {
+		case err != nil && strict:
+			return nil, cannotRead(name, err)
+		case err != nil:
+			continue
+		case st.IsDir():
+			d.log.debugf("Reading rules from the folder %s", name)
+			inside, err := filesIn(name)
+			if err != nil {
+				return nil, cannotRead(name, err)
+			}
+			paths, given = append(paths, inside...), true
+		default:
+			paths, given = append(paths, name), true
+		}
+	}
+	if !given {
+		return nil, &failure{form: block, text: "You must specify at least one rules file/directory via -r or a rules_file entry in falco.yaml"}
+	}
+	var files []rules.File
+	for _, p := range paths {
+		if !strings.HasSuffix(p, ".yaml") && !strings.HasSuffix(p, ".yml") {
+			d.log.debugf("Leaving out %s, which ends neither in .yaml nor in .yml", p)
+			continue
+		}
+		f, err := readRules(p)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, f)
+	}
+	return files, nil
+}
+
+// filesIn returns the files directly inside a directory, in byte order.
+func filesIn(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, e := range entries {
+		p := filepath.Join(dir, e.Name())
+		if st, err := os.Stat(p); err == nil && st.Mode().IsRegular() {
+			out = append(out, p)
+		}
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+func readRules(path string) (rules.File, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return rules.File{}, cannotRead(path, err)
+	}
+	return rules.File{Name: path, Content: text}, nil
+}
+
+func cannotRead(path string, err error) error {
+	hint := err.Error()
+	if os.IsNotExist(err) {
+		hint = "there is no such file; paths are relative to the directory that falco is started in"
+	}
+	return &failure{form: block, text: "Could not open file " + path + " for reading", hint: hint}
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/falco-go/falco/pkg/config"
+	"github.com/falco-go/falco/pkg/rules"
+)
+
+// daemon is one run of the program.
+type daemon struct {
+	opt            *opts
+	stdout, stderr io.Writer
+	log            *logger
+
+	path  string // of the configuration, "" if there is none
+	cfg   *config.Config
+	set   *rules.Set
+	calls calls // what the module is asked for
+	drops drops
+	pipe  pipeline
+
+	stop     chan struct{} // closed by whoever ends the run
+	stopOnce sync.Once
+	mail     chan func()
+	undo     []func()
+}
+
+// errDone ends the start of a run that had only to print something.
+var errDone = errors.New("done")
+
+// The start, in order: the first step that fails ends it, and what the steps
+// before it have begun is undone in reverse. Which error wins is an interface.
+var start = []func(*daemon) error{
+	(*daemon).checkOptions,
+	(*daemon).informAtOnce, // --help, -i
+	(*daemon).loadConfig,
+	(*daemon).informWithConfig, // --version, --page-size, --list-plugins, --list
+	(*daemon).checkSources,
+	(*daemon).validate, // -V
+	(*daemon).loadRules,
+	(*daemon).describe, // -L, -l
+	(*daemon).startOutputs,
+	(*daemon).handleSignals,
+	(*daemon).writePidFile,
+	(*daemon).selectCalls,
+	(*daemon).openSource,
+	(*daemon).watch,
+}
+
+// run starts, runs and stops the daemon and returns the exit code. Errors have
+// been printed when it returns.
+func (d *daemon) run() (int, error) {
+	d.stop, d.mail = make(chan struct{}), make(chan func(), 16)
+	d.drops.log = d.log
+	code := exitOK
+	for _, step := range start {
+		err := step(d)
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, errDone) {
+			code = printError(d.stderr, d.log, err)
+		}
+		break
+	}
+	for i := len(d.undo) - 1; i >= 0; i-- {
+		d.undo[i]()
+	}
+	return code, nil
+}
+
+// atEnd has f called when the run ends, before everything that was there first.
+func (d *daemon) atEnd(f func()) { d.undo = append(d.undo, f) }
+
+// end ends the run; it may be called from anywhere, and again.
+func (d *daemon) end() { d.stopOnce.Do(func() { close(d.stop) }) }
+
+func (d *daemon) checkOptions() (err error) {
+	if d.path, err = config.Find(d.opt.config); err != nil {
+		return err
+	}
+	if d.opt.legacy.EnabledTags != nil && (d.opt.legacy.DisabledTags != nil || d.opt.legacy.DisabledSubstrings != nil) {
+		return optionErrorf("You can not specify both disabled (-D/-T) and enabled (-t) rules")
+	}
+	return d.checkFormat()
+}
+
+func (d *daemon) informAtOnce() error {
+	switch {
+	case d.opt.help:
+		printHelp(d.stdout, d.opt.verbose)
+		return errDone
+	case d.opt.ignored:
+		printIgnored(d.stdout)
+		return errDone
+	}
+	return nil
+}
+
+func (d *daemon) loadConfig() (err error) {
+	d.cfg, err = config.Load(config.Options{Path: d.path, Overrides: d.opt.override, Strict: d.opt.strict, Env: os.LookupEnv})
+	if err != nil {
+		return err
+	}
+	if d.opt.unbuffered {
+		d.cfg.Buffered = false
+	}
+	d.log.configure(d.cfg)
+	if d.cfg.Engine.Kind == config.KindKmod {
+		if line := firstLine("/proc/version"); line != "" {
+			d.log.infof("System info: %s", line)
+		}
+	}
+	d.log.infof("Falco version: %s (%s)", version, machine())
+	d.log.debugf("CLI args: %s", strings.Join(d.opt.argv, " "))
+	if len(d.cfg.Files) > 0 {
+		d.log.infof("Falco initialized with configuration files:")
+	}
+	for _, f := range d.cfg.Files {
+		level := config.Info
+		if f.Schema != "ok" {
+			level = config.Warning
+		}
+		d.log.say(level, "   %s | schema validation: %s", f.Path, f.Schema)
+	}
+	for _, w := range d.cfg.Warnings {
+		d.log.warnf("%s", w)
+	}
+	for _, u := range d.opt.used {
+		d.log.warnf("The %s option is deprecated. Use %s instead.", u.typed, u.instead)
+	}
+	if d.opt.print != "" {
+		d.log.warnf("The -p/--print option is deprecated and will be removed. Use -o append_output=... instead.")
+	}
+	return nil
+}
+
+func (d *daemon) informWithConfig() error {
+	switch {
+	case d.opt.version:
+		printVersion(d.stdout, d.cfg.JSON)
+		return errDone
+	case d.opt.pageSize:
+		text := fmt.Sprintf("Your system page size is: %d bytes", os.Getpagesize())
+		if d.cfg.Log.Stderr {
+			d.log.infof("%s", text)
+		} else {
+			fmt.Fprintln(d.stdout, text)
+		}
+		return errDone
+	case d.path == "":
+		return &failure{form: block, text: "You must create a config file at " + config.DefaultPath + " or by passing -c"}
+	case d.opt.pluginInfo != "":
+		return &failure{form: block, text: "can't find plugin and print its info: " + d.opt.pluginInfo, hint: "there are no plugins; what they bring elsewhere is built in"}
+	case d.opt.listPlugins:
+		fmt.Fprint(d.stdout, "0 Plugins Loaded:\n\n")
+		return errDone
+	case d.opt.list:
+		return d.printFields()
+	}
+	return nil
+}
+
+const syscallSource = "syscall"
+
+// checkSources: there is one source, so little can be chosen.
+func (d *daemon) checkSources() error {
+	if len(d.opt.enableSource) > 0 && len(d.opt.disableSource) > 0 {
+		return optionErrorf("You can not mix --enable-source and --disable-source")
+	}
+	for _, s := range d.opt.enableSource {
+		if s != syscallSource {
+			return optionErrorf("Attempted enabling an unknown event source: %s", s)
+		}
+	}
+	for _, s := range d.opt.disableSource {
+		if s != syscallSource {
+			return optionErrorf("Attempted disabling an unknown event source: %s", s)
+		}
+	}
+	if len(d.opt.disableSource) > 0 {
+		return optionErrorf("Must enable at least one event source")
+	}
+	return nil
+}
+
+func firstLine(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	line, _ := bufio.NewReader(io.LimitReader(f, 4096)).ReadString('\n')
+	return strings.TrimSpace(line)
+}
