@@ -10,10 +10,8 @@
 #
 # A step opens with a file of that name below $steps, so that a test whose rules
 # know the folder sees from the alerts alone where a step begins and ends.
-# Programs are called by path: busybox's shell runs its applets without an exec
-# of their own, and rules go by names.
 
-stage=/tmp/stage     # the programs, under the names that rules know
+stage=/tmp/stage     # actor, under the names that rules know
 steps=/tmp/steps
 actor=/files/actor
 status=0
@@ -52,7 +50,7 @@ empty_log() {
 
 # hide PID: an empty folder over a process, as ps and top then see it.
 hide() {
-	"$stage/mount" -o bind /tmp/empty "/proc/$1"
+	mount -o bind /tmp/empty "/proc/$1"
 }
 
 # --- the stage: nothing here may set off a rule -------------------------------
@@ -61,14 +59,8 @@ mkdir -p "$stage" "$steps" /tmp/empty /tmp/memory /tmp/agent
 for name in nginx httpd awsagent dpkg useradd shred nc ssh curl runc nsenter crontab vi; do
 	ln -s "$actor" "$stage/$name"
 done
-for name in cat chmod find grep ln mkdir mount mv rm sleep umount; do
-	ln -s /bin/busybox "$stage/$name"
-done
 
-mkdir -p /etc/cron.d /usr/bin /usr/local/bin /var/log /var/cache /root/.ssh /root/.aws /dev/shm
-for file in /etc/shadow /etc/passwd /etc/hosts; do
-	[ -e $file ] || "$stage/dpkg" write $file
-done
+mkdir -p /root/.ssh /root/.aws
 echo 'sshd: accepted' >>/var/log/auth.log
 echo 'wget evil' >/root/.bash_history
 echo 'to do' >/root/notes
@@ -77,15 +69,11 @@ cp "$actor" /tmp/copy
 cp "$actor" /dev/shm/.x
 echo 'exit 0' >/dev/shm/.x.sh
 ip addr add 10.9.8.7/32 dev lo
-[ -e /dev/ptmx ] && [ ! -e /dev/pts/ptmx ] && mkdir -p /dev/pts && mount -t devpts devpts /dev/pts
 
 id=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
-mkdir -p /tmp/cgroup
-mount -t cgroup2 cgroup2 /tmp/cgroup
-echo '+pids' >/tmp/cgroup/cgroup.subtree_control
-mkdir /tmp/cgroup/docker
-echo '+pids' >/tmp/cgroup/docker/cgroup.subtree_control
-cgroup=/tmp/cgroup/docker/$id
+cgroup=/sys/fs/cgroup/docker/$id
+mkdir /sys/fs/cgroup/docker
+echo +pids >/sys/fs/cgroup/docker/cgroup.subtree_control
 mkdir "$cgroup"
 
 # A server that is no longer young when its turn comes, at the end.
@@ -110,27 +98,27 @@ act 1 'Redirect STDIN to Network Connection on Host' "$actor" reverse ::1 4444 /
 
 # --- looking around -----------------------------------------------------------
 
-twin 'Read sensitive file untrusted' "$stage/cat" /etc/hosts
+twin 'Read sensitive file untrusted' cat /etc/hosts
 twin 'Read sensitive file untrusted' "$stage/dpkg" read /etc/shadow
-act 1 'Read sensitive file untrusted' "$stage/cat" /etc/shadow
+act 1 'Read sensitive file untrusted' cat /etc/shadow
 
-twin 'Search Private Keys or Passwords' "$stage/grep" -r hello /root/notes
-twin 'Search Private Keys or Passwords' "$stage/find" /root -name notes
-act 1 'Search Private Keys or Passwords' "$stage/find" /root -name id_rsa
-act 1 'Search Private Keys or Passwords' "$stage/grep" -r 'BEGIN RSA PRIVATE KEY' /root/notes
+twin 'Search Private Keys or Passwords' grep -r hello /root/notes
+twin 'Search Private Keys or Passwords' find /root -name notes
+act 1 'Search Private Keys or Passwords' find /root -name id_rsa
+act 1 'Search Private Keys or Passwords' grep -r 'BEGIN RSA PRIVATE KEY' /root/notes
 
-twin 'Find AWS Credentials' "$stage/find" /root/.aws -name config
-act 1 'Find AWS Credentials' "$stage/find" /root -path '*/.aws/credentials'
+twin 'Find AWS Credentials' find /root/.aws -name config
+act 1 'Find AWS Credentials' find /root -path '*/.aws/credentials'
 
-twin 'Create Symlink Over Sensitive Files' "$stage/ln" -s /etc/hosts /tmp/hosts-link
-act 1 'Create Symlink Over Sensitive Files' "$stage/ln" -s /etc/shadow /tmp/notes-link
+twin 'Create Symlink Over Sensitive Files' ln -s /etc/hosts /tmp/hosts-link
+act 1 'Create Symlink Over Sensitive Files' ln -s /etc/shadow /tmp/notes-link
 
-twin 'Create Hardlink Over Sensitive Files' "$stage/ln" /etc/hosts /var/cache/hosts
-act 1 'Create Hardlink Over Sensitive Files' "$stage/ln" /etc/shadow /var/cache/notes
+twin 'Create Hardlink Over Sensitive Files' ln /etc/hosts /var/cache/hosts
+act 1 'Create Hardlink Over Sensitive Files' ln /etc/shadow /var/cache/notes
 
 # --- staying ------------------------------------------------------------------
 
-twin 'Write below etc' "$stage/cat" /etc/hosts
+twin 'Write below etc' cat /etc/hosts
 twin 'Write below etc' "$stage/dpkg" write /etc/package.conf
 act 1 'Write below etc' "$stage/vi" write /etc/ld.so.preload
 
@@ -149,15 +137,15 @@ twin 'Write below binary dir' "$stage/dpkg" write /usr/bin/tool
 act 1 'Write below binary dir' "$actor" write /usr/bin/backdoor
 act 1 'Write below binary dir' "$actor" creat /usr/bin/.backdoor
 
-twin 'Modify binary dirs' "$stage/mv" /usr/local/bin/tool /usr/local/bin/tool2
-act 1 'Modify binary dirs' "$stage/mv" /usr/bin/backdoor /usr/bin/ps2
-act 1 'Modify binary dirs' "$stage/rm" /usr/bin/tool
+twin 'Modify binary dirs' mv /usr/local/bin/tool /usr/local/bin/tool2
+act 1 'Modify binary dirs' mv /usr/bin/backdoor /usr/bin/ps2
+act 1 'Modify binary dirs' rm /usr/bin/tool
 
-twin 'Mkdir binary dirs' "$stage/mkdir" /usr/local/bin/lib
-act 1 'Mkdir binary dirs' "$stage/mkdir" /usr/bin/.lib
+twin 'Mkdir binary dirs' mkdir /usr/local/bin/lib
+act 1 'Mkdir binary dirs' mkdir /usr/bin/.lib
 
-twin 'Set Setuid or Setgid bit' "$stage/chmod" 0755 /tmp/copy
-act 1 'Set Setuid or Setgid bit' "$stage/chmod" 4755 /tmp/copy
+twin 'Set Setuid or Setgid bit' chmod 0755 /tmp/copy
+act 1 'Set Setuid or Setgid bit' chmod 4755 /tmp/copy
 act 1 'Set Setuid or Setgid bit' "$actor" fchmod 2755 /tmp/copy
 
 twin 'Create files below dev' "$actor" write /dev/null
@@ -223,19 +211,19 @@ act 1 'Linux Kernel Module Injection Detected' container "$actor" module
 
 # --- leaving no trace ---------------------------------------------------------
 
-twin 'Mount over system directory' "$stage/mount" -t tmpfs tmpfs /tmp/memory
-"$stage/sleep" 1000 &
+twin 'Mount over system directory' mount -t tmpfs tmpfs /tmp/memory
+sleep 1000 &
 act 1 'Mount over system directory' hide $!
-act 1 'Mount over system directory' "$stage/mount" -o bind /tmp/hosts /etc/hosts
+act 1 'Mount over system directory' mount -o bind /tmp/hosts /etc/hosts
 
 twin 'Clear Log Activities' "$actor" append /var/log/auth.log
 act 1 'Clear Log Activities' "$actor" truncate /var/log/auth.log
 act 1 'Clear Log Activities' empty_log /var/log/auth.log
 
-twin 'Delete or rename shell history' "$stage/rm" /root/notes
-act 1 'Delete or rename shell history' "$stage/rm" /root/.bash_history
+twin 'Delete or rename shell history' rm /root/notes
+act 1 'Delete or rename shell history' rm /root/.bash_history
 
-twin 'Remove Bulk Data from Disk' "$stage/rm" /tmp/hosts-link
+twin 'Remove Bulk Data from Disk' rm /tmp/hosts-link
 act 1 'Remove Bulk Data from Disk' "$stage/shred" nothing
 
 twin 'Read sensitive file trusted after startup' "$stage/nginx" read /etc/shadow
