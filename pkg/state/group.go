@@ -19,6 +19,8 @@ func (s *State) place(t *Thread) {
 	s.threads[t.Tid] = t
 	s.recent[uint64(t.Tid)%uint64(len(s.recent))] = t
 	s.enlist(t)
+	t.lruTS = max(t.lruTS, t.seededAt)
+	t.lastTS = t.lruTS
 	if s.suppress != nil && s.suppress[t.Comm] {
 		t.suppressed = true
 	}
