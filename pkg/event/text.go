@@ -221,8 +221,8 @@ func appendRaw(buf []byte, typ schema.ParamType, format schema.Format, p []byte)
 		return AppendDateTime(buf, num)
 	case schema.TypeDouble:
 		return strconv.AppendFloat(buf, math.Float64frombits(num), 'f', 1, 64)
-	case schema.TypeUID, schema.TypeGID:
-		return strconv.AppendInt(buf, signed, 10)
+	case schema.TypeUID, schema.TypeGID, schema.TypeErrno, schema.TypeFD, schema.TypePID:
+		return strconv.AppendInt(buf, signed, 10) // whatever the schema says: mmap's result is marked as hexadecimal
 	case schema.TypeMode:
 		return appendOctal(buf, num)
 	case schema.TypeFlags8, schema.TypeFlags16, schema.TypeFlags32,

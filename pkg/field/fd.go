@@ -406,12 +406,14 @@ func fdProto(e end) getter {
 	}
 }
 
-// l4proto says nothing about a socket that has not talked to anybody yet.
-func l4proto(f *state.FD) string {
-	if !f.Type.IsIP() || !f.HasRole() && f.L4 != state.L4Raw {
-		return state.L4Unknown.String()
+func l4proto(f *state.FD) string { return transportOf(f).String() }
+
+// transportOf is unknown for a connection that has not talked to anybody yet.
+func transportOf(f *state.FD) state.L4 {
+	if f.Type.IsServer() || isConnection(f) && (f.HasRole() || f.L4 == state.L4Raw) {
+		return f.L4
 	}
-	return f.L4.String()
+	return state.L4Unknown
 }
 
 func sockFamily(s *state.Scene, _ *Arg, out []Value) []Value {

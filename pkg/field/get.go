@@ -120,8 +120,8 @@ func (n names) FD(num int64) (kind, transport byte, name string, ok bool) {
 	if f == nil {
 		return 0, 0, "", false
 	}
-	if f.Type.IsIP() && f.L4 != state.L4Unknown {
-		transport = f.L4.String()[0]
+	if l4 := transportOf(f); l4 != state.L4Unknown {
+		transport = l4.String()[0]
 	}
 	return f.Type.Char(), transport, f.Name, true
 }
