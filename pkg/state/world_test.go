@@ -283,4 +283,3 @@ func tuple(src, dst string) []byte { return eventtest.Tuple(addr(src), addr(dst)
 type tick struct{ at time.Time }
 
 func (t *tick) now() time.Time { return t.at }
-
