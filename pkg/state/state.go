@@ -183,6 +183,7 @@ func (s *State) Apply(ev *event.Event) *Scene {
 // Settle removes what the last event ended: closed descriptors, exited threads.
 // It must be called once after each Apply.
 func (s *State) Settle() {
+	s.scene.FD = nil // nobody looks any more: its record can be used again
 	if o := s.closing; o != nil {
 		s.closing = nil
 		s.removeFD(o, s.scene.FDNum)
@@ -192,7 +193,7 @@ func (s *State) Settle() {
 		s.exited.add(t.Ptid, t.Tid, s.now)
 		s.remove(t)
 	}
-	s.scene.FD, s.scene.Thread = nil, nil
+	s.scene.Thread = nil
 	s.sweep()
 }
 
