@@ -55,6 +55,9 @@ func (d *daemon) startOutputs() error {
 			}
 		}
 		d.log.debugf("closing inspectors")
+		if d.silent {
+			return
+		}
 		printStatistics(d.stdout, d.set.Rules, d.pipe.counts)
 	})
 	return nil
@@ -78,6 +81,7 @@ func (d *daemon) writePidFile() error {
 		return nil
 	}
 	if err := os.WriteFile(d.opt.pidFile, []byte(strconv.Itoa(os.Getpid())), 0o644); err != nil {
+		d.silent = true
 		return &failure{form: plain, text: fmt.Sprintf("Could not write pid to pidfile %s. Exiting.", d.opt.pidFile), hint: err.Error(), code: exitPidFile}
 	}
 	return nil

@@ -28,6 +28,8 @@ type daemon struct {
 	drops drops
 	pipe  pipeline
 
+	silent bool // no statistics at the end
+
 	stop     chan struct{} // closed by whoever ends the run
 	stopOnce sync.Once
 	mail     chan func()
