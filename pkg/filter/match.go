@@ -130,9 +130,33 @@ func (c *Compiler) glued(op Op, v Value, left *operand) (Op, Value) {
 	default:
 		return op, v
 	}
-	c.warn(v.Pos, "'%s%s' is read as '%s %s'", op, v.Text, meant, v.Text[1:])
+	if v.Pos.Src == nil || v.Pos.Src.Name == "" {
+		c.warn(v.Pos, "'%s%s' is read as '%s %s'", op, v.Text, meant, v.Text[1:])
+	}
 	v.Text = v.Text[1:]
 	return meant, v
+}
+
+// CheckMacro warns about what is odd in a macro, once, whoever uses it.
+func (c *Compiler) CheckMacro(e Expr) {
+	if c.Strict {
+		return
+	}
+	Walk(e, func(e Expr) {
+		check, ok := e.(*Check)
+		if !ok || !check.Op.equal() || len(check.Right.Values) != 1 {
+			return
+		}
+		f, ok := check.Left.(*Field)
+		if !ok {
+			return
+		}
+		if ref, err := c.Fields.Parse(f.Token()); err == nil {
+			v := check.Right.Values[0]
+			v.Pos.Src = nil
+			c.glued(check.Op, v, &operand{typ: ref.Type})
+		}
+	})
 }
 
 func (c *Compiler) literalOf(op Op, v Value, left *operand) (l literal, err error) {

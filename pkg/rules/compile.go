@@ -33,6 +33,7 @@ func (r *reader) compile() (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.set.macros = macros.trees
 	for _, i := range c.rules {
 		out, err := c.rule(i, macros)
 		if err != nil {
@@ -85,7 +86,11 @@ func (c *compiler) rule(i *ruleItem, macros *resolver) (*Rule, error) {
 	text := c.putLists(cond)
 	tree, err := c.syntax.Parse(&filter.Source{Text: text})
 	if err != nil {
-		return nil, c.filterError(err, i.cctx, text, text)
+		err = c.filterError(err, i.cctx, text, text)
+		if h := c.listHint(cond); h != "" {
+			c.res.Errors[len(c.res.Errors)-1].Hint = h
+		}
+		return nil, err
 	}
 	expr, _, err := macros.run(tree, func(*macroTree) bool { return true })
 	if err != nil {
@@ -225,8 +230,44 @@ func (c *compiler) filterError(err error, ctx *context, shown, text string) erro
 		return c.fail(ErrCompileCondition, ctx, "%s", err)
 	}
 	stop := c.fail(ErrCompileCondition, ctx.expression(fe.Pos, shown), "%s", fe.Msg)
-	c.res.Errors[len(c.res.Errors)-1].Hint = c.hint(fe, text)
+	h, place := c.hint(fe, text), c.place(fe, ctx, text)
+	switch {
+	case h != "" && place != "":
+		h += " (" + place + ")"
+	case h == "":
+		h = place
+	}
+	c.res.Errors[len(c.res.Errors)-1].Hint = h
 	return stop
+}
+
+// place says in which line of the file the text stands that an error is about.
+// The original's own places count from the wrong start.
+func (c *compiler) place(fe *filter.Error, ctx *context, text string) string {
+	word, where := fe.Unknown, ""
+	if word == "" {
+		word = fe.At
+	}
+	if word == "" {
+		if word = text[min(fe.Pos.Offset, len(text)):]; word == "" {
+			return ""
+		}
+		if i := strings.IndexAny(word, " \t\r\n"); i > 0 {
+			word = word[:i]
+		}
+	}
+	if fe.Pos.Src != nil && fe.Pos.Src.Name != "" {
+		m := c.findMacro(fe.Pos.Src.Name)
+		ctx = m.cctx
+		where = fmt.Sprintf(", in macro %q", m.name)
+	}
+	i := strings.Index(ctx.src.text[min(ctx.loc.Offset, len(ctx.src.text)):], word)
+	if i < 0 {
+		return strings.TrimPrefix(where, ", ")
+	}
+	before := ctx.src.text[:ctx.loc.Offset+i]
+	line := 1 + strings.Count(before, "\n")
+	return fmt.Sprintf("%q stands at %s:%d:%d%s", word, ctx.src.name, line, len(before)-strings.LastIndexByte(before, '\n'), where)
 }
 
 func (a *AppendOutput) matches(i *ruleItem) bool {
@@ -243,42 +284,54 @@ func (a *AppendOutput) matches(i *ruleItem) bool {
 
 // hint looks for what the author may have meant.
 func (c *compiler) hint(fe *filter.Error, text string) string {
-	where := ""
-	if fe.Pos.Src != nil && fe.Pos.Src.Name != "" {
-		where = fmt.Sprintf(" (in macro %q)", fe.Pos.Src.Name)
+	rest := text[min(fe.Pos.Offset, len(text)):]
+	before := func(words ...string) bool {
+		for _, w := range words {
+			if strings.HasPrefix(rest, w) {
+				return true
+			}
+		}
+		return false
 	}
 	switch {
 	case fe.Unknown != "":
-		if h := fieldHint(fe.Unknown); h != "" {
-			return h + where
-		}
+		return fieldHint(fe.Unknown)
 	case strings.HasPrefix(fe.Msg, "unknown event type"):
-		if h := suggest(fe.At, filter.EventNames()); h != "" {
-			return h + where
-		}
+		return suggest(fe.At, filter.EventNames())
 	case strings.HasSuffix(fe.Msg, "is not a valid number") && len(fe.At) > 1 && (fe.At[0] == '>' || fe.At[0] == '<'):
-		return fmt.Sprintf("write \"%c=\" for \"=%c\"", fe.At[0], fe.At[0]) + where
-	case strings.HasPrefix(fe.Msg, "expected"), strings.HasPrefix(fe.Msg, "unexpected"):
-		rest := text[min(fe.Pos.Offset, len(text)):]
-		switch {
-		case strings.Count(text, `"`)%2 == 1 || strings.Count(text, `'`)%2 == 1:
-			return "a quote is missing" + where
-		case strings.HasPrefix(rest, "=>") || strings.HasPrefix(rest, "=<"):
-			return fmt.Sprintf("write \"%c=\" for %q", rest[1], rest[:2]) + where
-		case strings.HasPrefix(rest, "AND ") || strings.HasPrefix(rest, "OR ") || strings.HasPrefix(rest, "NOT ") || strings.HasPrefix(rest, "IN "):
-			return "keywords and operators are written in lower case" + where
-		case strings.HasPrefix(rest, "&&"):
-			return "write \"and\" for \"&&\"" + where
-		case strings.HasPrefix(rest, "||"):
-			return "write \"or\" for \"||\"" + where
-		case strings.HasPrefix(rest, "#"):
-			return "a condition has no comments" + where
-		}
-	}
-	if where != "" {
-		return "the error is" + where[1:len(where)-1]
+		return fmt.Sprintf("write \"%c=\" for \"=%c\"", fe.At[0], fe.At[0])
+	case !strings.HasPrefix(fe.Msg, "expected") && !strings.HasPrefix(fe.Msg, "unexpected"):
+		return ""
+	case strings.Count(text, `"`)%2 == 1 || strings.Count(text, `'`)%2 == 1:
+		return "a quote is missing"
+	case before("=>", "=<"):
+		return fmt.Sprintf("write \"%c=\" for %q", rest[1], rest[:2])
+	case before("AND ", "OR ", "NOT ", "IN ", "CONTAINS ", "EXISTS", "STARTSWITH ", "ENDSWITH "):
+		return "keywords and operators are written in lower case"
+	case before("&&"):
+		return "write \"and\" for \"&&\""
+	case before("||"):
+		return "write \"or\" for \"||\""
+	case before("#"):
+		return "a condition has no comments"
 	}
 	return ""
+}
+
+// listHint recognises the name of a list where a macro should stand; its items
+// have then made the condition unreadable.
+func (c *compiler) listHint(cond string) string {
+	e, err := c.syntax.Parse(&filter.Source{Text: cond})
+	if err != nil {
+		return ""
+	}
+	hint := ""
+	filter.Walk(e, func(e filter.Expr) {
+		if id, ok := e.(*filter.Ident); ok && hint == "" && c.findList(id.Name) != nil {
+			hint = fmt.Sprintf("%q is a list: compare a field with it, as in \"proc.name in (%s)\"", id.Name, id.Name)
+		}
+	})
+	return hint
 }
 
 func fieldHint(token string) string {

@@ -34,10 +34,16 @@ func (e *entry) texts() []string {
 	return out
 }
 
-// maxEntryDepth is a tuple of lists within values, and then some.
-const maxEntryDepth = 8
+// Aliases can make a small file mean a large value: these are the bounds.
+const (
+	maxEntryDepth = 4 // values, a tuple, a list, a scalar
+	maxEntries    = 1 << 18
+)
 
 func (r *reader) entry(n *yaml.Node, ctx *context, depth int) (*entry, error) {
+	if r.entries++; r.entries > maxEntries {
+		return nil, r.fail(ErrYAMLValidate, ctx, "exceptions have more than %d values", maxEntries)
+	}
 	switch {
 	case n.Kind == yaml.SequenceNode && depth < maxEntryDepth:
 		e := &entry{list: true}

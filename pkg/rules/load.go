@@ -26,7 +26,8 @@ var errStop = errors.New("the file has an error")
 // reader reads one file into a collection.
 type reader struct {
 	*collection
-	res *Result
+	res     *Result
+	entries int // values of exceptions read so far
 }
 
 func (r *reader) fail(code *Code, ctx *context, format string, args ...any) error {

@@ -103,7 +103,10 @@ func (r *Result) state() string {
 // and go below the report, which is not.
 func (r *Result) Hints() []string {
 	var out []string
-	for _, e := range r.Errors {
+	if r.Successful() {
+		return nil
+	}
+	for _, e := range append(append([]*Issue(nil), r.Errors...), r.Warnings...) {
 		if e.Hint != "" {
 			out = append(out, e.Hint)
 		}

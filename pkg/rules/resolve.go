@@ -41,8 +41,11 @@ func (c *collection) expandRaw(l *listItem) {
 	}
 }
 
-// maxItems bounds what lists of lists of lists can grow to.
-const maxItems = 1 << 20
+// Lists of lists of lists can grow beyond measure: these are the bounds.
+const (
+	maxItems = 1 << 17 // of one list
+	maxText  = 1 << 24 // of one condition
+)
 
 // expandDeep appends the items of from to l. A list that is within itself counts
 // once.
@@ -70,17 +73,19 @@ func listDelimiter(c byte) bool { return strings.IndexByte(" \t\n\r(),=", c) >= 
 // putLists replaces the names of lists in a condition by their items.
 func (c *collection) putLists(cond string) string {
 	for _, l := range c.lists {
-		cond = l.put(cond)
+		found := false
+		cond, found = l.put(cond)
+		l.used = l.used || found
 	}
 	return cond
 }
 
 // put replaces each occurrence of l's name that stands between delimiters. It
 // does not know about syntax, nor quotes.
-func (l *listItem) put(cond string) string {
+func (l *listItem) put(cond string) (out string, found bool) {
 	const blanks = " \t\n\r"
 	var b strings.Builder
-	rest, found := cond, false
+	rest := cond
 	for at := 0; ; {
 		i := strings.Index(rest[at:], l.name)
 		if i < 0 || l.name == "" {
@@ -91,6 +96,9 @@ func (l *listItem) put(cond string) string {
 		if i > 0 && !listDelimiter(rest[i-1]) || end < len(rest) && !listDelimiter(rest[end]) {
 			at = i + 1
 			continue
+		}
+		if b.Len() > maxText {
+			break
 		}
 		found = true
 		left, right := strings.TrimRight(rest[:i], blanks), strings.TrimLeft(rest[end:], blanks)
@@ -111,11 +119,7 @@ func (l *listItem) put(cond string) string {
 		}
 		rest, at = " "+right, 1
 	}
-	if !found {
-		return cond
-	}
-	l.used = true
-	return b.String() + rest
+	return b.String() + rest, found
 }
 
 // macroError is an error in the resolution of macros.
@@ -190,6 +194,11 @@ func (c *compiler) macroTrees() (*resolver, error) {
 		e, err := c.syntax.Parse(&filter.Source{Text: text, Name: m.name})
 		if err != nil {
 			return nil, c.filterError(err, m.cctx, text, text)
+		}
+		c.fc.Warnings = nil
+		c.fc.CheckMacro(e)
+		for _, w := range c.fc.Warnings {
+			c.warn(WarnCondition, m.cctx.expression(w.Pos, text), "%s", w.Msg)
 		}
 		t := &macroTree{macroItem: m, expr: e}
 		r.trees = append(r.trees, t)

@@ -12,6 +12,9 @@ import (
 // syscallSource is the event source whose rules are filed by event type.
 const syscallSource = "syscall"
 
+// asyncEvent reaches every rule: what it is about is within it.
+const asyncEvent = schema.AsynceventE
+
 // Set is a compiled collection of rules.
 type Set struct {
 	Rules []*Rule // all that were loaded, in load order; not all of them run
@@ -26,9 +29,9 @@ type Set struct {
 
 	compiler *filter.Compiler
 
-	plugins []pluginNeed
-	lists   []*listItem
-	macros  []*macroItem
+	pluginNeeds []pluginNeed
+	lists       []*listItem
+	macros      []*macroTree
 }
 
 // file puts the rules that run under the event types that they can match.
@@ -41,7 +44,7 @@ func (s *Set) file(threshold Priority) {
 		}
 		r.runs = true
 		events := r.Events
-		events.AddType(schema.AsynceventE)
+		events.AddType(asyncEvent)
 		s.events = s.events.Union(r.Events)
 		for _, t := range events.Types() {
 			s.byType[t] = append(s.byType[t], r)
@@ -56,7 +59,7 @@ func (s *Set) file(threshold Priority) {
 
 // finish makes s ready for Match.
 func (s *Set) finish(c *collection) {
-	s.EngineVersion, s.plugins, s.lists, s.macros = c.engine, c.plugins, c.lists, c.macros
+	s.EngineVersion, s.pluginNeeds, s.lists = c.engine, c.plugins, c.lists
 	s.selectRules(c.opts)
 	s.file(c.opts.Priority)
 	s.env = s.compiler.NewEnv()

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rules
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/falco-go/falco/pkg/event"
+	"github.com/falco-go/falco/pkg/filter/filtertest"
+	"github.com/falco-go/falco/pkg/schema"
+	"github.com/falco-go/falco/pkg/state"
+)
+
+func load(t testing.TB, o Options, texts ...string) (*Set, *Result) {
+	t.Helper()
+	if o.Priority == 0 {
+		o.Priority = Debug
+	}
+	if o.Fields == nil {
+		o.Fields = new(filtertest.Fields)
+	}
+	set, results := Load(named(texts...), o)
+	return set, &results[len(results)-1]
+}
+
+func needSet(t testing.TB, o Options, texts ...string) *Set {
+	t.Helper()
+	set, r := load(t, o, texts...)
+	if set == nil {
+		t.Fatal(r.Text(true))
+	}
+	return set
+}
+
+// simple is a rule with the least that it needs.
+func simple(name, cond string, more ...string) string {
+	return "- rule: " + name + "\n  desc: d\n  condition: " + cond + "\n  output: o %proc.name\n  priority: INFO\n" + strings.Join(more, "")
+}
+
+func sceneOf(typ schema.EventType, raw []byte) *state.Scene {
+	e := &event.Event{Type: typ, Info: typ.Info()}
+	if raw != nil {
+		if _, err := e.Decode(raw); err != nil {
+			panic(err)
+		}
+	}
+	return &state.Scene{Event: e, FDNum: -1}
+}
+
+// generic is the record of a system call without an event of its own.
+func generic(code schema.SyscallCode) []byte {
+	raw := make([]byte, schema.HeaderSize, 64)
+	raw[20], raw[22] = byte(schema.GenericX), 1
+	raw = append(raw, 2, 0, byte(code), byte(code>>8))
+	raw[16] = byte(len(raw))
+	return raw
+}
+
+// TestIndex counts which rules are tried at all.
+func TestIndex(t *testing.T) {
+	s := needSet(t, Options{All: true}, simple("a", "evt.type=open")+simple("b", "evt.type in (times, open)")+
+		simple("c", "evt.type=sysinfo")+simple("d", "not evt.type=times")+simple("e", "evt.num=0"))
+	names := func(rules []*Rule) (out []string) {
+		for _, r := range rules {
+			out = append(out, r.Name)
+		}
+		return out
+	}
+	times, _ := schema.SyscallByName("times")
+	sysinfo, _ := schema.SyscallByName("sysinfo")
+	for _, tc := range []struct {
+		got  []*Rule
+		want []string
+	}{
+		{s.byType[schema.OpenX], []string{"a", "b", "d"}},
+		{s.byType[schema.CloseX], []string{"d"}},
+		{s.byCall[times.Code], []string{"b"}},
+		{s.byCall[sysinfo.Code], []string{"c", "d"}},
+		{s.byType[schema.AsynceventE], []string{"a", "b", "c", "d", "e"}},
+	} {
+		if diff := cmp.Diff(tc.want, names(tc.got)); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+	}
+}
+
+func TestMatchGeneric(t *testing.T) {
+	f := new(filtertest.Fields)
+	f.Set(filtertest.Facts{"evt.type": "times"})
+	s := needSet(t, Options{Fields: f}, simple("a", "evt.type=times"))
+	times, _ := schema.SyscallByName("times")
+	sysinfo, _ := schema.SyscallByName("sysinfo")
+	if got := s.Match(sceneOf(0, generic(times.Code)), nil); len(got) != 1 {
+		t.Errorf("times: %v", got)
+	}
+	if got := s.Match(sceneOf(0, generic(sysinfo.Code)), nil); len(got) != 0 {
+		t.Errorf("sysinfo is tried against a rule for times: %v", got)
+	}
+}
+
+// TestOverrideAllOrNothing: an override that fails changes nothing (QUIRK 13).
+func TestOverrideAllOrNothing(t *testing.T) {
+	base := simple("a", "evt.type=open")
+	bad := "- rule: a\n  desc: other\n  priority: warn\n  override: {desc: replace, priority: replace}\n"
+	o := Options{Fields: new(filtertest.Fields), Priority: Debug, Continue: true}
+	set, results := Load(named(base, bad, simple("b", "evt.type=close")), o)
+	if set == nil || results[1].Successful() || !results[2].Successful() {
+		t.Fatal(results[1].Text(true))
+	}
+	if set.Rules[0].Desc != "d" {
+		t.Errorf("desc is %q", set.Rules[0].Desc)
+	}
+}
+
+func TestDefaultMode(t *testing.T) {
+	compiled := func(texts ...string) string {
+		t.Helper()
+		s := needSet(t, Options{}, texts...)
+		return s.Rules[0].Expr.String()
+	}
+	user := simple("r", "evt.type=open and proc.name in (c)")
+	for _, tc := range []struct{ text, want string }{
+		// lists in lists, whatever the order (QUIRK 3)
+		{"- list: a\n  items: [x]\n- list: b\n  items: [a]\n- list: c\n  items: [b, y]\n" + user, "(evt.type = open and proc.name in (x, y))"},
+		{"- list: c\n  items: [b, y]\n- list: b\n  items: [a]\n- list: a\n  items: [x]\n" + user, "(evt.type = open and proc.name in (x, y))"},
+		{"- list: c\n  items: [b, c, y]\n- list: b\n  items: [c, x]\n" + user, "(evt.type = open and proc.name in (x, y))"},
+		{"- macro: _m\n  condition: evt.type=open\n" + simple("r", "_m"), "evt.type = open"}, // EXT 5
+	} {
+		if got := compiled(tc.text); got != tc.want {
+			t.Errorf("%s\ngot  %s\nwant %s", tc.text, got, tc.want)
+		}
+	}
+	// old documents disable rules with append (EXT 2)
+	s := needSet(t, Options{}, simple("a", "evt.type=open")+"- rule: a\n  append: true\n  enabled: false\n")
+	if s.Rules[0].Enabled {
+		t.Error("the rule is enabled")
+	}
+	// %container.info is replaced (EXT 6)
+	s = needSet(t, Options{ContainerInfo: "id=%container.id"}, strings.Replace(simple("a", "evt.type=open"), "o %", "x %container.info %", 1))
+	if got := s.Rules[0].Output.Text; got != "x id=%container.id %proc.name" {
+		t.Errorf("got %q", got)
+	}
+	// wildcards go back (QUIRK 9)
+	if !wildcard("*ab", "abab", false) || wildcard("*ab", "abab", true) || !wildcard("a*b*c", "axbxc", false) || wildcard("a*a", "a", false) {
+		t.Error("wildcard")
+	}
+	// always_true warns where it is written, used or not (EXT 1)
+	_, r := load(t, Options{}, "- macro: always_true\n  condition: (evt.num=>0)\n"+simple("a", "evt.type=open and always_true"))
+	if len(r.Warnings) != 1 || r.Warnings[0].Code != WarnCondition || len(r.Errors) != 0 {
+		t.Error(r.Text(true))
+	}
+}
+
+func TestMacroBomb(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("- macro: m0\n  condition: evt.type=open\n")
+	for i := 1; i < 60; i++ {
+		m, n := string(rune('a'+i/10))+string(rune('0'+i%10)), string(rune('a'+(i-1)/10))+string(rune('0'+(i-1)%10))
+		if i == 1 {
+			n = "m0"
+		}
+		b.WriteString("- macro: " + m + "\n  condition: " + n + " and " + n + "\n")
+	}
+	_, r := load(t, Options{}, b.String()+simple("r", "f9"))
+	if r.Successful() || !strings.Contains(r.Errors[0].Message, "too large") {
+		t.Error(r.Text(true))
+	}
+}
+
+func TestYAML(t *testing.T) {
+	for _, tc := range []struct{ text, want string }{
+		{"- rule: a\n  desc: *x\n", "LOAD_ERR_YAML_PARSE"},
+		{"- a: [\n", "LOAD_ERR_YAML_PARSE"},
+		{"x", "LOAD_ERR_YAML_VALIDATE"},
+		{"- &a [*a]\n", "LOAD_ERR_YAML_VALIDATE"},
+		{"- rule: a\n  rule: b\n", "LOAD_ERR_YAML_VALIDATE"},
+		{"---\n~\n---\n- foo\n", ""}, // a null document ends the file
+		{"- macro: &n m\n  condition: &c evt.type=open\n- macro: k\n  condition: *c\n", ""},
+		{"- macro: m\n  condition: evt.type=open\n  condition: '('\n", ""}, // the first key counts
+	} {
+		_, r := load(t, Options{}, tc.text)
+		got := ""
+		if !r.Successful() {
+			got = r.Errors[0].Code.Name
+		}
+		if got != tc.want {
+			t.Errorf("%q: got %q, want %q\n%s", tc.text, got, tc.want, r.Text(true))
+		}
+	}
+}
+
+func TestNoAllocations(t *testing.T) {
+	f := new(filtertest.Fields)
+	f.Set(filtertest.Facts{"evt.type": "open", "proc.name": "bash"})
+	s := needSet(t, Options{Fields: f, All: true}, simple("a", "evt.type=open and proc.name=x")+simple("b", "evt.type=open and proc.name=bash"))
+	scene := sceneOf(schema.OpenX, nil)
+	matched := make([]*Rule, 0, 4)
+	run := func() { matched = s.Match(scene, matched[:0]) }
+	run()
+	if n := testing.AllocsPerRun(100, run); n != 0 || len(matched) != 1 {
+		t.Errorf("%v allocations, %d rules", n, len(matched))
+	}
+	if got := string(s.Text(matched[0], nil)); got != "o bash" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// BenchmarkMatch tries the rules of the original on an open(2) of which little
+// is known.
+func BenchmarkMatch(b *testing.B) {
+	set, _ := mustLoad(b, given(b, "rules", "falco_rules-1.0.1.yaml"))
+	scene := sceneOf(schema.OpenX, nil)
+	scene.Thread = &state.Thread{Comm: "cat", Exe: "cat", ExePath: "/bin/cat", Tid: 7, Pid: 7}
+	scene.State = new(state.State)
+	matched := make([]*Rule, 0, 4)
+	b.ReportAllocs()
+	for b.Loop() {
+		matched = set.Match(scene, matched[:0])
+	}
+}
+
+func BenchmarkLoad(b *testing.B) {
+	f := given(b, "rules", "falco_rules-0.26.2.yaml")
+	b.ReportAllocs()
+	for b.Loop() {
+		mustLoad(b, f)
+	}
+}
+
+// FuzzLoad loads anything without a panic.
+func FuzzLoad(f *testing.F) {
+	f.Add(simple("a", "evt.type=open and m", "  exceptions:\n  - {name: e, fields: [proc.name], values: [[a], [b]]}\n") +
+		"- list: l\n  items: [a, l]\n- macro: m\n  condition: proc.name in (l)\n")
+	f.Add("- rule: a\n  append: true\n  condition: and x\n---\n- required_engine_version: 0.26.0\n- required_plugin_versions: [{name: a, version: 1.0.0}]\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		if len(text) > 1<<13 {
+			return
+		}
+		_, results := Load([]File{{"f.yaml", []byte(text)}}, Options{Fields: new(filtertest.Fields), Priority: Debug})
+		_ = results[0].Text(true)
+		results[0].JSON()
+	})
+}
