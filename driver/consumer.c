@@ -2,6 +2,8 @@
 /*
  * Who is listening, and to what. See consumer.h for the life of a consumer.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include "consumer.h"
 
 #include <linux/cpu.h>

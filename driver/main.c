@@ -2,6 +2,8 @@
 /*
  * A ladder up and the same ladder down.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
@@ -13,6 +15,10 @@
 #include "probe.h"
 #include "selftest/selftest.h"
 #include "sock.h"
+
+#ifndef CONFIG_64BIT
+#error "falco: 64-bit kernels only"
+#endif
 
 static int __init falco_init(void)
 {

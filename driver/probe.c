@@ -7,6 +7,8 @@
  * on everywhere in later ones), and the gate, the scratch memory and the ring
  * all rely on it.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include "probe.h"
 
 #include <linux/errno.h>

@@ -1483,7 +1483,6 @@ const struct falco_event_desc falco_events[FALCO_EV_MAX] = {
 
 #if defined(CONFIG_X86_64)
 const struct falco_syscall_desc falco_syscalls[FALCO_NR_MAX] = {
-	[0 ... FALCO_NR_MAX - 1] = { 0, FALCO_EV_GENERIC_X, 0 },
 	[219] = { 1, FALCO_EV_GENERIC_X, 0 },	/* restart_syscall */
 	[60] = { 2, FALCO_EV_GENERIC_X, 0 },	/* exit */
 	[0] = { 3, FALCO_EV_READ_X, 0 },	/* read */
@@ -1860,7 +1859,6 @@ const struct falco_syscall_desc falco_syscalls[FALCO_NR_MAX] = {
 };
 
 const struct falco_syscall_desc falco_ia32_syscalls[FALCO_NR_MAX] = {
-	[0 ... FALCO_NR_MAX - 1] = { 0, FALCO_EV_GENERIC_X, 0 },
 	[0] = { 1, FALCO_EV_GENERIC_X, 0 },	/* restart_syscall */
 	[1] = { 2, FALCO_EV_GENERIC_X, 0 },	/* exit */
 	[3] = { 3, FALCO_EV_READ_X, 0 },	/* read */
@@ -2283,7 +2281,6 @@ const struct falco_syscall_desc falco_ia32_syscalls[FALCO_NR_MAX] = {
 };
 #elif defined(CONFIG_ARM64)
 const struct falco_syscall_desc falco_syscalls[FALCO_NR_MAX] = {
-	[0 ... FALCO_NR_MAX - 1] = { 0, FALCO_EV_GENERIC_X, 0 },
 	[128] = { 1, FALCO_EV_GENERIC_X, 0 },	/* restart_syscall */
 	[93] = { 2, FALCO_EV_GENERIC_X, 0 },	/* exit */
 	[63] = { 3, FALCO_EV_READ_X, 0 },	/* read */

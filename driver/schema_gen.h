@@ -677,7 +677,7 @@ extern const struct falco_event_desc falco_events[FALCO_EV_MAX];
 
 struct falco_syscall_desc {
 	u16 sc;		/* SC code, 0 = unknown */
-	u16 exit;	/* event at return */
+	u16 exit;	/* event at return, 0 = generic */
 	u16 enter;	/* event at entry, 0 = none */
 };
 

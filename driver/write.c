@@ -114,6 +114,15 @@ static u32 width_of(u8 type)
 	}
 	return 0;
 }
+
+static bool has_width(const struct falco_frame *f, u32 len)
+{
+	u32 width = width_of(falco_events[f->type].params[f->param].type);
+	bool ok = !width || !len || len == width;
+
+	WARN_ONCE(!ok, "falco: event %u: parameter %u has %u bytes, its type %u\n", f->type, f->param, len, width);
+	return ok;
+}
 #endif
 
 void falco_param_end(struct falco_frame *f, u32 len)
@@ -126,12 +135,8 @@ void falco_param_end(struct falco_frame *f, u32 len)
 		return;
 	}
 #ifdef FALCO_DEBUG
-	{
-		u32 width = width_of(falco_events[f->type].params[f->param].type);
-
-		WARN_ONCE(width && len && len != width, "falco: event %u: parameter %u has %u bytes, its type %u\n",
-			  f->type, f->param, len, width);
-	}
+	if (!has_width(f, len))
+		f->broken = true;
 #endif
 	*length_of(f, f->param++) = len;
 	f->len += len;

@@ -104,7 +104,7 @@ extern const struct falco_event_desc falco_events[FALCO_EV_MAX];
 
 struct falco_syscall_desc {
 	u16 sc;		/* SC code, 0 = unknown */
-	u16 exit;	/* event at return */
+	u16 exit;	/* event at return, 0 = generic */
 	u16 enter;	/* event at entry, 0 = none */
 };
 
@@ -207,8 +207,7 @@ func cEvents(t *tables, b *bytes.Buffer) {
 	}
 	table := func(name string, numbers func(*syscall) []int) {
 		fmt.Fprintf(b, "const struct falco_syscall_desc %s[FALCO_NR_MAX] = {\n", name)
-		// Numbers that the table has not heard of are generic, too.
-		b.WriteString("\t[0 ... FALCO_NR_MAX - 1] = { 0, FALCO_EV_GENERIC_X, 0 },\n")
+		// Numbers that the table has not heard of have a zero row: driver/record.c makes them generic.
 		for i := range t.syscalls {
 			for _, nr := range numbers(&t.syscalls[i]) {
 				row(nr, &t.syscalls[i])
