@@ -102,7 +102,7 @@ void falco_fill_writev_x(struct falco_frame *f, const struct falco_call *c)
 	struct falco_iov iov = vector(c);
 
 	falco_write_s64(f, c->ret);
-	falco_write_iov(f, &iov, c->ret > 0 ? c->ret : U64_MAX);
+	falco_write_iov(f, &iov, U64_MAX);
 	falco_write_fd(f, c->args[0]);
 	falco_write_u32(f, falco_iov_size(f, &iov));
 }

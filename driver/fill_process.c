@@ -422,7 +422,7 @@ struct limit {
 
 static s64 widen_limit(u32 v)
 {
-	return v == U32_MAX ? -1 : v;
+	return v == U32_MAX ? -1 : (s64)v;
 }
 
 /* The rlimit at @uptr, zeros if there is none; @compat ones have 32-bit words. */

@@ -171,7 +171,7 @@ void falco_fill_sendmsg_x(struct falco_frame *f, const struct falco_call *c)
 	bool readable = falco_msghdr_read(f, c, c->args[1], &hdr);
 
 	falco_write_s64(f, c->ret);
-	falco_write_iov(f, &hdr.iov, c->ret > 0 ? c->ret : U64_MAX);
+	falco_write_iov(f, &hdr.iov, U64_MAX);
 	falco_write_fd(f, c->args[0]);
 	if (readable)
 		falco_write_u32(f, falco_iov_size(f, &hdr.iov));
@@ -237,7 +237,7 @@ void falco_fill_sendmmsg_x(struct falco_frame *f, const struct falco_call *c)
 		falco_write_s64(f, len);
 		falco_write_fd(f, c->args[0]);
 		falco_write_u32(f, falco_iov_size(f, &hdr.iov));
-		falco_write_iov(f, &hdr.iov, len);
+		falco_write_iov(f, &hdr.iov, U64_MAX);
 		falco_write_socktuple(f, (s32)c->args[0], FALCO_OUTBOUND, hdr.name, hdr.namelen);
 	} else {
 		falco_write_s64(f, c->ret);
