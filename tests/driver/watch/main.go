@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Program watch prints, in a guest, every event that the module produces while
+// a command runs, as one line of text each:
+//
+//	E <tid> <event> rec=<flags> <param>=<value> …
+//
+// Numbers are decimal and signed as their type is, text and bytes are quoted as
+// Go does, an absent parameter is "-". Parts of a value are parameters of their
+// own: tuple, tuple.dst, tuple.src, tuple.path. What the command prints comes
+// first, the books come last:
+//
+//	S produced=… published=… lost=…
+package main
+
+import (
+	"bufio"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/falco-go/falco/pkg/driver"
+	"github.com/falco-go/falco/pkg/event"
+	"github.com/falco-go/falco/pkg/ring"
+	"github.com/falco-go/falco/pkg/schema"
+)
+
+func main() {
+	if len(os.Args) < 2 {
+		fmt.Fprintln(os.Stderr, "usage: watch COMMAND [ARGUMENT…]")
+		os.Exit(2)
+	}
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintf(os.Stderr, "watch: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+// record is a copy of a frame: the rings are read once, when all is over.
+type record struct {
+	event event.Event
+	flags uint32
+}
+
+func run(argv []string) error {
+	dev, err := driver.Open(driver.Path)
+	if err != nil {
+		return err
+	}
+	defer dev.Close()
+	if err := dev.Configure(driver.Config{RingBytes: 8 << 20}); err != nil {
+		return err
+	}
+	filter := driver.Filter{Enter: true, IgnoredTgids: []int{os.Getpid()}}
+	for i := range schema.Syscalls {
+		switch sc := &schema.Syscalls[i]; sc.Name {
+		case "sched_switch", "page_fault_user", "page_fault_kernel", "signal_deliver":
+		default:
+			filter.Syscalls = append(filter.Syscalls, sc.Code)
+		}
+	}
+	if err := dev.SetFilter(filter); err != nil {
+		return err
+	}
+	if err := dev.Start(); err != nil {
+		return err
+	}
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	failed := cmd.Run()
+	if err := dev.Stop(); err != nil {
+		return err
+	}
+	records, err := drain(dev)
+	if err != nil {
+		return err
+	}
+	out := bufio.NewWriterSize(os.Stdout, 1<<20)
+	defer out.Flush()
+	for i := range records {
+		fmt.Fprintln(out, line(&records[i]))
+	}
+	info, err := dev.Info()
+	if err != nil {
+		return err
+	}
+	var books driver.Stats
+	for cpu := range info.CPUs {
+		stats, err := dev.Stats(cpu)
+		if err != nil {
+			return err
+		}
+		books.Add(stats)
+	}
+	fmt.Fprintf(out, "S produced=%d published=%d lost=%d delivered=%d\n",
+		books.Produced, books.Published, books.Lost.Total(), len(records))
+	if failed != nil {
+		return fmt.Errorf("%s: %w", argv[0], failed)
+	}
+	return nil
+}
+
+// drain reads all rings and puts their records in order.
+func drain(dev *driver.Device) ([]record, error) {
+	info, err := dev.Info()
+	if err != nil {
+		return nil, err
+	}
+	var records []record
+	for cpu := range info.CPUs {
+		m, ok, err := dev.Map(cpu)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			continue
+		}
+		r, err := ring.New(cpu, m.Control, m.Data)
+		if err != nil {
+			return nil, err
+		}
+		for r.Refill(); ; r.Next() {
+			frame, ok := r.Peek()
+			if !ok {
+				break
+			}
+			if frame.Flags&ring.Gap != 0 {
+				continue
+			}
+			rec := record{flags: frame.Flags}
+			if _, err := rec.event.Decode(slices.Clone(frame.Record)); err != nil {
+				return nil, fmt.Errorf("CPU %d, record %d: %w", cpu, frame.Seq, err)
+			}
+			records = append(records, rec)
+		}
+		if err := r.Err(); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortStableFunc(records, func(a, b record) int {
+		switch {
+		case a.event.TS < b.event.TS:
+			return -1
+		case a.event.TS > b.event.TS:
+			return 1
+		}
+		return 0
+	})
+	return records, nil
+}
+
+func line(r *record) string {
+	e := &r.event
+	var b strings.Builder
+	fmt.Fprintf(&b, "E %d %s rec=%d", e.Tid, e.Info.ID, r.flags)
+	for i := range e.Info.Params {
+		p := &e.Info.Params[i]
+		if i >= e.NumParams() {
+			break
+		}
+		value(&b, p, e.Param(i))
+	}
+	return b.String()
+}
+
+// value writes one parameter, or several for one that has parts.
+func value(b *strings.Builder, p *schema.Param, v []byte) {
+	put := func(suffix, text string) { fmt.Fprintf(b, " %s%s=%s", p.Name, suffix, text) }
+	if len(v) == 0 {
+		put("", "-")
+		return
+	}
+	switch p.Type {
+	case schema.TypeCharBuf, schema.TypeFSPath, schema.TypeFSRelPath:
+		if v[len(v)-1] != 0 {
+			put("", "unterminated:"+strconv.Quote(string(v)))
+			return
+		}
+		put("", quote(v[:len(v)-1]))
+	case schema.TypeSockAddr:
+		a, ok := event.ParseAddr(v)
+		switch {
+		case !ok:
+			put("", "bad:"+quote(v))
+		case a.Family == event.FamilyUnix:
+			put("", "unix:"+a.Path)
+		default:
+			put("", fmt.Sprintf("%s|%d", a.IP, a.Port))
+		}
+	case schema.TypeSockTuple:
+		t, ok := event.ParseTuple(v)
+		switch {
+		case !ok:
+			put("", "bad:"+quote(v))
+		case t.Family == event.FamilyUnix:
+			put("", "unix")
+			put(".dst", strconv.FormatUint(binary.LittleEndian.Uint64(v[1:]), 10))
+			put(".src", strconv.FormatUint(binary.LittleEndian.Uint64(v[9:]), 10))
+			put(".path", quote([]byte(t.Path)))
+		default:
+			put("", fmt.Sprintf("%s|%d>%s|%d", t.Src.Addr(), t.Src.Port(), t.Dst.Addr(), t.Dst.Port()))
+		}
+	case schema.TypeFDList:
+		text := strconv.Itoa(int(binary.LittleEndian.Uint16(v)))
+		for v = v[2:]; len(v) >= 10; v = v[10:] {
+			text += fmt.Sprintf(",%d:%d", int64(binary.LittleEndian.Uint64(v)), binary.LittleEndian.Uint16(v[8:]))
+		}
+		put("", text)
+	case schema.TypeDyn:
+		if int(v[0]) >= len(p.Dyn.Members) {
+			put("", "bad:"+quote(v))
+			return
+		}
+		put("", fmt.Sprintf("%d:%s", v[0], plain(p.Dyn.Members[v[0]].Type, v[1:])))
+	default:
+		put("", plain(p.Type, v))
+	}
+}
+
+// plain renders numbers and bytes.
+func plain(t schema.ParamType, v []byte) string {
+	var u uint64
+	if n := len(v); t == schema.TypeCharBuf && n > 0 && v[n-1] == 0 {
+		return quote(v[:n-1])
+	}
+	switch t.Width() {
+	case 1, 2, 4, 8:
+	default:
+		return quote(v)
+	}
+	if len(v) != t.Width() {
+		return "bad:" + quote(v)
+	}
+	for i := len(v) - 1; i >= 0; i-- {
+		u = u<<8 | uint64(v[i])
+	}
+	if t.Signed() {
+		shift := 64 - 8*len(v)
+		return strconv.FormatInt(int64(u<<shift)>>shift, 10)
+	}
+	return strconv.FormatUint(u, 10)
+}
+
+// quote keeps a value one word of the line.
+func quote(v []byte) string { return strings.ReplaceAll(strconv.Quote(string(v)), " ", `\x20`) }
