@@ -13,8 +13,9 @@ import (
 )
 
 // Hosts knows the addresses of the host names in rules (fd.sip.name =
-// example.com). Names are resolved when rules are loaded and again in the
-// background; the event path only looks at what is known, without a lock.
+// example.com). Run asks for them in the background, first right after the rules
+// are loaded; the event path only looks at what is known, without a lock, and
+// loading a rule never waits for an answer.
 var Hosts = NewHostTable(func(ctx context.Context, name string) ([]netip.Addr, error) {
 	return net.DefaultResolver.LookupNetIP(ctx, "ip", name)
 })
@@ -24,6 +25,7 @@ const (
 	hostTimeout  = 2 * time.Second
 	hostInterval = 10 * time.Second
 	hostLongest  = 320 * time.Second
+	hostLookups  = 8    // at the same time
 	maxHosts     = 4096 // names; the rules that want more get empty sets
 )
 
@@ -53,26 +55,20 @@ func NewHostTable(lookup LookupFunc) *HostTable {
 	return &HostTable{lookup: lookup, sets: make(map[string]*HostSet), wake: make(chan struct{}, 1)}
 }
 
-// Watch returns the set of a name. The first call for a name asks for its
-// addresses and waits for them, two seconds at most.
+// Watch returns the set of a name. It is empty until Run has asked for it.
 func (h *HostTable) Watch(name string) *HostSet {
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	set := h.sets[name]
-	if set != nil || len(h.sets) >= maxHosts {
-		h.mu.Unlock()
-		if set == nil {
-			set = &HostSet{name: name}
+	if set == nil {
+		set = &HostSet{name: name, every: hostInterval}
+		if len(h.sets) < maxHosts {
+			h.sets[name] = set
 		}
-		return set
-	}
-	set = &HostSet{name: name, every: hostInterval, next: time.Now().Add(hostInterval)}
-	h.sets[name] = set
-	h.mu.Unlock()
-
-	h.refresh(context.Background(), set)
-	select {
-	case h.wake <- struct{}{}:
-	default:
+		select {
+		case h.wake <- struct{}{}:
+		default:
+		}
 	}
 	return set
 }
@@ -138,11 +134,23 @@ func (h *HostTable) Run(ctx context.Context) {
 		case <-h.wake:
 		case <-timer.C:
 		}
-		for _, set := range h.due(time.Now()) {
-			h.refresh(ctx, set)
-		}
+		h.resolve(ctx, time.Now())
 		timer.Reset(h.pause(time.Now()))
 	}
+}
+
+// resolve asks for all names whose time has come, a few at a time.
+func (h *HostTable) resolve(ctx context.Context, now time.Time) {
+	var wg sync.WaitGroup
+	free := make(chan struct{}, hostLookups)
+	for _, set := range h.due(now) {
+		free <- struct{}{}
+		wg.Go(func() {
+			h.refresh(ctx, set)
+			<-free
+		})
+	}
+	wg.Wait()
 }
 
 // due returns the sets whose time has come, and says when it comes again.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"runtime"
 	"testing"
 	"time"
 )
@@ -26,6 +27,10 @@ func TestHosts(t *testing.T) {
 		t.Error("an empty table knows a name")
 	}
 	a, gone := h.Watch("example.com"), h.Watch("nowhere")
+	if a.Contains(netip.MustParseAddr("93.184.216.34")) {
+		t.Error("a name is known before anybody has asked")
+	}
+	h.resolve(context.Background(), time.Now())
 	if !a.Contains(netip.MustParseAddr("93.184.216.34")) || !a.Contains(netip.MustParseAddr("10.0.0.1")) || a.Contains(netip.MustParseAddr("10.0.0.2")) {
 		t.Error("example.com has other addresses")
 	}
@@ -36,6 +41,7 @@ func TestHosts(t *testing.T) {
 		t.Error("a name has two sets")
 	}
 	h.Watch("also.example.com")
+	h.resolve(context.Background(), time.Now())
 	if n := h.Name(netip.MustParseAddr("93.184.216.34")); n != "also.example.com" {
 		t.Errorf("93.184.216.34 is called %q", n)
 	}
@@ -54,8 +60,12 @@ func TestHostsRefresh(t *testing.T) {
 	set := h.Watch("x")
 	has := func(addr string) bool { return set.Contains(netip.MustParseAddr(addr)) }
 	now := time.Now()
+	h.resolve(context.Background(), now)
 	if len(h.due(now)) != 0 || len(h.due(now.Add(hostInterval+time.Second))) != 1 || len(h.due(now.Add(hostInterval+time.Second))) != 0 {
 		t.Error("a name is not due after ten seconds, and once")
+	}
+	if set.every != hostInterval || !has("10.0.0.1") {
+		t.Error("the first answer is not there")
 	}
 	h.refresh(context.Background(), set)
 	if set.every != 2*hostInterval {
@@ -73,12 +83,15 @@ func TestHostsRefresh(t *testing.T) {
 	}
 }
 
-func TestHostsRunEnds(t *testing.T) {
+func TestHostsRun(t *testing.T) {
 	h := NewHostTable(fakeLookup)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { h.Run(ctx); close(done) }()
-	h.Watch("example.com")
+	set := h.Watch("example.com")
+	for !set.Contains(netip.MustParseAddr("10.0.0.1")) {
+		runtime.Gosched()
+	}
 	cancel()
 	<-done
 }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/falco-go/falco/pkg/event/eventtest"
 	"github.com/falco-go/falco/pkg/schema"
@@ -106,6 +107,7 @@ func TestEveryP0Field(t *testing.T) {
 
 	Hosts = NewHostTable(fakeLookup)
 	set := Hosts.Watch("example.com")
+	Hosts.resolve(t.Context(), time.Now())
 	w.socket(40, 8, schema.AfInet, 1, 6)
 	s = w.connect(40, 8, "192.168.1.10:54322", "93.184.216.34:80")
 	try(s, map[string]string{"fd.sip.name": "example.com", "fd.cip.name": "-"})
