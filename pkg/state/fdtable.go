@@ -174,6 +174,9 @@ func (s *State) writable(t *Thread, n int64) *FD {
 	return w
 }
 
+// maxFDPool bounds the records that are kept for the next descriptors.
+const maxFDPool = 256
+
 // newFD returns an empty record, if possible one that was freed.
 func (s *State) newFD() *FD {
 	if n := len(s.fdPool); n > 0 {
@@ -186,7 +189,7 @@ func (s *State) newFD() *FD {
 
 // freeFD takes back a record that only tbl knew.
 func (s *State) freeFD(tbl *fdTable, f *FD) {
-	if f.gen != tbl.gen || f == s.scene.FD || len(s.fdPool) == cap(s.fdPool) && len(s.fdPool) >= 256 {
+	if f.gen != tbl.gen || f == s.scene.FD || len(s.fdPool) >= maxFDPool {
 		return // shared, still looked at, or enough of them: the collector's
 	}
 	*f = FD{}

@@ -13,8 +13,11 @@ func (s *State) insert(t *Thread) {
 	s.link(t)
 }
 
-// place puts a new record into the table. What was there must be gone.
+// place puts a new record into the table, instead of whatever was there.
 func (s *State) place(t *Thread) {
+	if old := s.threads[t.Tid]; old != nil {
+		s.forget(old)
+	}
 	s.makeRoom(nil)
 	s.threads[t.Tid] = t
 	s.recent[uint64(t.Tid)%uint64(len(s.recent))] = t

@@ -103,7 +103,10 @@ func (s *State) cloneChild(ev *event.Event) {
 		x.Flags |= schema.CloneFiles | schema.CloneThread
 		from = x.Pid
 	}
-	p := s.resolve(from, findAnywhere)
+	var p *Thread
+	if from != x.Tid {
+		p = s.resolve(from, findAnywhere)
+	}
 	if p != nil && !p.Valid() && thread {
 		p.Exe, p.Comm = s.textOr(ev, cloneExe, p.Exe), s.textOr(ev, cloneComm, p.Comm)
 		p.Args, _ = list(ev.Param(cloneArgs), nil)
