@@ -3,10 +3,12 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/falco-go/falco/pkg/rules"
 )
@@ -47,7 +49,7 @@ func (d *daemon) ruleFiles() ([]rules.File, error) {
 	}
 	var files []rules.File
 	for _, p := range paths {
-		if !strings.HasSuffix(p, ".yaml") && !strings.HasSuffix(p, ".yml") {
+		if !isRulesFile(p, d.opt.strict) {
 			d.log.debugf("Leaving out %s, which ends neither in .yaml nor in .yml", p)
 			continue
 		}
@@ -58,6 +60,17 @@ func (d *daemon) ruleFiles() ([]rules.File, error) {
 		files = append(files, f)
 	}
 	return files, nil
+}
+
+// isRulesFile reports whether the name ends as those of rules files do. Strict is
+// as the original: it looks at the first such end in the whole path (QUIRK 1).
+func isRulesFile(path string, strict bool) bool {
+	for _, end := range []string{".yaml", ".yml"} {
+		if strings.HasSuffix(path, end) && (!strict || strings.Index(path, end) == len(path)-len(end)) {
+			return true
+		}
+	}
+	return false
 }
 
 // filesIn returns the files directly inside a directory, in byte order.
@@ -87,8 +100,11 @@ func readRules(path string) (rules.File, error) {
 
 func cannotRead(path string, err error) error {
 	hint := err.Error()
-	if os.IsNotExist(err) {
+	switch {
+	case os.IsNotExist(err):
 		hint = "there is no such file; paths are relative to the directory that falco is started in"
+	case errors.Is(err, syscall.EISDIR):
+		hint = "Is a directory; only -r and rules_files take those"
 	}
 	return &failure{form: block, text: "Could not open file " + path + " for reading", hint: hint}
 }
