@@ -33,6 +33,12 @@ func (c *mountCache) knows(id int32) bool {
 	return ok
 }
 
+func (c *mountCache) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.devs = nil
+}
+
 func (c *mountCache) add(id int32, dev uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -39,6 +39,7 @@ func (fs *FS) Scan(ctx context.Context, visit func(*Task)) (ScanStats, error) {
 	if err := fs.numbers(fs.mount, maxTasks, func(pid int64) { pids = append(pids, pid) }); err != nil {
 		return st, fmt.Errorf("list processes: %w", err)
 	}
+	fs.mnts.clear() // ids are used again
 	defer fs.socks.clear()
 
 	todo := make(chan int64, len(pids))

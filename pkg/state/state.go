@@ -20,21 +20,11 @@ package state
 
 import (
 	"hash/maphash"
-	"net/netip"
 	"time"
 
 	"github.com/falco-go/falco/pkg/event"
 	"github.com/falco-go/falco/pkg/schema"
 )
-
-// Machine is what the tables know about the host as a whole.
-type Machine struct {
-	Hostname string
-	BootTime uint64         // ns since the epoch
-	Addrs    []netip.Prefix // of the host's interfaces, as of start
-	HostRoot string         // where the host's root file system is mounted, "" if it is ours
-	SelfPid  int64          // our own process, which is never evicted; 0 in a replay
-}
 
 // Options are what a State is made from.
 type Options struct {
