@@ -130,12 +130,12 @@ func TestConformanceUserRules(t *testing.T) {
 	}{
 		{"macros", []string{stock, "macros-0.26.yaml", stock}, []map[string]int{
 			none,
-			{"DEPRECATED_ITEM": 11, "NO_EVTTYPE": 1, "UNUSED_MACRO": 10},
-			{"UNUSED_MACRO": 10},
+			{"COMPILE_CONDITION": 1, "DEPRECATED_ITEM": 11, "NO_EVTTYPE": 1, "UNUSED_MACRO": 10},
+			{"COMPILE_CONDITION": 1, "UNUSED_MACRO": 10},
 		}},
 		{"macros before", []string{"macros-0.26.yaml", stock}, []map[string]int{
-			{"UNUSED_MACRO": 22},
-			{"UNUSED_MACRO": 10},
+			{"COMPILE_CONDITION": 1, "UNUSED_MACRO": 22},
+			{"COMPILE_CONDITION": 1, "UNUSED_MACRO": 10},
 		}},
 		{"examples", []string{"examples.yaml"}, []map[string]int{
 			{"DEPRECATED_ITEM": 3, "NO_EVTTYPE": 1},
@@ -213,7 +213,8 @@ func TestConformanceUserMacros(t *testing.T) {
 			set, results := load(t, rules.Options{}, ruleFile(t, stock), file, rules.File{Name: "probe", Content: []byte(probe)})
 			var about []string
 			for _, w := range results[2].Warnings {
-				if slices.ContainsFunc(w.Locations, func(l rules.Location) bool { return l.Name == "probe" && l.Type == "rule" }) {
+				if slices.ContainsFunc(w.Locations, func(l rules.Location) bool { return l.Name == "probe" || l.Name == item.Macro }) &&
+					w.Code != rules.WarnUnusedMacro {
 					about = append(about, w.Code.Name+w.DeprecatedField)
 				}
 			}

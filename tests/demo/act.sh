@@ -63,7 +63,8 @@ done
 mkdir -p /root/.ssh /root/.aws
 echo 'sshd: accepted' >>/var/log/auth.log
 echo 'wget evil' >/root/.bash_history
-echo 'to do' >/root/notes
+echo 'hello' >/root/notes
+echo '-----BEGIN RSA PRIVATE KEY-----' >/root/key
 echo 'hosts' >/tmp/hosts
 cp "$actor" /tmp/copy
 cp "$actor" /dev/shm/.x
@@ -105,7 +106,7 @@ act 1 'Read sensitive file untrusted' cat /etc/shadow
 twin 'Search Private Keys or Passwords' grep -r hello /root/notes
 twin 'Search Private Keys or Passwords' find /root -name notes
 act 1 'Search Private Keys or Passwords' find /root -name id_rsa
-act 1 'Search Private Keys or Passwords' grep -r 'BEGIN RSA PRIVATE KEY' /root/notes
+act 1 'Search Private Keys or Passwords' grep -r 'BEGIN RSA PRIVATE KEY' /root/key
 
 twin 'Find AWS Credentials' find /root/.aws -name config
 act 1 'Find AWS Credentials' find /root -path '*/.aws/credentials'
