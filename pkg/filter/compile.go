@@ -294,6 +294,9 @@ func (c *Compiler) Getter(o Operand) (Getter, error) {
 
 // FieldGetter makes a getter for a field that has been looked up already.
 func (c *Compiler) FieldGetter(ref *field.Ref) (Getter, error) {
+	if ref.Def.Print != nil {
+		return c.printed(ref), nil
+	}
 	name := ref.Def.Name
 	f := &Field{Name: name}
 	if len(ref.Token) > len(name) && ref.Token[len(name)] == '[' {
@@ -302,6 +305,22 @@ func (c *Compiler) FieldGetter(ref *field.Ref) (Getter, error) {
 		f.Name = ref.Token
 	}
 	return c.Getter(f)
+}
+
+// printed makes a getter for a field that means something else in an output than
+// in a condition: it has a slot of its own.
+func (c *Compiler) printed(ref *field.Ref) Getter {
+	key := "print " + ref.Token
+	v := c.index[key]
+	if v == nil {
+		v = c.add(operand{typ: ref.Type, fmt: ref.Fmt, name: ref.Token, ref: ref, refs: []*field.Ref{ref}},
+			func(env *Env, s *slot) { s.vals = ref.OutputValues(env.scene, s.vals) })
+		if c.index == nil {
+			c.index = map[string]*operand{}
+		}
+		c.index[key] = v
+	}
+	return Getter{v}
 }
 
 // Values returns the values in the scene of env. They are views of it.

@@ -35,6 +35,9 @@ func (c *Compiler) check(e *Check) (func(*Env) bool, error) {
 	if err := allowed(e.Op, e.Mod, left); err != nil {
 		return fail(e.Pos, err)
 	}
+	if own, err := c.ownWay(e, left); own != nil || err != nil {
+		return own, err
+	}
 	lits := make([]literal, len(e.Right.Values))
 	values := e.Right.Values
 	op := e.Op
