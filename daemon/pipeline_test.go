@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -138,7 +139,7 @@ func TestPipeline(t *testing.T) {
 		},
 		rest: [][]byte{openat(101, 4*second, "/etc/sudoers", schema.ORdonly).Bytes()},
 	}
-	src.dry = func() { close(stop) }
+	src.dry = sync.OnceFunc(func() { close(stop) })
 	p, text := newPipeline(t, src)
 	p.stop = stop
 	p.state.Seed(task(100, "cat"))
@@ -186,14 +187,14 @@ func TestSeed(t *testing.T) {
 	src.live = append(src.live, openat(100, 2*second, "/etc/sudoers", schema.ORdonly).Bytes())
 	p, text := newPipeline(t, src)
 	p.stop, p.seeds = stop, seeds
-	first := true
+	first, end := true, sync.OnceFunc(func() { close(stop) })
 	src.dry = func() {
 		if first {
 			first = false
 			src.live = append(src.live, openat(100, 3*second, "/etc/shadow", schema.ORdonly).Bytes())
 			return
 		}
-		close(stop)
+		end()
 	}
 	seeds <- func() {
 		if p.num != 0 {
@@ -238,9 +239,10 @@ func TestMail(t *testing.T) {
 	mail <- func() {
 		src.live = append(src.live, openat(100, second, "/etc/shadow", schema.ORdonly).Bytes())
 		src.c <- struct{}{}
+		end := sync.OnceFunc(func() { close(stop) })
 		src.dry = func() {
 			if p.num == 1 {
-				close(stop)
+				end()
 			}
 		}
 	}
