@@ -69,6 +69,8 @@ func accelKey() string {
 func probeKVM(kernel *Kernel, init string) bool {
 	guest := &Guest{config: Config{CPUs: 2, MemoryMB: 512, Timeout: probeLimit, NoDaemon: true, NoModule: true},
 		kernel: kernel, init: init, accel: "kvm"}
-	result, err := guest.Run(context.Background())
+	ctx, cancel := context.WithTimeout(context.Background(), probeLimit)
+	defer cancel()
+	result, err := guest.Run(ctx)
 	return err == nil && result.Complete && len(result.Splats) == 0
 }

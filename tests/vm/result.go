@@ -43,7 +43,12 @@ type Result struct {
 	Ledger  Ledger  // what the daemon said at its end
 	Reports []wire.Report
 
-	AlertText, Log, Act, Console, Dmesg string
+	AlertText string // what the daemon printed, but for
+	Sums      string // the block with which it ends
+	Log       string // its standard error
+	Act       string // what the script printed
+	Console   string
+	Dmesg     string
 
 	ExitCode    int    // the script's; 128 and the signal's number for one that was killed
 	ActEnded    bool   // the script came to its end
@@ -112,7 +117,6 @@ type collector struct {
 	bad     []string
 	boot    time.Duration
 	up      func()
-	ready   func()
 }
 
 // reportLine is the sink of the report port.
@@ -126,15 +130,16 @@ func (c *collector) reportLine(line []byte) {
 		return
 	}
 	c.reports = append(c.reports, report)
-	switch {
-	case report.Kind == wire.KindUp:
+	if report.Kind == wire.KindUp {
 		c.boot = time.Since(c.start)
-		if c.up != nil {
-			c.up()
-		}
-	case report.Kind == wire.KindReady && c.ready != nil:
-		c.ready()
+		c.up()
 	}
+}
+
+func (c *collector) isUp() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.boot > 0
 }
 
 // fill moves the reports into a result.
@@ -185,7 +190,7 @@ func (r *Result) Save(dir string) error {
 		return err
 	}
 	for name, text := range map[string]string{
-		"alerts.jsonl": r.AlertText, "falco.log": r.Log, "console.log": r.Console, "act.log": r.Act,
+		"alerts.jsonl": r.AlertText, "falco.log": r.Log + r.Sums, "console.log": r.Console, "act.log": r.Act,
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			return err
@@ -238,6 +243,12 @@ func (k *keep) Write(p []byte) (int, error) {
 		k.also.Write(p)
 	}
 	return len(p), nil
+}
+
+func (k *keep) Len() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.text.Len()
 }
 
 func (k *keep) String() string {
