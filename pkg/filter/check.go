@@ -336,12 +336,7 @@ func compileRegex(text string) (*regexp.Regexp, error) {
 
 // plainRegex reports whether a simpler operator could do what the pattern does.
 func plainRegex(s string) bool {
-	if strings.HasPrefix(s, "^") {
-		s = s[1:]
-	}
-	if strings.HasSuffix(s, "$") {
-		s = s[:len(s)-1]
-	}
+	s = strings.TrimSuffix(strings.TrimPrefix(s, "^"), "$")
 	repeat := func(s string) bool { return len(s) == 2 && s[0] == '.' && strings.IndexByte("+*?", s[1]) >= 0 }
 	if len(s) >= 2 && repeat(s[:2]) {
 		s = s[2:]

@@ -5,6 +5,7 @@ package filter
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/falco-go/falco/pkg/field"
@@ -110,7 +111,13 @@ func (p *Program) Match(env *Env) bool { return p.eval(env) }
 func (c *Compiler) Compile(e Expr) (Program, error) {
 	c.refs = nil
 	f, err := c.expr(e)
-	return Program{f, c.refs}, err
+	var refs []*field.Ref
+	for _, r := range c.refs {
+		if !slices.Contains(refs, r) {
+			refs = append(refs, r)
+		}
+	}
+	return Program{f, refs}, err
 }
 
 func (c *Compiler) expr(e Expr) (func(*Env) bool, error) {

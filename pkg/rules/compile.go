@@ -112,7 +112,10 @@ func (c *compiler) rule(i *ruleItem, macros *resolver) (*Rule, error) {
 	}
 	out.Events = filter.Events(expr)
 	if i.source == syscallSource && i.warnTypes && out.Events.Len() > manyTypes {
-		c.warn(WarnNoEventType, i.ctx, "Rule matches too many evt.type values. This has a significant performance penalty.")
+		w := c.warn(WarnNoEventType, i.ctx, "Rule matches too many evt.type values. This has a significant performance penalty.")
+		if !c.opts.StrictUpstream {
+			w.old = "no-evttype"
+		}
 	}
 	return out, nil
 }
@@ -156,6 +159,28 @@ func (c *compiler) deprecated(i *ruleItem, e filter.Expr) {
 		}
 		c.warn(WarnDeprecated, i.cctx, "%s", msg).DeprecatedField = name
 	}
+	filter.Walk(e, func(e filter.Expr) {
+		if check, ok := e.(*filter.Check); ok && unsafeNA(check) {
+			c.warn(WarnUnsafeNA, i.cctx, "")
+		}
+	})
+}
+
+// unsafeNA reports a comparison with <NA> of a field that has that as a value.
+func unsafeNA(c *filter.Check) bool {
+	f, ok := c.Left.(*filter.Field)
+	if !ok || !strings.HasPrefix(f.Name, "ka.") && !strings.HasPrefix(f.Name, "jevt.") {
+		return false
+	}
+	switch c.Op {
+	case filter.OpEQ, filter.OpEQ2, filter.OpNE, filter.OpIn, filter.OpIntersects:
+		for _, v := range c.Right.Values {
+			if v.Text == "<NA>" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // output compiles the output of a rule and its extra fields.

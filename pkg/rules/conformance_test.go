@@ -241,9 +241,7 @@ func TestConformanceEventSets(t *testing.T) {
 			case yaml.MappingNode:
 				names = nil
 				rest := set.Complement()
-				for _, n := range rest.Names() {
-					names = append(names, n)
-				}
+				names = append(names, rest.Names()...)
 				tc.Events = *tc.Events.Content[1]
 			}
 			var want []string

@@ -225,12 +225,15 @@ func (p *pluginNeed) check(loaded map[string]string) error {
 		}
 		have, ok := parseVersion(version)
 		if !ok {
+			//lint:ignore ST1005 the text is an interface
 			return fmt.Errorf("Plugin '%s' has invalid version string '%s'", n.name, version)
 		}
 		if want, _ := parseVersion(n.version); !atLeast(have, want) {
+			//lint:ignore ST1005 the text is an interface
 			return fmt.Errorf("Plugin '%s' version '%s' is not compatible with required plugin version '%s'", n.name, version, n.version)
 		}
 		return nil
 	}
+	//lint:ignore ST1005 the text is an interface
 	return fmt.Errorf("Plugin requirement not satisfied, must load one of: %s", strings.Join(words, ", "))
 }

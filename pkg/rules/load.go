@@ -364,14 +364,18 @@ func (r *reader) appendFlag(n *yaml.Node, ctx *context) (bool, error) {
 // what the files before it have defined, and the whole is compiled again, so
 // that a result says what the file has changed.
 //
-// The Set is that of the last file that could be loaded; nil if none could. A
-// file that fails ends the loading, unless the options say otherwise.
+// The Set is that of the last file that could be loaded; nil if none could, and
+// empty if there are no files. A file that fails ends the loading, unless the
+// options say otherwise.
 func Load(files []File, opts Options) (*Set, []Result) {
 	if opts.Fields == nil {
 		opts.Fields = filter.Catalogue{}
 	}
 	c := &collection{opts: &opts}
-	var set *Set
+	set := (*Set)(nil)
+	if len(files) == 0 {
+		set = &Set{compiler: &filter.Compiler{Fields: opts.Fields}}
+	}
 	results := make([]Result, 0, len(files))
 	for _, f := range files {
 		results = append(results, Result{Name: f.Name, Schema: SchemaNone})

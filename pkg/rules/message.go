@@ -62,6 +62,8 @@ type Issue struct {
 	Snippet         string
 	DeprecatedField string // JSON key deprecated_field, if not ""
 	Hint            string // the next step, if we have an idea; no part of the report
+
+	old string // what this was called once: the text report has it for those who look for it
 }
 
 // Error returns the message with its code; the place is in Locations.
@@ -71,7 +73,6 @@ func (i *Issue) title() string {
 	short := i.Code.Short
 	if i.DeprecatedField != "" {
 		short += ": field '" + i.DeprecatedField + "'"
-		return i.Code.Name + " (" + short + "): " + i.Message
 	}
 	return i.Code.Name + " (" + short + "): " + i.Message
 }
@@ -181,7 +182,11 @@ func (i *Issue) write(b *strings.Builder) {
 		}
 		b.WriteString(l.String() + "\n")
 	}
-	b.WriteString(rule + i.Snippet + rule + i.title() + "\n")
+	b.WriteString(rule + i.Snippet + rule + i.title())
+	if i.old != "" {
+		b.WriteString(" (" + i.old + ")")
+	}
+	b.WriteByte('\n')
 }
 
 // JSON returns the report as a value for encoding/json, which sorts its keys.

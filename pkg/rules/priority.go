@@ -42,5 +42,6 @@ func ParsePriority(text string) (Priority, error) {
 			return Priority(i), nil
 		}
 	}
+	//lint:ignore ST1005 the text is an interface
 	return Debug, fmt.Errorf("Unknown priority %q--must be one of %s", text, strings.ToLower(strings.Join(priorityNames[:], ", ")))
 }

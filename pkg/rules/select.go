@@ -26,8 +26,10 @@ func (o *Options) CheckSelection() error {
 	enable := len(o.Legacy.EnabledTags) > 0
 	switch {
 	case disable && enable:
+		//lint:ignore ST1005 the text is an interface
 		return errors.New("You can not specify both disabled (-D/-T) and enabled (-t) rules")
 	case (disable || enable) && len(o.Selection) > 0:
+		//lint:ignore ST1005 the text is an interface
 		return errors.New(`Specifying -D, -t, -T command line options together with "rules:" configuration or -o "rules..." is not supported.`)
 	}
 	return nil

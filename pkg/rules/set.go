@@ -3,6 +3,7 @@
 package rules
 
 import (
+	"github.com/falco-go/falco/pkg/field"
 	"github.com/falco-go/falco/pkg/filter"
 	"github.com/falco-go/falco/pkg/format"
 	"github.com/falco-go/falco/pkg/schema"
@@ -112,6 +113,16 @@ func (s *Set) Fields(r *Rule, out []format.Field) []format.Field {
 // Events returns the events that some rule which runs can match: what the
 // kernel has to send, besides what the state needs.
 func (s *Set) Events() filter.EventSet { return s.events }
+
+// Refs returns the fields that r reads, in its condition and in its output.
+func (r *Rule) Refs() []*field.Ref {
+	out := append([]*field.Ref(nil), r.prog.Refs...)
+	out = append(out, r.Output.Refs()...)
+	for _, e := range r.Extra {
+		out = append(out, e.Value.Refs()...)
+	}
+	return out
+}
 
 // Runs reports whether r is among the rules that are tried.
 func (s *Set) Runs(r *Rule) bool { return r.runs }

@@ -154,6 +154,35 @@ func TestDefaultMode(t *testing.T) {
 	}
 }
 
+// TestOldWord: scripts look for the name that a warning had once.
+func TestOldWord(t *testing.T) {
+	_, r := load(t, Options{}, simple("a", "proc.name=x"))
+	if text := r.Text(true); !strings.Contains(text, "performance penalty. (no-evttype)\n") {
+		t.Error(text)
+	}
+	if strings.Contains(r.Warnings[0].Message, "no-evttype") {
+		t.Error(r.Warnings[0].Message)
+	}
+}
+
+func TestNoFiles(t *testing.T) {
+	set, results := Load(nil, Options{Priority: Debug})
+	if set == nil || len(results) != 0 || len(set.Match(sceneOf(schema.OpenX, nil), nil)) != 0 {
+		t.Error("no files make an empty set")
+	}
+}
+
+func TestRefs(t *testing.T) {
+	s := needSet(t, Options{}, simple("a", "evt.type=open and tolower(fd.name)=x"))
+	var got []string
+	for _, r := range s.Rules[0].Refs() {
+		got = append(got, r.Token)
+	}
+	if diff := cmp.Diff([]string{"evt.type", "fd.name", "proc.name"}, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
 func TestMacroBomb(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("- macro: m0\n  condition: evt.type=open\n")
