@@ -75,7 +75,7 @@ func parseStatus(b []byte, t *Task) error {
 		}
 	}
 	if seen < 5 || t.Pid <= 0 {
-		return errors.New("Name, Tgid, PPid, Uid or Gid is missing")
+		return errors.New("a line is missing of Name, Tgid, PPid, Uid, Gid")
 	}
 	if t.NSPid == 0 {
 		t.NSPid = t.Pid

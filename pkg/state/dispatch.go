@@ -25,11 +25,12 @@ const (
 
 // table is indexed by event type. Families stand in the order of their files.
 var table = [schema.NumEvents]row{
+	// clone.go
+	schema.CloneX:  {0, findTable, (*State).clone},
+	schema.Clone3X: {0, findTable, (*State).clone},
+	schema.ForkX:   {0, findTable, (*State).clone},
+	schema.VforkX:  {0, findTable, (*State).clone},
 	// process.go
-	schema.CloneX:    {0, findTable, (*State).clone},
-	schema.Clone3X:   {0, findTable, (*State).clone},
-	schema.ForkX:     {0, findTable, (*State).clone},
-	schema.VforkX:    {0, findTable, (*State).clone},
 	schema.ExecveX:   {fn: (*State).exec},
 	schema.ExecveatX: {fn: (*State).exec},
 	schema.ProcexitE: {0, findTable, (*State).exit},

@@ -52,3 +52,11 @@ func (s *State) setFDLimit(t *Thread, cur int64) {
 		o.FDLimit = cur
 	}
 }
+
+// setMemory reads the five counters that begin at parameter i.
+func (t *Thread) setMemory(ev *event.Event, i int) {
+	t.PfMajor, t.PfMinor = uintOr(ev, i, t.PfMajor), uintOr(ev, i+1, t.PfMinor)
+	t.VMSize = uint32(uintOr(ev, i+2, uint64(t.VMSize)))
+	t.VMRSS = uint32(uintOr(ev, i+3, uint64(t.VMRSS)))
+	t.VMSwp = uint32(uintOr(ev, i+4, uint64(t.VMSwp)))
+}

@@ -49,10 +49,10 @@ func (s *State) Seeded() {
 	slices.Sort(tids)
 	for _, tid := range tids {
 		t := s.threads[tid]
-		if t.seededAt == 0 || !t.Valid() {
+		if !t.Valid() {
 			continue
 		}
-		if t.parent == nil {
+		if t.parent == nil && t.Ptid > 0 {
 			s.adopt(t)
 		}
 		s.giveRoles(t)

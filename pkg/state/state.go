@@ -78,16 +78,15 @@ type State struct {
 	gens     uint64 // generations of descriptor tables given out
 	fdSlots  int
 
-	scene     Scene
-	oldName   string  // of scene.FD before the event
-	closing   *Thread // whose descriptor scene.FDNum Settle removes
-	exiting   *Thread // whom Settle removes
-	buf       []byte  // for composing names
-	joined    []byte  // a base and its slash
-	names     interner
-	fdPool    []*FD
-	stats     Stats
-	neverGoes *Thread // our own process
+	scene   Scene
+	oldName string  // of scene.FD before the event
+	closing *Thread // whose descriptor scene.FDNum Settle removes
+	exiting *Thread // whom Settle removes
+	buf     []byte  // for composing names
+	joined  []byte  // a base and its slash
+	names   interner
+	fdPool  []*FD
+	stats   Stats
 }
 
 // New returns empty tables.

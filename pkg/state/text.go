@@ -99,3 +99,26 @@ func uintOr(ev *event.Event, i int, v uint64) uint64 {
 	}
 	return v
 }
+
+// textOr returns parameter i as a text of our own, or old if it is absent or empty.
+func (s *State) textOr(ev *event.Event, i int, old string) string {
+	if v, ok := ev.Str(i); ok && v != "" {
+		if v == old {
+			return old
+		}
+		return s.names.str(v)
+	}
+	return old
+}
+
+// textLike is textOr for a new record: like is only used if it is the same.
+func (s *State) textLike(ev *event.Event, i int, like string) string {
+	v, ok := ev.Str(i)
+	if !ok {
+		return ""
+	}
+	if v == like {
+		return like
+	}
+	return s.names.str(v)
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package state
+
+import (
+	"github.com/falco-go/falco/pkg/event"
+	"github.com/falco-go/falco/pkg/schema"
+)
+
+// Parameters of the clone family's exits. They describe the task that returns.
+const (
+	cloneRes, cloneExe, cloneArgs, clonePid, clonePtid = 0, 1, 2, 4, 5
+	cloneFDLimit, cloneMem, cloneComm, cloneCgroups    = 7, 8, 13, 14
+	cloneFlags, cloneUID, cloneGID, cloneVtid          = 15, 16, 17, 18
+	cloneVpid, clonePidnsStart                         = 19, 20
+)
+
+// clone handles both of the events that a clone, clone3, fork or vfork makes: the
+// caller's, with the child's id, and the child's, with 0. They come in any order,
+// either may be lost, and the child may be dead when the caller's comes.
+func (s *State) clone(ev *event.Event) {
+	res, ok := ev.Int(cloneRes)
+	switch {
+	case !ok || res < 0:
+	case res == 0:
+		s.cloneChild(ev)
+	default:
+		s.cloneCaller(ev, res)
+	}
+}
+
+func (s *State) cloneCaller(ev *event.Event, child int64) {
+	c := s.resolve(ev.Tid, findAnywhere)
+	s.scene.Thread = c
+	if c == nil {
+		s.stats.UnknownClones++
+		return
+	}
+	wasValid := c.Valid()
+	if !wasValid {
+		s.become(c, intOr(ev, clonePid, c.Tid), intOr(ev, clonePtid, 0), intOr(ev, cloneVtid, c.Tid), intOr(ev, cloneVpid, c.Tid))
+		c.Exe, c.Comm = s.textOr(ev, cloneExe, c.Exe), s.textOr(ev, cloneComm, c.Comm)
+		c.Args, _ = list(ev.Param(cloneArgs), nil)
+		c.Cmdline = cmdline(c.Comm, c.Args)
+	}
+	flags := uint32(uintOr(ev, cloneFlags, 0))
+	if flags&(inPidnsFlags|schema.CloneParent) != 0 || c.Tid != c.Vtid {
+		return // the id that was returned may be another namespace's: the child's event tells
+	}
+	if flags&schema.CloneVfork != 0 || ev.Type == schema.VforkX {
+		return // the child has run already
+	}
+	if s.exited.has(c.Tid, child, s.now) {
+		return
+	}
+	if old := s.Lookup(child); old != nil {
+		if old.Flags&schema.CloneInverted != 0 || old.seededAt >= s.now {
+			return // the child's event, or /proc, was first
+		}
+		s.replace(old)
+		if c = s.Lookup(ev.Tid); c == nil {
+			c = s.resolve(ev.Tid, findAnywhere)
+		}
+		s.scene.Thread = c
+	}
+	x := newThread(child)
+	x.Flags = flags &^ schema.CloneInverted
+	if flags&schema.CloneThread != 0 {
+		x.Pid, x.Ptid = c.Pid, c.Ptid
+		x.Flags |= schema.CloneFiles
+		x.LastExecTS = c.LastExecTS
+	} else {
+		x.Pid, x.Ptid = child, c.Tid
+	}
+	x.Vtid, x.Vpid = x.Tid, x.Pid
+	s.fillClone(ev, x, c)
+	x.PidnsStartTS = s.Machine.BootTime
+	if wasValid {
+		x.inherit(c)
+		s.forkProcess(x, c)
+	}
+	s.insert(x)
+}
+
+func (s *State) cloneChild(ev *event.Event) {
+	if old := s.Lookup(ev.Tid); old != nil {
+		keep := old.seededAt >= s.now || old.CloneTS != 0 && s.now-min(old.CloneTS, s.now) < exitMemory
+		if keep && old.Valid() {
+			s.scene.Thread = old
+			return
+		}
+		s.replace(old)
+	}
+	x := newThread(ev.Tid)
+	x.Pid, x.Ptid = intOr(ev, clonePid, x.Tid), intOr(ev, clonePtid, 0)
+	x.Vtid, x.Vpid = intOr(ev, cloneVtid, x.Tid), intOr(ev, cloneVpid, x.Pid)
+	x.Flags = uint32(uintOr(ev, cloneFlags, 0)) | schema.CloneInverted
+	thread := x.Pid != x.Tid
+	from := x.Ptid
+	if thread {
+		x.Flags |= schema.CloneFiles | schema.CloneThread
+		from = x.Pid
+	}
+	var p *Thread
+	if from != x.Tid {
+		p = s.resolve(from, findAnywhere)
+	}
+	if p != nil && !p.Valid() && thread {
+		p.Exe, p.Comm = s.textOr(ev, cloneExe, p.Exe), s.textOr(ev, cloneComm, p.Comm)
+		p.Args, _ = list(ev.Param(cloneArgs), nil)
+		p.Cmdline = cmdline(p.Comm, p.Args)
+		s.become(p, x.Pid, x.Ptid, x.Vpid, x.Vpid)
+	}
+	s.fillClone(ev, x, p)
+	if p != nil && p.Valid() {
+		s.refresh(p) // it is not to be evicted for its child
+		x.inherit(p)
+		if thread {
+			x.LastExecTS = p.LastExecTS
+		} else {
+			s.forkProcess(x, p)
+		}
+	}
+	x.PidnsStartTS = s.Machine.BootTime
+	if x.Flags&inPidnsFlags != 0 || x.Tid != x.Vtid {
+		x.PidnsStartTS = s.Machine.BootTime + uintOr(ev, clonePidnsStart, 0)
+	}
+	s.insert(x)
+	s.scene.Thread = x
+}
+
+// replace removes a record whose task must be gone, as its id is used again.
+func (s *State) replace(old *Thread) {
+	s.remove(old)
+	if s.threads[old.Tid] == old {
+		s.forget(old) // kept for siblings, but the id is needed
+	}
+}
+
+// fillClone takes over what the event says. p, which may be nil, is whom strings
+// and lists are shared with.
+func (s *State) fillClone(ev *event.Event, x, p *Thread) {
+	if p == nil {
+		p = x
+	}
+	x.Exe = s.textLike(ev, cloneExe, p.Exe)
+	x.Comm = s.textLike(ev, cloneComm, p.Comm)
+	var cut bool
+	if x.Args, cut = list(ev.Param(cloneArgs), p.Args); cut {
+		x.Cut |= CutArgs
+	}
+	if x.Comm == p.Comm && len(x.Args) == len(p.Args) && (len(x.Args) == 0 || &x.Args[0] == &p.Args[0]) && p.Cmdline != "" {
+		x.Cmdline = p.Cmdline
+	} else {
+		x.Cmdline = cmdline(x.Comm, x.Args)
+	}
+	x.FDLimit = intOr(ev, cloneFDLimit, -1)
+	x.setMemory(ev, cloneMem)
+	x.UID, x.GID = uint32(uintOr(ev, cloneUID, noID)), uint32(uintOr(ev, cloneGID, noID))
+	if b := ev.Param(cloneCgroups); b != nil {
+		x.setCgroups(s.cgroupBytes(b))
+	} else {
+		x.Cgroups, x.ContainerID = p.Cgroups, p.ContainerID
+	}
+	x.CloneTS = s.now
+	x.suppressed = p.suppressed
+}
+
+// forkProcess gives a new process what its maker's has: descriptors, directory
+// and environment. Threads have nothing of their own.
+func (s *State) forkProcess(x, maker *Thread) {
+	if x.Flags&schema.CloneThread != 0 {
+		return
+	}
+	o := s.owner(maker)
+	if o == nil {
+		return
+	}
+	s.forkFDs(x, o)
+	x.Cwd, x.Env = o.Cwd, o.Env
+	x.scannedAt = 0
+}
