@@ -25,13 +25,13 @@ const start = 1_566_230_400_030_000_000
 // world is a small machine: init(1), sshd(20), bash(30), and whatever a test
 // adds. Its events are numbered like those of a real stream.
 type world struct {
-	t   *testing.T
+	t   testing.TB
 	st  *state.State
 	num uint64
 	ts  uint64
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, ts: start - 10_000_000, num: 1}
 	w.st = state.New(state.Options{Machine: state.Machine{
