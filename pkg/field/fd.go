@@ -106,7 +106,7 @@ var fdFields = []Def{
 		Desc: "Host name of this machine's end; a condition compares the addresses that the name on its right stands for."},
 	{Name: "fd.rip.name", Type: String, Traits: hostTraits, Get: fdHost(remoteEnd), Print: fdHostName(remoteEnd),
 		Desc: "Host name of the other end; a condition compares the addresses that the name on its right stands for."},
-	{Name: "fd.types", Type: String, Args: ArgIndex, Traits: List | NoRHS | NoTransform, Get: fdTypes,
+	{Name: "fd.types", Type: String, Args: ArgIndex, Traits: List | NoRHS, Get: fdTypes,
 		Desc: "The kinds of all descriptors of the process, each once, or the kind of the one whose number is given."},
 	{Name: "fd.is_upper_layer", Type: Bool, Get: fdBool(func(_ *state.Scene, f *state.FD) bool { return f.Has(state.FDUpper) }),
 		Desc: "Whether the file lies in the upper layer of an overlay."},
