@@ -192,7 +192,7 @@ func TestConformanceEval(t *testing.T) {
 	for _, tc := range c.Eval {
 		t.Run(tc.ID, func(t *testing.T) {
 			facts, scene := c.fixture(t, tc.Ev)
-			f := new(filtertest.Fields)
+			f := new(filtertest.Real)
 			f.Set(facts)
 			comp := &filter.Compiler{Fields: f, Strict: true}
 			e, err := filter.Syntax{Strict: true, Depth: filter.RulesDepth}.Parse(&filter.Source{Text: tc.Cond})
@@ -278,7 +278,7 @@ func TestConformanceLoad(t *testing.T) {
 	c := loadConformance(t)
 	for _, tc := range c.Load {
 		t.Run(tc.ID, func(t *testing.T) {
-			set, results := Load(named(tc.Files...), Options{Fields: new(filtertest.Fields), StrictUpstream: true, Priority: Debug})
+			set, results := Load(named(tc.Files...), Options{Fields: new(filtertest.Real), StrictUpstream: true, Priority: Debug})
 			last := results[len(results)-1]
 			if last.Successful() != tc.OK {
 				t.Fatalf("ok: got %v\n%s", last.Successful(), last.Text(true))
@@ -367,7 +367,7 @@ func TestConformanceSelection(t *testing.T) {
 	c := loadConformance(t)
 	for _, tc := range c.Selection.Cases {
 		t.Run(tc.ID, func(t *testing.T) {
-			set, results := Load(named(c.Selection.Rules), Options{Fields: new(filtertest.Fields), StrictUpstream: true,
+			set, results := Load(named(c.Selection.Rules), Options{Fields: new(filtertest.Real), StrictUpstream: true,
 				Priority: priorityOf(t, tc.Priority), Selection: selection(tc.Rules)})
 			if set == nil {
 				t.Fatal(results[0].Text(true))
@@ -384,7 +384,7 @@ func TestConformanceEngine(t *testing.T) {
 	for _, tc := range c.Engine {
 		t.Run(tc.ID, func(t *testing.T) {
 			facts, scene := c.fixture(t, tc.Ev)
-			f := new(filtertest.Fields)
+			f := new(filtertest.Real)
 			f.Set(facts)
 			set, results := Load(named(tc.Files...), Options{Fields: f, StrictUpstream: true,
 				Priority: priorityOf(t, tc.Priority), Selection: selection(tc.Rules), All: tc.RuleMatching == "all"})
@@ -412,7 +412,7 @@ func TestConformanceFormat(t *testing.T) {
 			stamp := time.Unix(0, int64(scene.Event.TS)).UTC()
 			facts["evt.time.s"] = stamp.Format("15:04:05")
 			facts["evt.datetime"] = stamp.Format("2006-01-02 15:04:05.000000000")
-			f := new(filtertest.Fields)
+			f := new(filtertest.Real)
 			f.Set(facts)
 			rule, err := yaml.Marshal([]map[string]any{{"rule": "R1", "desc": "d", "condition": "evt.num > 0", "output": tc.Fmt, "priority": "WARNING"}})
 			if err != nil {
@@ -453,7 +453,7 @@ func TestConformanceLegacy(t *testing.T) {
 	c := loadConformance(t)
 	for _, tc := range c.Legacy {
 		t.Run(tc.ID, func(t *testing.T) {
-			o := Options{Fields: new(filtertest.Fields), Priority: Debug}
+			o := Options{Fields: new(filtertest.Real), Priority: Debug}
 			switch {
 			case tc.SameAs != "":
 				a, err := filter.Syntax{}.Parse(&filter.Source{Text: tc.Condition})
@@ -468,7 +468,7 @@ func TestConformanceLegacy(t *testing.T) {
 					t.Errorf("%q and %q see different events", tc.Condition, tc.SameAs)
 				}
 				for num := 0; num < 3; num++ {
-					f := new(filtertest.Fields)
+					f := new(filtertest.Real)
 					f.Set(filtertest.Facts{"evt.num": num})
 					comp := &filter.Compiler{Fields: f}
 					pa, err := comp.Compile(a)
@@ -575,7 +575,7 @@ func inOrder(t *testing.T, what, text string, parts []string) {
 // is concerned.
 func runCLI(t *testing.T, texts map[string]string, args string) (stdout, stderr string, rc int) {
 	t.Helper()
-	o := Options{Fields: new(filtertest.Fields), StrictUpstream: true, Priority: Debug}
+	o := Options{Fields: new(filtertest.Real), StrictUpstream: true, Priority: Debug}
 	var files []File
 	var asJSON, validate, list bool
 	var one string

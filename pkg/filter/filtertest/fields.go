@@ -179,6 +179,35 @@ func (f *Fields) prefix(text string) (*field.Ref, int, error) {
 	return r, n, nil
 }
 
+// Real is the catalogue of package field with values from facts.
+type Real struct{ Fields }
+
+// Parse implements filter.Fields.
+func (f *Real) Parse(token string) (*field.Ref, error) {
+	r, err := field.Parse(token)
+	if err == nil {
+		f.fake(r)
+	}
+	return r, err
+}
+
+// Longest implements filter.Fields.
+func (f *Real) Longest(text string) (*field.Ref, int, bool) {
+	r, n, ok := field.Longest(text)
+	if ok {
+		f.fake(r)
+	}
+	return r, n, ok
+}
+
+// fake makes r read the facts.
+func (f *Real) fake(r *field.Ref) {
+	d := *r.Def
+	d.Get = f.get(r)
+	r.Def = &d
+}
+
+// get returns the getter of r.
 func (f *Fields) get(r *field.Ref) func(*state.Scene, *field.Arg, []field.Value) []field.Value {
 	return func(_ *state.Scene, a *field.Arg, out []field.Value) []field.Value {
 		vals, ok := f.cache[a]
@@ -265,9 +294,11 @@ func value(v any, r *field.Ref) (out field.Value) {
 		case field.String, field.Path, field.Bytes:
 			out.Str = v
 			return out
-		case field.Flags:
+		}
+		switch r.Fmt {
+		case schema.FormatHex:
 			base = 16
-		case field.Mode:
+		case schema.FormatOct:
 			base = 8
 		}
 		out.Num, _ = strconv.ParseUint(v, base, 64)
