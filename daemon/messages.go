@@ -48,7 +48,7 @@ type form uint8
 
 const (
 	block   form = iota // Error: text
-	runtime             // <time>: Runtime error: text. Exiting.
+	exiting             // <time>: Runtime error: text. Exiting.
 	plain               // falco: text
 )
 
@@ -73,7 +73,7 @@ func printError(stderr io.Writer, log *logger, err error) int {
 	switch f.form {
 	case block:
 		fmt.Fprintf(stderr, "Error: %s\n", strings.TrimSuffix(f.text, "\n"))
-	case runtime:
+	case exiting:
 		log.always(config.ErrorLevel, "Runtime error: %s. Exiting.", f.text)
 	case plain:
 		fmt.Fprintf(stderr, "falco: %s\n", f.text)

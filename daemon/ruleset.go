@@ -183,7 +183,7 @@ func (d *daemon) rulesError(report string, results []rules.Result) error {
 		hints = append(hints, r.Hints()...)
 		for _, e := range r.Errors {
 			if d.opt.strict && strings.HasSuffix(e.Message, uncaught) {
-				f.form, f.text = runtime, e.Message
+				f.form, f.text = exiting, e.Message
 			}
 		}
 	}
@@ -204,7 +204,7 @@ func (d *daemon) loadRules() error {
 	set, results := rules.Load(files, o)
 	if len(files) == 0 { // that is allowed, and makes a set without rules
 		if d.opt.strict && (d.opt.describe || d.opt.describeRule != "") {
-			return &failure{form: runtime, text: rules.ErrNotLoaded.Error()}
+			return &failure{form: exiting, text: rules.ErrNotLoaded.Error()}
 		}
 		set, _ = rules.Load([]rules.File{{Name: "none"}}, o)
 	}
@@ -290,7 +290,7 @@ func (d *daemon) describeText(set *rules.Set) error {
 func findRule(set *rules.Set, name string) (*rules.Rule, error) {
 	r, err := set.Rule(name)
 	if err != nil {
-		return nil, &failure{form: runtime, text: err.Error(), hint: "falco -L lists the rules"}
+		return nil, &failure{form: exiting, text: err.Error(), hint: "falco -L lists the rules"}
 	}
 	return r, nil
 }

@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	goruntime "runtime"
+	"runtime"
 
 	"github.com/falco-go/falco/pkg/driver"
 	"github.com/falco-go/falco/pkg/rules"
@@ -47,11 +47,11 @@ func printVersion(w io.Writer, asJSON bool) {
 
 // machine names the architecture as uname does.
 func machine() string {
-	switch goruntime.GOARCH {
+	switch runtime.GOARCH {
 	case "amd64":
 		return "x86_64"
 	case "arm64":
 		return "aarch64"
 	}
-	return goruntime.GOARCH
+	return runtime.GOARCH
 }
