@@ -95,12 +95,7 @@ func (r *reader) exceptions(v *yaml.Node, ctx *context, out *ruleItem, op string
 		}
 		var old *exception
 		if op == opAppend {
-			old = find(next, e.name, func(e *exception) string {
-				if e == nil {
-					return ""
-				}
-				return e.name
-			})
+			old = find(next, e.name, func(e *exception) string { return e.name })
 		}
 		if old != nil {
 			switch {
