@@ -36,12 +36,13 @@ static u16 native(u16 sc, u32 nr)
 /* x32 has numbers of its own where the structures differ, from 512 on. */
 static const u16 x32_nr[] = {
 	__NR_rt_sigaction, __NR_rt_sigreturn, __NR_ioctl, __NR_readv, __NR_writev, __NR_recvfrom,
-	__NR_sendmsg, __NR_recvmsg, __NR_execve, __NR_ptrace, __NR_rt_sigpending, __NR_rt_sigtimedwait,
-	__NR_rt_sigqueueinfo, __NR_sigaltstack, __NR_timer_create, __NR_mq_notify, __NR_kexec_load,
-	__NR_waitid, __NR_set_robust_list, __NR_get_robust_list, __NR_vmsplice, __NR_move_pages,
-	__NR_preadv, __NR_pwritev, __NR_rt_tgsigqueueinfo, __NR_recvmmsg, __NR_sendmmsg,
-	__NR_process_vm_readv, __NR_process_vm_writev, __NR_setsockopt, __NR_getsockopt, __NR_io_setup,
-	__NR_io_submit, __NR_execveat, __NR_preadv2, __NR_pwritev2,
+	__NR_sendmsg, __NR_recvmsg, __NR_execve, __NR_ptrace, __NR_rt_sigpending,
+	__NR_rt_sigtimedwait, __NR_rt_sigqueueinfo, __NR_sigaltstack, __NR_timer_create,
+	__NR_mq_notify, __NR_kexec_load, __NR_waitid, __NR_set_robust_list, __NR_get_robust_list,
+	__NR_vmsplice, __NR_move_pages, __NR_preadv, __NR_pwritev, __NR_rt_tgsigqueueinfo,
+	__NR_recvmmsg, __NR_sendmmsg, __NR_process_vm_readv, __NR_process_vm_writev,
+	__NR_setsockopt, __NR_getsockopt, __NR_io_setup, __NR_io_submit, __NR_execveat,
+	__NR_preadv2, __NR_pwritev2,
 };
 
 #define X32_FIRST 512
@@ -107,14 +108,15 @@ const struct falco_syscall_desc *falco_args_socketcall(unsigned int call)
 static const struct falco_syscall_desc *unpack_socketcall(struct falco_call *c,
 							  const struct falco_syscall_desc *desc)
 {
-	const struct falco_syscall_desc *inner = falco_args_socketcall(min_t(u64, c->args[0], U32_MAX));
+	const struct falco_syscall_desc *inner = falco_args_socketcall(c->args[0]);
+	const void __user *from = (const void __user *)(unsigned long)c->args[1];
 	u32 words[6] = {};
 	unsigned int i, n;
 
 	if (!inner)
 		return desc;
 	n = socketcalls[array_index_nospec(c->args[0], ARRAY_SIZE(socketcalls))].nargs;
-	if (copy_from_user_nofault(words, (void __user *)(unsigned long)c->args[1], n * sizeof(u32)))
+	if (copy_from_user_nofault(words, from, n * sizeof(u32)))
 		return desc;
 	for (i = 0; i < ARRAY_SIZE(words); i++)
 		c->args[i] = words[i];

@@ -23,10 +23,10 @@
 
 static uint default_ring_bytes = FALCO_RING_DEF_BYTES;
 module_param_named(ring_bytes, default_ring_bytes, uint, 0444);
-MODULE_PARM_DESC(ring_bytes, "bytes of one CPU's ring, for consumers that don't say (a power of two)");
+MODULE_PARM_DESC(ring_bytes, "bytes of one CPU's ring, for consumers that don't say");
 
-DEFINE_MUTEX(falco_lock);
-DEFINE_MUTEX(falco_rings_lock);
+DEFINE_MUTEX(falco_lock);       /* see consumer.h */
+DEFINE_MUTEX(falco_rings_lock); /* see consumer.h */
 
 static LIST_HEAD(consumers);         /* falco_rings_lock */
 static LIST_HEAD(started_consumers); /* falco_lock */
@@ -216,6 +216,12 @@ int falco_consumer_select(struct falco_consumer *c, const struct falco_filter *f
 
 /* ---- rings ---- */
 
+static bool valid_ring_bytes(u32 bytes)
+{
+	return is_power_of_2(bytes) && bytes >= PAGE_SIZE &&
+	       bytes >= FALCO_RING_MIN_BYTES && bytes <= FALCO_RING_MAX_BYTES;
+}
+
 static int configure_locked(struct falco_consumer *c, u32 ring_bytes, u32 watermark)
 {
 	unsigned int cpu;
@@ -255,8 +261,7 @@ int falco_consumer_configure(struct falco_consumer *c, const struct falco_config
 
 	if (config->flags || config->reserved)
 		return -EINVAL;
-	if (!is_power_of_2(ring_bytes) || ring_bytes < FALCO_RING_MIN_BYTES || ring_bytes < PAGE_SIZE ||
-	    ring_bytes > FALCO_RING_MAX_BYTES || watermark > ring_bytes || snaplen > FALCO_SNAPLEN_MAX)
+	if (!valid_ring_bytes(ring_bytes) || watermark > ring_bytes || snaplen > FALCO_SNAPLEN_MAX)
 		return -EINVAL;
 
 	mutex_lock(&falco_lock);
@@ -277,7 +282,7 @@ out:
 	return err;
 }
 
-/* A CPU is about to come up, or the module is: what it needs exists before its first event. */
+/* A CPU is about to come up: what it needs exists before its first event. */
 static int prepare_cpu(unsigned int cpu)
 {
 	struct falco_consumer *c;
@@ -289,7 +294,8 @@ static int prepare_cpu(unsigned int cpu)
 	list_for_each_entry(c, &consumers, list) {
 		if (!c->ring_bytes || c->rings[cpu]->data)
 			continue;
-		if (falco_ring_map(c->rings[cpu], cpu, c->ring_bytes, c->watermark, c->generation + 1))
+		if (falco_ring_map(c->rings[cpu], cpu, c->ring_bytes, c->watermark,
+				   c->generation + 1))
 			continue;
 		c->generation++;
 		for_each_possible_cpu(other)
@@ -302,13 +308,18 @@ static int prepare_cpu(unsigned int cpu)
 
 /* ---- questions ---- */
 
+static u64 version(u64 major, u64 minor, u64 patch)
+{
+	return major << 44 | minor << 24 | patch;
+}
+
 void falco_consumer_info(struct falco_consumer *c, struct falco_info *info)
 {
 	memset(info, 0, sizeof(*info));
 	info->size = sizeof(*info);
 	info->abi_version = FALCO_ABI_VERSION;
-	info->api_version = (u64)FALCO_API_MAJOR << 44 | FALCO_API_MINOR << 24 | FALCO_API_PATCH;
-	info->schema_version = (u64)FALCO_SCHEMA_MAJOR << 44 | FALCO_SCHEMA_MINOR << 24 | FALCO_SCHEMA_PATCH;
+	info->api_version = version(FALCO_API_MAJOR, FALCO_API_MINOR, FALCO_API_PATCH);
+	info->schema_version = version(FALCO_SCHEMA_MAJOR, FALCO_SCHEMA_MINOR, FALCO_SCHEMA_PATCH);
 	info->page_size = PAGE_SIZE;
 	info->cpus = nr_cpu_ids;
 	mutex_lock(&falco_lock);
@@ -337,14 +348,15 @@ static void read_books(struct falco_ring *r, struct falco_stats *stats, struct f
 			stats->lost[cause] += counts[i].lost[cause];
 		}
 	}
-	smp_rmb();
+	smp_rmb(); /* the writer's order is the program's: one CPU */
 	for (i = 0; i < FALCO_EV_MAX; i++) {
 		counts[i].produced = READ_ONCE(r->counts[i].produced);
 		stats->produced += counts[i].produced;
 	}
 }
 
-int falco_consumer_stats(struct falco_consumer *c, struct falco_stats *stats, struct falco_count *counts)
+int falco_consumer_stats(struct falco_consumer *c, struct falco_stats *stats,
+			 struct falco_count *counts)
 {
 	u32 cpu = stats->cpu;
 	struct falco_ring *r;
@@ -360,7 +372,9 @@ int falco_consumer_stats(struct falco_consumer *c, struct falco_stats *stats, st
 	} else {
 		r = c->rings[cpu];
 		read_books(r, stats, counts);
-		stats->hooks = r->hooks + (c->started ? per_cpu(falco_hook_calls, cpu) - r->hooks_base : 0);
+		stats->hooks = r->hooks;
+		if (c->started)
+			stats->hooks += per_cpu(falco_hook_calls, cpu) - r->hooks_base;
 	}
 	mutex_unlock(&falco_lock);
 	return err;
@@ -381,33 +395,56 @@ bool falco_consumer_ready(struct falco_consumer *c)
 
 /* ---- the module's own ladder ---- */
 
+static int prepare_online_cpus(void)
+{
+	unsigned int cpu;
+	int err = 0;
+
+	cpus_read_lock();
+	for_each_online_cpu(cpu) {
+		err = falco_record_prepare(cpu);
+		if (err)
+			break;
+	}
+	cpus_read_unlock();
+	return err;
+}
+
 int falco_consumer_init(void)
 {
 	int err;
 
-	if (!is_power_of_2(default_ring_bytes) || default_ring_bytes < FALCO_RING_MIN_BYTES ||
-	    default_ring_bytes > FALCO_RING_MAX_BYTES) {
-		pr_err("ring_bytes=%u: a power of two between %u and %u is needed\n", default_ring_bytes,
-		       FALCO_RING_MIN_BYTES, FALCO_RING_MAX_BYTES);
+	if (!valid_ring_bytes(default_ring_bytes)) {
+		pr_err("ring_bytes=%u: a power of two between %u and %u is needed\n",
+		       default_ring_bytes, FALCO_RING_MIN_BYTES, FALCO_RING_MAX_BYTES);
 		return -EINVAL;
 	}
 	reaper = alloc_workqueue("falco", WQ_UNBOUND, 0);
 	if (!reaper)
 		return -ENOMEM;
-	err = cpuhp_setup_state(CPUHP_BP_PREPARE_DYN, "falco:prepare", prepare_cpu, NULL);
-	if (err < 0) {
-		destroy_workqueue(reaper);
-		return err;
-	}
+	/* No calls for CPUs that are up: for states of this kind kernels before 6.9 forget them. */
+	err = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "falco:prepare", prepare_cpu, NULL);
+	if (err < 0)
+		goto err_hotplug;
 	hotplug_state = err;
+	err = prepare_online_cpus();
+	if (err)
+		goto err_prepare;
 	return 0;
+
+err_prepare:
+	cpuhp_remove_state_nocalls(hotplug_state);
+	falco_record_free();
+err_hotplug:
+	destroy_workqueue(reaper);
+	return err;
 }
 
 void falco_consumer_exit(void)
 {
 	cpuhp_remove_state_nocalls(hotplug_state);
-	rcu_barrier();             /* callbacks queue work … */
-	destroy_workqueue(reaper); /* … work queues callbacks (selections) … */
-	rcu_barrier();             /* … that only free */
+	rcu_barrier();             /* callbacks queue work ... */
+	destroy_workqueue(reaper); /* ... work queues callbacks (selections) ... */
+	rcu_barrier();             /* ... that only free */
 	falco_record_free();
 }

@@ -3,7 +3,7 @@
  * Who is listening, and to what: one open() of /dev/falco is one consumer,
  * whichever process or thread uses the descriptor.
  *
- *   alloc ─► configure ─► start ─► stop ─► (configure ─► start ─► …) ─► free
+ *   alloc -> configure -> start -> stop -> (configure -> start -> ...) -> free
  *
  * Locks, outer first:
  *   falco_lock         who is started, selections, the gate, hooks
@@ -23,7 +23,7 @@
 #include <linux/workqueue.h>
 
 #include "ring.h"
-#include "schema_gen.h"
+#include "uapi/falco.h"
 
 struct falco_gate;
 struct falco_selection;
@@ -72,7 +72,8 @@ int falco_consumer_stop(struct falco_consumer *c);
 void falco_consumer_info(struct falco_consumer *c, struct falco_info *info);
 
 /* The books of stats->cpu; @counts has FALCO_EV_MAX entries. */
-int falco_consumer_stats(struct falco_consumer *c, struct falco_stats *stats, struct falco_count *counts);
+int falco_consumer_stats(struct falco_consumer *c, struct falco_stats *stats,
+			 struct falco_count *counts);
 
 /* Whether some ring has enough to read. */
 bool falco_consumer_ready(struct falco_consumer *c);

@@ -115,6 +115,7 @@ static int ioctl_stats(struct falco_consumer *c, void __user *arg)
 {
 	struct falco_count *counts;
 	struct falco_stats stats;
+	void __user *to;
 	u32 usize, n;
 	int err = get_struct(&stats, sizeof(stats), arg, &usize);
 
@@ -128,8 +129,9 @@ static int ioctl_stats(struct falco_consumer *c, void __user *arg)
 	err = falco_consumer_stats(c, &stats, counts);
 	if (err)
 		goto out;
-	n = stats.counts ? min_t(u32, stats.ncounts, FALCO_EV_MAX) : 0;
-	if (n && copy_to_user((void __user *)(unsigned long)stats.counts, counts, n * sizeof(*counts))) {
+	to = (void __user *)(unsigned long)stats.counts;
+	n = to ? min_t(u32, stats.ncounts, FALCO_EV_MAX) : 0;
+	if (n && copy_to_user(to, counts, n * sizeof(*counts))) {
 		err = -EFAULT;
 		goto out;
 	}
@@ -247,8 +249,10 @@ static int falco_mmap(struct file *file, struct vm_area_struct *vma)
 	mutex_lock(&falco_rings_lock);
 	if (c->ring_bytes && cpu < nr_cpu_ids)
 		r = c->rings[array_index_nospec(cpu, nr_cpu_ids)];
-	if (!r || !r->data) {
+	if (!c->ring_bytes) {
 		err = -ENXIO;
+	} else if (!r || !r->data) {
+		err = -ENODEV;
 	} else {
 		vma->vm_private_data = c;
 		vma->vm_ops = &vm_ops;

@@ -34,7 +34,8 @@ static u64 value_of(const struct falco_param_desc *p, const struct falco_call *c
 	return v;
 }
 
-static void write_param(struct falco_frame *f, const struct falco_call *c, const struct falco_param_desc *p)
+static void write_param(struct falco_frame *f, const struct falco_call *c,
+			const struct falco_param_desc *p)
 {
 	switch (p->type) {
 	case FALCO_PT_INT8:

@@ -29,8 +29,8 @@ static bool is_ignored(const struct falco_selection *s, const struct task_struct
 	return false;
 }
 
-unsigned long falco_gate_listeners(const struct falco_gate *g, const struct task_struct *task, u16 sc,
-				   enum falco_side side, bool failed)
+unsigned long falco_gate_listeners(const struct falco_gate *g, const struct task_struct *task,
+				   u16 sc, enum falco_side side, bool failed)
 {
 	unsigned long who = 0;
 	u32 i;
@@ -98,8 +98,8 @@ void falco_gate_free(struct falco_gate *g)
 	kfree(g);
 }
 
-static void open_for(struct falco_gate *g, const struct falco_selection *s, enum falco_abi abi, unsigned int nr,
-		     const struct falco_syscall_desc *desc)
+static void open_for(struct falco_gate *g, const struct falco_selection *s, enum falco_abi abi,
+		     unsigned int nr, const struct falco_syscall_desc *desc)
 {
 	if (!test_bit(desc->sc, s->sc))
 		return;
@@ -110,7 +110,8 @@ static void open_for(struct falco_gate *g, const struct falco_selection *s, enum
 
 #ifdef CONFIG_X86_64
 /* A socketcall is wanted if any of the calls inside is. */
-static void open_for_socketcall(struct falco_gate *g, const struct falco_selection *s, unsigned int nr)
+static void open_for_socketcall(struct falco_gate *g, const struct falco_selection *s,
+				unsigned int nr)
 {
 	const struct falco_syscall_desc *desc;
 	unsigned int i;
@@ -139,7 +140,8 @@ static u32 hooks_for(const struct falco_selection *s)
 	return hooks;
 }
 
-bool falco_gate_add(struct falco_gate *g, struct falco_consumer *consumer, const struct falco_selection *s)
+bool falco_gate_add(struct falco_gate *g, struct falco_consumer *consumer,
+		    const struct falco_selection *s)
 {
 	unsigned int nr;
 
@@ -162,8 +164,9 @@ bool falco_gate_add(struct falco_gate *g, struct falco_consumer *consumer, const
 
 void falco_gate_publish(struct falco_gate *g)
 {
-	struct falco_gate *old = rcu_dereference_protected(falco_gate, lockdep_is_held(&falco_lock));
+	struct falco_gate *old;
 
+	old = rcu_dereference_protected(falco_gate, lockdep_is_held(&falco_lock));
 	rcu_assign_pointer(falco_gate, g);
 	if (old != &closed)
 		call_rcu(&old->rcu, free_gate);

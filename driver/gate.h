@@ -61,8 +61,8 @@ static __always_inline bool falco_gate_is_open(const struct falco_gate *g, enum 
  * Who wants an event of call @sc: a bit for each entry of g->listeners. @failed:
  * the call returned an error.
  */
-unsigned long falco_gate_listeners(const struct falco_gate *g, const struct task_struct *task, u16 sc,
-				   enum falco_side side, bool failed);
+unsigned long falco_gate_listeners(const struct falco_gate *g, const struct task_struct *task,
+				   u16 sc, enum falco_side side, bool failed);
 
 /* ---- for writers ---- */
 
@@ -75,7 +75,8 @@ struct falco_gate *falco_gate_alloc(void);
 void falco_gate_free(struct falco_gate *g); /* one that was never published */
 
 /* False if the gate is full. */
-bool falco_gate_add(struct falco_gate *g, struct falco_consumer *consumer, const struct falco_selection *s);
+bool falco_gate_add(struct falco_gate *g, struct falco_consumer *consumer,
+		    const struct falco_selection *s);
 
 /* Make @g the one that hooks see; the one before goes after a grace period. */
 void falco_gate_publish(struct falco_gate *g);

@@ -68,3 +68,4 @@ MODULE_DESCRIPTION("System calls of all tasks, as events in per-CPU rings");
 MODULE_AUTHOR("The falco-go authors");
 MODULE_LICENSE("Dual MIT/GPL");
 MODULE_VERSION(FALCO_VERSION);
+MODULE_INFO(features, FALCO_FEATURES); /* what compat/probes.c found; for bug reports */

@@ -68,7 +68,8 @@ static void notrace on_sys_enter(void *data, struct pt_regs *regs, long id)
 	hook_leave();
 }
 
-static void notrace on_exec(void *data, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
+static void notrace on_exec(void *data, struct task_struct *task, pid_t old_pid,
+			    struct linux_binprm *bprm)
 {
 	const struct falco_gate *gate = hook_enter();
 
@@ -163,7 +164,7 @@ int falco_probe_init(void)
 	for_each_kernel_tracepoint(find, NULL);
 	for (i = 0; i < FALCO_HOOKS; i++) {
 		if (!hooks[i].tracepoint) {
-			pr_err("this kernel has no tracepoint %s (CONFIG_FTRACE_SYSCALLS, CONFIG_TRACEPOINTS)\n",
+			pr_err("this kernel has no tracepoint %s: CONFIG_FTRACE_SYSCALLS?\n",
 			       hooks[i].name);
 			return -ENOENT;
 		}

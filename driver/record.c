@@ -3,7 +3,7 @@
  * One event, end to end. Start reading here.
  *
  *   1. a hook has asked the gate and found its bit set          probe.c, gate.h
- *   2. what is it about? registers or tracepoint → falco_call   args.c
+ *   2. what is it about? registers or tracepoint -> falco_call   args.c
  *   3. who wants it? a bit for each listener                    gate.c
  *      Each of their books counts it as produced, and from here on it is either
  *      published or lost with a cause, whatever happens.
@@ -102,7 +102,8 @@ static void lose(const struct falco_gate *gate, unsigned long who, u16 type, uns
 }
 
 /* Gather the event once, hand it to everybody in @who. */
-static void record(const struct falco_gate *gate, unsigned long who, u16 type, const struct falco_call *c)
+static void record(const struct falco_gate *gate, unsigned long who, u16 type,
+		   const struct falco_call *c)
 {
 	struct falco_frame *f;
 	unsigned int cause, i;
@@ -120,7 +121,7 @@ static void record(const struct falco_gate *gate, unsigned long who, u16 type, c
 	falco_events[type].fill(f, c);
 	falco_frame_end(f);
 
-	ns = ktime_get_boottime_ns(); /* once for all, after gathering: rings stay nearly sorted by themselves */
+	ns = ktime_get_boottime_ns(); /* once for all, as late as can be */
 	for_each_listener(i, who)
 		falco_ring_commit(ring_of(gate, i), f, ns);
 	release_frame();
@@ -130,7 +131,8 @@ static void record(const struct falco_gate *gate, unsigned long who, u16 type, c
 
 static bool is_clone(u16 sc)
 {
-	return sc == FALCO_SC_CLONE || sc == FALCO_SC_CLONE3 || sc == FALCO_SC_FORK || sc == FALCO_SC_VFORK;
+	return sc == FALCO_SC_CLONE || sc == FALCO_SC_CLONE3 ||
+	       sc == FALCO_SC_FORK || sc == FALCO_SC_VFORK;
 }
 
 /* Events that another hook tells of, with more to say. */
@@ -159,7 +161,8 @@ void falco_record_sys_exit(const struct falco_gate *gate, struct pt_regs *regs, 
 		record(gate, who, desc->exit ? desc->exit : FALCO_EV_GENERIC_X, &c);
 }
 
-void falco_record_sys_enter(const struct falco_gate *gate, struct pt_regs *regs, int nr, enum falco_abi abi)
+void falco_record_sys_enter(const struct falco_gate *gate, struct pt_regs *regs, int nr,
+			    enum falco_abi abi)
 {
 	const struct falco_syscall_desc *desc;
 	struct falco_call c;
@@ -175,7 +178,8 @@ void falco_record_sys_enter(const struct falco_gate *gate, struct pt_regs *regs,
 
 /* ---- tracepoints: no registers, and arguments are zero ---- */
 
-void falco_record_exec(const struct falco_gate *gate, struct task_struct *task, struct linux_binprm *bprm)
+void falco_record_exec(const struct falco_gate *gate, struct task_struct *task,
+		       struct linux_binprm *bprm)
 {
 	struct falco_call c = { .task = task, .sc = FALCO_SC_EXECVE, .bprm = bprm };
 	unsigned long who;
@@ -196,7 +200,8 @@ void falco_record_exit(const struct falco_gate *gate, struct task_struct *task)
 		record(gate, who, FALCO_EV_PROCEXIT_E, &c);
 }
 
-void falco_record_fork(const struct falco_gate *gate, struct task_struct *parent, struct task_struct *child)
+void falco_record_fork(const struct falco_gate *gate, struct task_struct *parent,
+		       struct task_struct *child)
 {
 	struct falco_call c = { .task = child, .sc = FALCO_SC_CLONE, .parent = parent };
 	unsigned long who;

@@ -10,10 +10,13 @@
 
 void falco_record_sys_exit(const struct falco_gate *gate, struct pt_regs *regs, long ret, int nr,
 			   enum falco_abi abi);
-void falco_record_sys_enter(const struct falco_gate *gate, struct pt_regs *regs, int nr, enum falco_abi abi);
-void falco_record_exec(const struct falco_gate *gate, struct task_struct *task, struct linux_binprm *bprm);
+void falco_record_sys_enter(const struct falco_gate *gate, struct pt_regs *regs, int nr,
+			    enum falco_abi abi);
+void falco_record_exec(const struct falco_gate *gate, struct task_struct *task,
+		       struct linux_binprm *bprm);
 void falco_record_exit(const struct falco_gate *gate, struct task_struct *task);
-void falco_record_fork(const struct falco_gate *gate, struct task_struct *parent, struct task_struct *child);
+void falco_record_fork(const struct falco_gate *gate, struct task_struct *parent,
+		       struct task_struct *child);
 
 /* Scratch memory of a CPU: allocated before it runs tasks, kept until the module goes. */
 int falco_record_prepare(unsigned int cpu);

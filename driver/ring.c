@@ -3,10 +3,10 @@
  * Reserve, copy, publish; and what is lost is counted.
  *
  *             consumer_pos         published          reserve
- *                  │ read by user       │ being copied    │
- *   ───────────────┼────────────────────┼─────────────────┼──────────────► bytes
- *      free again  │   READY records    │   nobody reads  │  free
- *                  └──────────── at most size ────────────┘
+ *                  | read by user       | being copied    |
+ *   ---------------+--------------------+-----------------+--------------> bytes
+ *      free again  |   READY records    |   nobody reads  |  free
+ *                  +------------ at most size ------------+
  *
  * Positions only grow; a record lies at (position mod size), and since the pages
  * are mapped twice back to back it never has to be cut in two.
@@ -134,7 +134,8 @@ static bool reserve(struct falco_ring *r, u32 size, u16 type, u64 ns, struct pla
 		r->reserve += need;
 		count_up(&r->published);
 	} else {
-		note_loss(r, type, size + GAP_SIZE > r->size ? FALCO_LOST_TOO_BIG : FALCO_LOST_FULL, ns);
+		note_loss(r, type, size + GAP_SIZE > r->size ? FALCO_LOST_TOO_BIG : FALCO_LOST_FULL,
+			  ns);
 	}
 	local_irq_restore(flags);
 	return fits;
@@ -150,7 +151,8 @@ static u8 *put_prefix(struct falco_ring *r, u64 pos, u32 length, u32 flags, u64 
 	return (u8 *)(prefix + 1);
 }
 
-static void copy(struct falco_ring *r, const struct falco_frame *f, u32 size, const struct place *at)
+static void copy(struct falco_ring *r, const struct falco_frame *f, u32 size,
+		 const struct place *at)
 {
 	struct falco_event_header *h;
 	u64 pos = at->pos;
@@ -163,7 +165,7 @@ static void copy(struct falco_ring *r, const struct falco_frame *f, u32 size, co
 	}
 	to = put_prefix(r, pos, size, f->flags, at->seq);
 	memcpy(to, f->buf, f->len);
-	/* Not what the last lap left there: pages are the reader's business, padding is nobody's. */
+	/* What the last lap left in the padding is nobody's business any more. */
 	memset(to + f->len, 0, size - sizeof(struct falco_record_prefix) - f->len);
 	h = (struct falco_event_header *)to;
 	h->ts = at->ns;

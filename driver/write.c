@@ -2,9 +2,9 @@
 /*
  * Bytes and bounds of an event in scratch memory.
  *
- *   buf ─► ┌────────┬────┬────┬─ ─┬────┬─────────┬───────┬─ ─
- *          │ header │ l0 │ l1 │   │ ln │ value 0 │ val 1 │      ◄─ len grows
- *          └────────┴────┴────┴─ ─┴────┴─────────┴───────┴─ ─
+ *   buf -> +--------+----+----+- -+----+---------+-------+- -
+ *          | header | l0 | l1 |   | ln | value 0 | val 1 |      <- len grows
+ *          +--------+----+----+- -+----+---------+-------+- -
  *            26       u16 each           no padding
  *
  * Room for the parameters still to come is set aside, so that a long string
@@ -54,8 +54,9 @@ void falco_frame_end(struct falco_frame *f)
 
 	h->len = f->len;
 #ifdef FALCO_DEBUG
-	WARN_ONCE(f->broken || f->param != f->nparams, "falco: filler of event %u wrote %u of %u parameters%s\n",
-		  f->type, f->param, f->nparams, f->broken ? ", or wrong ones" : "");
+	WARN_ONCE(f->broken || f->param != f->nparams,
+		  "falco: filler of event %u wrote %u of %u parameters%s\n", f->type, f->param,
+		  f->nparams, f->broken ? ", or wrong ones" : "");
 #endif
 }
 
@@ -120,7 +121,8 @@ static bool has_width(const struct falco_frame *f, u32 len)
 	u32 width = width_of(falco_events[f->type].params[f->param].type);
 	bool ok = !width || !len || len == width;
 
-	WARN_ONCE(!ok, "falco: event %u: parameter %u has %u bytes, its type %u\n", f->type, f->param, len, width);
+	WARN_ONCE(!ok, "falco: event %u: parameter %u has %u bytes, its type %u\n", f->type,
+		  f->param, len, width);
 	return ok;
 }
 #endif
@@ -218,7 +220,7 @@ void falco_write_bytes(struct falco_frame *f, const void *p, u32 n)
 
 static bool read_nofault(void *dst, u64 uptr, u32 n)
 {
-	/* A 64-bit caller's pointer is what it is; copy_from_user_nofault() refuses kernel addresses. */
+	/* Whatever the caller passed: copy_from_user_nofault() refuses kernel addresses. */
 	return copy_from_user_nofault(dst, (const void __user *)(unsigned long)uptr, n) == 0;
 }
 

@@ -16,6 +16,7 @@ static inline struct file *falco_get_file_rcu(struct file __rcu **slot)
 
 	return file && get_file_rcu(file) ? file : NULL;
 }
+
 #undef get_file_rcu
 #define get_file_rcu falco_get_file_rcu
 #endif

@@ -11,6 +11,7 @@ static inline struct socket *falco_sock_from_file(struct file *file)
 
 	return sock_from_file(file, &err);
 }
+
 #define sock_from_file falco_sock_from_file
 #endif
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR MIT
 #
 # probe.sh OUT PROBES CC FLAGS... writes the header OUT: a FALCO_HAVE_ line for
-# each PROBE_ section of the C file PROBES that compiles with CC FLAGS.
+# each PROBE_ section of the C file PROBES that compiles with CC FLAGS, and
+# FALCO_FEATURES, the same as a string.
 set -eu
 
 out=$1 probes=$2
@@ -37,11 +38,18 @@ for name in $names; do
 done
 wait
 
+features=
+for name in $names; do
+	if [ -e "$tmp/$name.o" ]; then
+		features="$features${features:+ }$name"
+	fi
+done
+echo "  falco: these headers have: $features"
+
 {
 	echo '/* Written by compat/probe.sh: what these kernel headers have. */'
-	for name in $names; do
-		if [ -e "$tmp/$name.o" ]; then
-			echo "#define FALCO_HAVE_$name 1"
-		fi
+	for name in $features; do
+		echo "#define FALCO_HAVE_$name 1"
 	done
+	echo "#define FALCO_FEATURES \"$features\""
 } >"$out"

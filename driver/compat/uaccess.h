@@ -30,7 +30,8 @@ static inline long copy_from_user_nofault(void *dst, const void __user *src, siz
 #endif
 
 #ifndef FALCO_HAVE_COPY_STRUCT_FROM_USER /* 5.4 */
-static inline int copy_struct_from_user(void *dst, size_t ksize, const void __user *src, size_t usize)
+static inline int copy_struct_from_user(void *dst, size_t ksize, const void __user *src,
+					size_t usize)
 {
 	size_t size = min(ksize, usize);
 	size_t at;

@@ -74,7 +74,7 @@ static bool commit(struct falco_ring *r, struct falco_frame *f, u32 len, u64 ns)
 static bool take(struct reader *reader)
 {
 	struct falco_ring *r = reader->r;
-	u64 head = smp_load_acquire(&r->control->producer_pos);
+	u64 head = smp_load_acquire(&r->control->producer_pos); /* as pkg/ring does */
 	struct falco_record_prefix *prefix = (void *)(r->data + (reader->pos & (SIZE - 1)));
 	struct falco_event_header *h = (void *)(prefix + 1);
 	struct falco_gap *gap = (void *)(prefix + 1);
@@ -84,7 +84,8 @@ static bool take(struct reader *reader)
 	EXPECT(prefix->length % 8 == 0 && prefix->length <= head - reader->pos);
 	EXPECT(prefix->seq == reader->seq);
 	if (prefix->flags & FALCO_REC_GAP) {
-		EXPECT(prefix->length == GAP && gap->from_seq == reader->seq && gap->to_seq >= gap->from_seq);
+		EXPECT(prefix->length == GAP);
+		EXPECT(gap->from_seq == reader->seq && gap->to_seq >= gap->from_seq);
 		EXPECT(gap->first_ns <= gap->last_ns && gap->first_ns >= reader->ns);
 		for (i = 0; i < FALCO_LOST_CAUSES; i++)
 			reader->lost += gap->lost[i];
@@ -105,7 +106,7 @@ static bool take(struct reader *reader)
 
 static void release(struct reader *reader)
 {
-	smp_store_release(&reader->r->control->consumer_pos, reader->pos);
+	smp_store_release(&reader->r->control->consumer_pos, reader->pos); /* as pkg/ring does */
 }
 
 static bool drain(struct reader *reader)
@@ -157,7 +158,7 @@ static bool test_full(struct falco_ring *r, struct falco_frame *f)
 	EXPECT(r->counts[TYPE].lost[FALCO_LOST_FULL] == 7);
 	EXPECT(take(&reader));
 	release(&reader);
-	EXPECT(!commit(r, f, 1024 - PREFIX, 200)); /* it would fit, but not with the gap before it */
+	EXPECT(!commit(r, f, 1024 - PREFIX, 200)); /* it would fit, but for the gap before it */
 	EXPECT(commit(r, f, 1024 - PREFIX - GAP, 300));
 	EXPECT(drain(&reader));
 	EXPECT(reader.lost == 8 && reader.events == fit + 1);
@@ -203,7 +204,8 @@ static bool test_nested(struct falco_ring *r, struct falco_frame *f)
 	r->depth = 1;
 	EXPECT(commit(r, f, 64, 1));
 	EXPECT(commit(r, f, 80, 2));
-	EXPECT(r->control->producer_pos == 0 && r->depth == 1); /* the outer record may be half written */
+	/* The outer record may be half written. */
+	EXPECT(r->control->producer_pos == 0 && r->depth == 1);
 	r->depth = 0;
 	EXPECT(commit(r, f, 96, 3));
 	EXPECT(r->control->producer_pos == r->reserve && r->depth == 0);

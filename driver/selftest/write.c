@@ -92,7 +92,7 @@ static bool test_user_strings(struct falco_frame *f, u64 page)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		u64 at = end - min_t(u64, cases[i].from_end, PAGE_SIZE);
+		u64 at = end - cases[i].from_end;
 
 		EXPECT(!fill_user(page, 'x'));
 		if (cases[i].text)
@@ -102,7 +102,8 @@ static bool test_user_strings(struct falco_frame *f, u64 page)
 		falco_write_user_str(f, at, cases[i].max);
 		falco_frame_end(f);
 		if (length(f, 1) != cases[i].length || f->flags != cases[i].flags || !sums_up(f)) {
-			pr_err("write self-test: string %u: length %u, flags %#x\n", i, length(f, 1), f->flags);
+			pr_err("write self-test: string %u: length %u, flags %#x\n", i,
+			       length(f, 1), f->flags);
 			return false;
 		}
 		if (f->flags == 0)
@@ -123,7 +124,7 @@ static bool test_pointers(struct falco_frame *f, u64 page)
 	EXPECT(length(f, 1) == 0 && f->flags == 0 && sums_up(f));
 
 	begin(f);
-	falco_write_user_str(f, (unsigned long)&test_pointers, 100); /* the kernel's memory is not the caller's */
+	falco_write_user_str(f, (unsigned long)f->buf, 100); /* the kernel's own memory */
 	falco_frame_end(f);
 	EXPECT(length(f, 1) == 0 && f->flags == FALCO_REC_FAULT && sums_up(f));
 
@@ -161,13 +162,14 @@ static bool test_bytes(struct falco_frame *f, u64 page)
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		falco_frame_begin(f, FALCO_EV_READ_X, 7, 80);
 		falco_write_s64(f, cases[i].n);
-		falco_write_user_bytes(f, page + PAGE_SIZE - min_t(u64, cases[i].from_end, PAGE_SIZE), cases[i].n,
+		falco_write_user_bytes(f, page + PAGE_SIZE - cases[i].from_end, cases[i].n,
 				       cases[i].max);
 		falco_write_fd(f, 3);
 		falco_write_u32(f, cases[i].n);
 		falco_frame_end(f);
 		if (length(f, 1) != cases[i].length || f->flags != cases[i].flags || !sums_up(f)) {
-			pr_err("write self-test: bytes %u: length %u, flags %#x\n", i, length(f, 1), f->flags);
+			pr_err("write self-test: bytes %u: length %u, flags %#x\n", i, length(f, 1),
+			       f->flags);
 			return false;
 		}
 	}
@@ -210,11 +212,12 @@ bool falco_selftest_write(void)
 	bool pass = false;
 
 	f.buf = kvmalloc(f.size, GFP_KERNEL);
-	page = vm_mmap(NULL, 0, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, 0);
+	page = vm_mmap(NULL, 0, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE,
+		       MAP_ANONYMOUS | MAP_PRIVATE, 0);
 	if (f.buf && !IS_ERR_VALUE(page)) {
 		vm_munmap(page + PAGE_SIZE, PAGE_SIZE);
-		pass = test_user_strings(&f, page) && test_pointers(&f, page) && test_bytes(&f, page) &&
-		       test_room(&f);
+		pass = test_user_strings(&f, page) && test_pointers(&f, page) &&
+		       test_bytes(&f, page) && test_room(&f);
 		vm_munmap(page, PAGE_SIZE);
 	}
 	kvfree(f.buf);
