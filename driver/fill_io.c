@@ -6,6 +6,7 @@
 #include <linux/compiler.h>
 #include <linux/file.h>
 #include <linux/kernel.h>
+#include <linux/string.h>
 
 #include "file.h"
 #include "fill.h"
@@ -145,14 +146,12 @@ void falco_fill_llseek_x(struct falco_frame *f, const struct falco_call *c)
 void falco_fill_pipe_x(struct falco_frame *f, const struct falco_call *c)
 {
 	struct file *file = NULL;
-	s32 fds[2] = { -1, -1 };
+	s32 fds[2];
 
-	if (!c->ret) {
-		if (falco_read_user(f, fds, c->args[0], sizeof(fds)))
-			file = falco_file_get(fds[0]);
-		else
-			fds[0] = fds[1] = -1;
-	}
+	if (!c->ret && falco_read_user(f, fds, c->args[0], sizeof(fds)))
+		file = falco_file_get(fds[0]);
+	else
+		memset(fds, -1, sizeof(fds));
 	falco_write_s64(f, c->ret);
 	falco_write_s64(f, fds[0]);
 	falco_write_s64(f, fds[1]);

@@ -2,10 +2,9 @@
 /*
  * System V semaphores and futexes.
  */
-#include <linux/futex.h>
-#include <linux/ipc.h>
 #include <linux/kernel.h>
-#include <linux/sem.h>
+#include <uapi/linux/futex.h>
+#include <uapi/linux/sem.h>
 
 #include "fill.h"
 

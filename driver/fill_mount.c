@@ -2,10 +2,10 @@
 /*
  * Mount events that need code, and quotas.
  */
-#include <linux/dqblk_xfs.h>
 #include <linux/kernel.h>
-#include <linux/quota.h>
+#include <uapi/linux/dqblk_xfs.h>
 #include <uapi/linux/mount.h>
+#include <uapi/linux/quota.h>
 
 #include "fill.h"
 

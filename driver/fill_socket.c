@@ -5,6 +5,7 @@
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/socket.h>
+#include <linux/string.h>
 #include <linux/time64.h>
 
 #include "dyn.h"
@@ -87,15 +88,13 @@ void falco_fill_accept4_x(struct falco_frame *f, const struct falco_call *c)
 
 void falco_fill_socketpair_x(struct falco_frame *f, const struct falco_call *c)
 {
-	s32 fds[2] = { -1, -1 };
+	s32 fds[2];
 	u64 id = 0, peer = 0;
 
-	if (!c->ret) {
-		if (falco_read_user(f, fds, c->args[3], sizeof(fds)))
-			falco_sock_pair(fds[0], &id, &peer);
-		else
-			fds[0] = fds[1] = -1;
-	}
+	if (!c->ret && falco_read_user(f, fds, c->args[3], sizeof(fds)))
+		falco_sock_pair(fds[0], &id, &peer);
+	else
+		memset(fds, -1, sizeof(fds));
 	falco_write_s64(f, c->ret);
 	falco_write_s64(f, fds[0]);
 	falco_write_s64(f, fds[1]);

@@ -89,8 +89,9 @@ static u32 put_id(u8 *p, u64 id)
 }
 
 /*
- * A name in a unix socket's address of @len bytes, family included. Abstract
- * names lose their leading NUL: the schema has no place to tell.
+ * A name in a unix socket's address of @len bytes, family included; it may lie
+ * at @p already. Abstract names lose their leading NUL: the schema has no place
+ * to tell.
  */
 static u32 put_unix_path(u8 *p, const char *path, u32 len)
 {
@@ -103,7 +104,7 @@ static u32 put_unix_path(u8 *p, const char *path, u32 len)
 		len--;
 	}
 	n = strnlen(path, len);
-	memcpy(p, path, n);
+	memmove(p, path, n);
 	p[n] = '\0';
 	return n + 1;
 }
@@ -238,6 +239,7 @@ static u32 put_inet6(u8 *p, const struct sock *sk, const struct user_addr *addr,
 /* The socket's own name. An address, once set, stays until the socket goes. */
 static u32 put_own_name(u8 *p, struct sock *sk)
 {
+	/* Pairs with the release of unix_bind(): the address is complete. */
 	struct unix_address *addr = smp_load_acquire(&unix_sk(sk)->addr);
 
 	if (!addr)
@@ -246,32 +248,38 @@ static u32 put_own_name(u8 *p, struct sock *sk)
 }
 
 /*
+ * Whether @peer is still the peer of @sk, and with it, that what was copied out
+ * of it until now was alive: @sk holds a reference to its peer.
+ */
+static bool still_peer(const struct sock *sk, const struct sock *peer)
+{
+	smp_rmb(); /* the copies come before this look */
+	return READ_ONCE(unix_sk(sk)->peer) == peer;
+}
+
+/*
  * The name of @sk's peer. unix_peer_get() would take the state lock, and
  * without it the peer can be freed while we look. So nothing of the peer is
- * dereferenced: its memory is copied without trust (nofault) and the copy is
- * thrown away unless @sk, which holds a reference to its peer, still points at
- * the same one afterwards.
+ * dereferenced: its memory is copied without trust (nofault), and a copy is
+ * neither followed nor used before still_peer() has vouched for it.
  */
 static u32 put_peer_name(u8 *p, struct sock *sk)
 {
 	struct sock *peer = READ_ONCE(unix_sk(sk)->peer);
+	const u32 head = offsetof(struct sockaddr_un, sun_path);
 	struct unix_address *addr;
-	char path[UNIX_PATH_MAX];
 	int len;
 
 	if (!peer ||
-	    copy_from_kernel_nofault(&addr, &unix_sk(peer)->addr, sizeof(addr)) || !addr ||
+	    copy_from_kernel_nofault(&addr, &unix_sk(peer)->addr, sizeof(addr)) ||
+	    !still_peer(sk, peer) || !addr ||
 	    copy_from_kernel_nofault(&len, &addr->len, sizeof(len)))
 		return 0;
-	len = clamp_t(int, len, 0, sizeof(struct sockaddr_un));
-	if (len <= offsetof(struct sockaddr_un, sun_path) ||
-	    copy_from_kernel_nofault(path, addr->name->sun_path,
-				     len - offsetof(struct sockaddr_un, sun_path)))
+	len = clamp_t(int, len, head, sizeof(struct sockaddr_un));
+	if (copy_from_kernel_nofault(p, addr->name->sun_path, len - head) ||
+	    !still_peer(sk, peer))
 		return 0;
-	smp_rmb(); /* the copies come before the look at the peer below */
-	if (READ_ONCE(unix_sk(sk)->peer) != peer)
-		return 0;
-	return put_unix_path(p, path, len);
+	return put_unix_path(p, (const char *)p, len);
 }
 
 /* The destination's id stands first, and the path is the destination's. */

@@ -213,11 +213,17 @@ u32 falco_task_loginuid(struct task_struct *task)
 	return from_kuid(&init_user_ns, audit_get_loginuid(task));
 }
 
+/* Whether @tty is still the task's, and so was alive: signal->tty holds a reference. */
+static bool still_tty(const struct task_struct *task, const struct tty_struct *tty)
+{
+	smp_rmb(); /* what was read of the tty was read before this look */
+	return READ_ONCE(task->signal->tty) == tty;
+}
+
 /*
  * signal->tty is guarded by siglock, which a tracepoint must not take, and a
  * tty is freed without a grace period. So we read it as one reads a seqlock:
- * without trusting what we see (nofault), and believing it only if signal->tty,
- * which holds a reference, still points there afterwards.
+ * without trust (nofault), and follow or believe nothing before still_tty().
  */
 u32 falco_task_tty(struct task_struct *task)
 {
@@ -228,11 +234,10 @@ u32 falco_task_tty(struct task_struct *task)
 	if (!tty ||
 	    copy_from_kernel_nofault(&driver, &tty->driver, sizeof(driver)) ||
 	    copy_from_kernel_nofault(&index, &tty->index, sizeof(index)) ||
+	    !still_tty(task, tty) ||
 	    copy_from_kernel_nofault(&major, &driver->major, sizeof(major)) ||
-	    copy_from_kernel_nofault(&minor, &driver->minor_start, sizeof(minor)))
-		return 0;
-	smp_rmb(); /* the reads above come before the look at signal->tty below */
-	if (READ_ONCE(task->signal->tty) != tty)
+	    copy_from_kernel_nofault(&minor, &driver->minor_start, sizeof(minor)) ||
+	    !still_tty(task, tty))
 		return 0;
 	return new_encode_dev(MKDEV(major, minor + index));
 }

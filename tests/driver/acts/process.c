@@ -4,6 +4,7 @@
 
 #include <linux/capability.h>
 #include <linux/sched.h>
+#include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -218,6 +219,30 @@ static void with_much(void)
 	raw(SYS_execve, "/files/acts", argv, env);
 }
 
+/* Both are too much: what comes behind env must be there all the same. */
+static void with_much_of_both(void)
+{
+	char *argv[] = { "zero", "exit", "5", much, NULL }, *envp[] = { much, NULL };
+
+	raw(SYS_execve, "/files/acts", argv, envp);
+}
+
+/* A thread executes, and becomes the process. */
+static void *execute_five(void *unused)
+{
+	raw(SYS_execve, "/files/acts", five, env);
+	return unused;
+}
+
+static void by_thread(void)
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, execute_five, NULL);
+	for (;;)
+		raw(SYS_pause);
+}
+
 static void with_long_name(void)
 {
 	char *argv[] = { many_letters, "exit", "5", NULL };
@@ -291,6 +316,15 @@ static void act_exec(void)
 	pid = execute(with_much);
 	expect_of(pid, "execve/much", "execve_x", "res=0 exe=\"zero\" args=\"exit\\x005\\x00%.32760s\\x00\" "
 		  "env=\"A=1\\x00B=two\\x20words\\x00\" rec=%d", much, TRUNCATED);
+	pid = execute(with_much_of_both);
+	expect_of(pid, "execve/much-of-both", "execve_x",
+		  "res=0 exe=\"zero\" args=\"exit\\x005\\x00%.32760s\\x00\" env=\"%.10000s* trusted_exepath=\"/files/acts\" "
+		  "pgid=%ld gid=0 filename=\"/files/acts\" rec=%d", much, much, pgid, TRUNCATED);
+	pid = execute(by_thread);
+	/* The first thread goes, and leaves its ids to the one that executes. */
+	expect_of(pid, "execve/thread/leader", "procexit_e", "status=0 reaper_tid=0");
+	expect_of(pid, "execve/thread", "execve_x", "res=0 exe=\"zero\" tid=%ld pid=%ld filename=\"/files/acts\"", pid, pid);
+	expect_of(pid, "execve/thread/exit", "procexit_e", "status=1280 ret=5");
 	pid = execute(with_long_name);
 	expect_of(pid, "execve/long-name", "execve_x", "res=0 exe=\"%s\" args=\"exit\\x005\\x00\" rec=0", many_letters);
 	pid = execute(with_no_arguments);
@@ -315,6 +349,39 @@ static void act_exec_failed(void)
 	expect("execveat/missing", "execveat_x",
 	       "res=-2 exe=\"n\" args=\"x\\x00y\\x20z\\x00\" env=\"A=1\\x00B=two\\x20words\\x00\" "
 	       "trusted_exepath=\"/files/acts\" gid=0");
+}
+
+/* A thread forks and goes; the child's new parent is another thread. */
+static volatile long forker;
+
+static void *fork_and_go(void *pipe)
+{
+	char byte;
+	int *fds = pipe;
+
+	forker = raw(SYS_gettid);
+	if (!raw(SYS_fork)) {
+		raw(SYS_close, fds[1]);
+		raw(SYS_read, fds[0], &byte, 1);
+		raw(SYS_exit_group, 0);
+	}
+	raw(SYS_exit, 4);
+	return NULL;
+}
+
+static void act_exit_thread(void)
+{
+	pthread_t thread;
+	int fds[2];
+
+	pipe(fds);
+	pthread_create(&thread, NULL, fork_and_go, fds);
+	pthread_join(thread, NULL);
+	expect_of(forker, "procexit/reaper-thread", "procexit_e", "status=1024 ret=4 reaper_tid=%ld", self);
+	close(fds[0]);
+	close(fds[1]);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
 }
 
 /* C forks G and goes; G, which waits, gets another parent. Returns C. */
@@ -443,6 +510,7 @@ static void act_process(void)
 	in_child(act_exec);
 	in_child(act_exec_failed);
 	in_child(act_exit);
+	in_child(act_exit_thread);
 	in_child(act_ptrace);
 	in_child(act_attributes);
 }
