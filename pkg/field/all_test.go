@@ -3,7 +3,6 @@
 package field
 
 import (
-	"encoding/json"
 	"testing"
 
 	"github.com/falco-go/falco/pkg/event"
@@ -49,8 +48,7 @@ func allRefs(t testing.TB) (out []*Ref) {
 	return out
 }
 
-// Nothing that an event lacks makes a getter panic, and all that is printed as
-// JSON is JSON.
+// Nothing that an event lacks makes a getter panic, and all values can be printed.
 func TestEveryFieldOnEveryEvent(t *testing.T) {
 	w := newWorld(t)
 	w.clone(40, 40, 30, 0)
@@ -80,11 +78,12 @@ func TestEveryFieldOnEveryEvent(t *testing.T) {
 					if len(vals) > 1 && !r.Def.Has(Multi) && !r.Def.Has(List) {
 						t.Fatalf("%s: %s has %d values", ev.Info.ID, r.Token, len(vals))
 					}
-					buf = r.AppendAll(buf[:0], vals)
 					vals = r.OutputValues(s, vals[:0])
-					buf = r.AppendJSON(buf[:0], vals)
-					if !json.Valid(buf) {
-						t.Fatalf("%s: %s prints %s, which is no JSON", ev.Info.ID, r.Token, buf)
+					for i := range vals {
+						buf = r.AppendText(buf[:0], vals[i])
+						if r.Type != String && r.Type != Path && r.Type != Other && len(buf) == 0 && vals[i].Str == "" && r.Type != Bytes {
+							t.Fatalf("%s: %s prints nothing", ev.Info.ID, r.Token)
+						}
 					}
 				}
 			}

@@ -5,7 +5,6 @@ package field
 import (
 	"math"
 	"strconv"
-	"unicode/utf8"
 
 	"github.com/falco-go/falco/pkg/schema"
 )
@@ -14,14 +13,18 @@ import (
 const NA = "<NA>"
 
 // AppendText appends one value of r as text.
-func (r *Ref) AppendText(buf []byte, v Value) []byte {
-	switch r.Type {
+func (r *Ref) AppendText(buf []byte, v Value) []byte { return AppendValue(buf, r.Type, r.Fmt, &v) }
+
+// AppendValue appends a value of type t as text. A number of type Other, such as
+// a uid, has a format; what has none is a text.
+func AppendValue(buf []byte, t Type, f schema.Format, v *Value) []byte {
+	switch t {
 	case String, Path:
 		return append(buf, v.Str...)
 	case Bytes:
 		return AppendPrintable(buf, v.Str)
 	case Other:
-		if r.Fmt == schema.FormatNA {
+		if f == schema.FormatNA {
 			return append(buf, v.Str...)
 		}
 	case Bool:
@@ -34,22 +37,22 @@ func (r *Ref) AppendText(buf []byte, v Value) []byte {
 	case Double:
 		return strconv.AppendFloat(buf, math.Float64frombits(v.Num), 'f', 1, 64)
 	}
-	return r.appendNumber(buf, v.Num)
+	return appendNumber(buf, t, f, v.Num)
 }
 
-func (r *Ref) appendNumber(buf []byte, n uint64) []byte {
-	switch r.Fmt {
+func appendNumber(buf []byte, t Type, f schema.Format, n uint64) []byte {
+	switch f {
 	case schema.FormatHex:
-		return appendUpperHex(buf, truncate(r.Type, n))
+		return appendUpperHex(buf, truncate(t, n))
 	case schema.FormatOct:
-		return strconv.AppendUint(buf, truncate(r.Type, n), 8)
+		return strconv.AppendUint(buf, truncate(t, n), 8)
 	case schema.FormatPaddedDec:
 		for pad := uint64(100_000_000); pad > n && pad > 1; pad /= 10 {
 			buf = append(buf, '0')
 		}
 		return strconv.AppendUint(buf, n, 10)
 	}
-	if r.Type.Signed() {
+	if t.Signed() {
 		return strconv.AppendInt(buf, int64(n), 10)
 	}
 	return strconv.AppendUint(buf, n, 10)
@@ -88,146 +91,6 @@ func AppendPrintable(buf []byte, s string) []byte {
 		} else {
 			buf = append(buf, '.')
 		}
-	}
-	return buf
-}
-
-// AppendAll appends what an output prints for r's values, which come from
-// OutputValues: several are joined by blanks, a list stands in parentheses.
-func (r *Ref) AppendAll(buf []byte, vs []Value) []byte {
-	switch {
-	case r.Def.Has(FilterOnly):
-		return append(buf, r.missing()...)
-	case r.Def.Has(List) && r.isList():
-		if len(vs) == 0 {
-			return append(buf, NA...)
-		}
-		buf = append(buf, '(')
-		for i := range vs {
-			if i > 0 {
-				buf = append(buf, ',')
-			}
-			buf = r.AppendText(buf, vs[i])
-		}
-		return append(buf, ')')
-	case len(vs) == 0:
-		return append(buf, NA...)
-	}
-	for i := range vs {
-		if i > 0 {
-			buf = append(buf, ' ')
-		}
-		buf = r.AppendText(buf, vs[i])
-	}
-	return buf
-}
-
-// IsList reports whether r's values are the elements of a list: fd.types is
-// one, fd.types[3] is not.
-func (r *Ref) IsList() bool { return r.Def.Has(List) && r.isList() }
-
-func (r *Ref) isList() bool { return !r.Arg.Given }
-
-// missing is what an output prints for a field that only conditions can use.
-func (r *Ref) missing() string {
-	if r.Def.Name == "fd.cnet" || r.Def.Name == "fd.snet" {
-		return "<IPNET>"
-	}
-	return NA
-}
-
-// AppendJSON appends r's values, which come from OutputValues, as JSON.
-func (r *Ref) AppendJSON(buf []byte, vs []Value) []byte {
-	switch {
-	case r.Def.Has(FilterOnly):
-		return AppendJSONString(buf, r.missing())
-	case r.IsList() && len(vs) > 0:
-		buf = append(buf, '[')
-		for i := range vs {
-			if i > 0 {
-				buf = append(buf, ',')
-			}
-			buf = r.appendJSONValue(buf, vs[i])
-		}
-		return append(buf, ']')
-	case len(vs) == 0:
-		return append(buf, "null"...)
-	case len(vs) > 1:
-		return AppendJSONString(buf, string(r.AppendAll(nil, vs)))
-	}
-	return r.appendJSONValue(buf, vs[0])
-}
-
-func (r *Ref) appendJSONValue(buf []byte, v Value) []byte {
-	if r.Def.Has(JSONNum) {
-		return strconv.AppendUint(buf, v.Num, 10)
-	}
-	switch r.Type {
-	case String, Path:
-		return AppendJSONString(buf, v.Str)
-	case Bytes:
-		return AppendJSONString(buf, string(AppendPrintable(nil, v.Str)))
-	case IP, IPNet:
-		buf = append(buf, '"')
-		return append(r.AppendText(buf, v), '"')
-	case Bool, Double:
-		return r.AppendText(buf, v)
-	case Other:
-		if r.Fmt == schema.FormatNA {
-			return AppendJSONString(buf, v.Str)
-		}
-	}
-	switch r.Fmt {
-	case schema.FormatHex, schema.FormatOct:
-		buf = append(buf, '"')
-		return append(r.appendNumber(buf, v.Num), '"')
-	}
-	if r.Type.Signed() {
-		return strconv.AppendInt(buf, int64(v.Num), 10)
-	}
-	return strconv.AppendUint(buf, v.Num, 10)
-}
-
-// AppendJSONString appends s as a JSON string: bad UTF-8 becomes U+FFFD, what
-// is not ASCII stays as it is.
-func AppendJSONString(buf []byte, s string) []byte {
-	return append(AppendEscaped(append(buf, '"'), s), '"')
-}
-
-// AppendEscaped appends s as the inside of a JSON string.
-func AppendEscaped(buf []byte, s string) []byte {
-	const hex = "0123456789abcdef"
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c < utf8.RuneSelf {
-			i++
-			switch {
-			case c == '"' || c == '\\':
-				buf = append(buf, '\\', c)
-			case c >= ' ' && c != 0x7f:
-				buf = append(buf, c)
-			case c == '\n':
-				buf = append(buf, '\\', 'n')
-			case c == '\r':
-				buf = append(buf, '\\', 'r')
-			case c == '\t':
-				buf = append(buf, '\\', 't')
-			case c == '\b':
-				buf = append(buf, '\\', 'b')
-			case c == '\f':
-				buf = append(buf, '\\', 'f')
-			default:
-				buf = append(buf, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-			}
-			continue
-		}
-		r, n := utf8.DecodeRuneInString(s[i:])
-		if r == utf8.RuneError && n == 1 {
-			buf = append(buf, "\uFFFD"...)
-		} else {
-			buf = append(buf, s[i:i+n]...)
-		}
-		i += n
 	}
 	return buf
 }

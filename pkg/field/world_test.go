@@ -112,16 +112,6 @@ func (w *world) connect(tid, fd int64, from, to string) *state.Scene {
 	return w.apply(tid, eventtest.New(schema.ConnectX).Int(0).Tuple(a, b).Int(fd).Addr(b))
 }
 
-// read returns what an output prints for a field, "<NA>" if it has no value.
-func read(t *testing.T, s *state.Scene, token string) string {
-	t.Helper()
-	r, err := Parse(token)
-	if err != nil {
-		t.Fatalf("%s: %v", token, err)
-	}
-	return string(r.AppendAll(nil, r.OutputValues(s, nil)))
-}
-
 // check reads fields of s and compares them with what is wanted; a want of "-"
 // means that the field has no value, not even an empty one.
 func check(t *testing.T, s *state.Scene, want map[string]string) {

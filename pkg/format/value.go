@@ -5,7 +5,6 @@ package format
 import (
 	"encoding/base64"
 	"math"
-	"strconv"
 	"strings"
 
 	"github.com/falco-go/falco/pkg/field"
@@ -85,66 +84,17 @@ func (t *Template) garbled(g *filter.Getter) bool {
 }
 
 func (t *Template) appendOne(b []byte, v *field.Value, g *filter.Getter) []byte {
-	switch typ := g.Type(); typ {
-	case field.String, field.Path, field.Other:
-		return append(b, v.Str...)
-	case field.Bytes:
+	if g.Type() == field.Bytes {
 		return t.appendBytes(b, v.Str)
-	case field.Bool:
-		return strconv.AppendBool(b, v.Num != 0)
-	case field.IP, field.IPNet:
-		return v.IP.AppendTo(b)
-	case field.Double:
-		return strconv.AppendFloat(b, math.Float64frombits(v.Num), 'f', 1, 64)
-	default:
-		return appendNumber(b, v.Num, typ, g.Fmt())
 	}
-}
-
-func appendNumber(b []byte, n uint64, typ field.Type, f schema.Format) []byte {
-	switch f {
-	case schema.FormatHex:
-		start := len(b)
-		b = strconv.AppendUint(b, n, 16)
-		for i := start; i < len(b); i++ {
-			if b[i] >= 'a' {
-				b[i] -= 'a' - 'A'
-			}
-		}
-		return b
-	case schema.FormatOct:
-		return strconv.AppendUint(b, n, 8)
-	case schema.FormatPaddedDec:
-		for m := uint64(100_000_000); m > 1 && n < m; m /= 10 {
-			b = append(b, '0')
-		}
-	}
-	if signed(typ) {
-		return strconv.AppendInt(b, int64(n), 10)
-	}
-	return strconv.AppendUint(b, n, 10)
-}
-
-func signed(t field.Type) bool {
-	switch t {
-	case field.Int8, field.Int16, field.Int32, field.Int64, field.FD, field.PID, field.Errno:
-		return true
-	}
-	return false
+	return field.AppendValue(b, g.Type(), g.Fmt(), v)
 }
 
 func (t *Template) appendBytes(b []byte, s string) []byte {
 	if t.opts.Base64 {
 		return base64.StdEncoding.AppendEncode(b, []byte(s))
 	}
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c < ' ' || c > '~' {
-			c = '.'
-		}
-		b = append(b, c)
-	}
-	return b
+	return field.AppendPrintable(b, s)
 }
 
 // value returns what JSON shows.
@@ -182,11 +132,12 @@ func (t *Template) one(v *field.Value, g *filter.Getter) any {
 		return v.Num != 0
 	case field.Double:
 		return math.Float64frombits(v.Num)
-	case field.String, field.Path, field.Bytes, field.IP, field.IPNet, field.Other:
+	case field.String, field.Path, field.Bytes, field.IP, field.IPNet:
 	default:
 		switch {
 		case g.Fmt() == schema.FormatHex || g.Fmt() == schema.FormatOct:
-		case signed(typ):
+		case typ == field.Other && g.Fmt() == schema.FormatNA:
+		case typ.Signed():
 			return int64(v.Num)
 		default:
 			return v.Num
