@@ -76,6 +76,9 @@ func advice(before, now driver.Loss) string {
 func (d *drops) summary(w io.Writer, l ledger, seeding uint64) {
 	fmt.Fprintf(w, "Syscall event drop monitoring:\n   - event drop detected: %d occurrences\n   - num times actions taken: %d\n", d.times, 0)
 	fmt.Fprintln(w, l)
+	if left := l.Seen - l.Delivered - l.Lost.Total(); left > 0 && l.Seen > l.Delivered {
+		fmt.Fprintf(w, "Left in the rings: %d\n", left)
+	}
 	if l.Unread > 0 || seeding > 0 {
 		fmt.Fprintf(w, "Of those delivered: %d not understood, %d lost while seeding\n", l.Unread, seeding)
 	}

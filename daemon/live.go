@@ -45,22 +45,27 @@ func (d *daemon) startOutputs() error {
 	})
 	d.pipe.outputs = append(d.pipe.outputs, q)
 	d.pipe.counts = make([]uint64, len(d.set.Rules))
-	d.atEnd(func() {
-		for _, q := range d.pipe.outputs {
-			if !q.Close(max(d.cfg.OutputTimeout, time.Second)) {
-				d.log.noticef("output channels still blocked, discarding all remaining notifications")
-			}
-			if s := q.Stats(); s.Dropped > 0 || s.Failed > 0 {
-				d.log.warnf("Alerts: %s delivered %d, dropped %d, failed to deliver %d", s.Name, s.Sent, s.Dropped, s.Failed)
-			}
-		}
-		d.log.debugf("closing inspectors")
-		if d.silent {
-			return
-		}
-		printStatistics(d.stdout, d.set.Rules, d.pipe.counts)
-	})
+	d.atEnd(d.closeOutputs)
 	return nil
+}
+
+// closeOutputs lets the queues run empty, and prints the statistics behind the
+// last alert. A stdout that takes nothing any more must not keep us from ending.
+func (d *daemon) closeOutputs() {
+	blocked := false
+	for _, q := range d.pipe.outputs {
+		if !q.Close(max(d.cfg.OutputTimeout, time.Second)) {
+			blocked = true
+			d.log.noticef("output channels still blocked, discarding all remaining notifications")
+		}
+		if s := q.Stats(); s.Dropped > 0 || s.Failed > 0 {
+			d.log.warnf("Alerts: %s delivered %d, dropped %d, failed to deliver %d", s.Name, s.Sent, s.Dropped, s.Failed)
+		}
+	}
+	d.log.debugf("closing inspectors")
+	if !d.silent && !blocked {
+		printStatistics(d.stdout, d.set.Rules, d.pipe.counts)
+	}
 }
 
 // report puts what an output has to say into the log.
@@ -89,11 +94,14 @@ func (d *daemon) writePidFile() error {
 
 func (d *daemon) selectCalls() error {
 	if d.cfg.Engine.Kind == config.KindKmod {
-		bytes, err := ringBytes(d.cfg.Engine.BufSizePreset, os.Getpagesize())
+		bytes, err := ringBytes(d.cfg.Engine.BufSizePreset)
 		if err != nil {
 			return err
 		}
 		d.log.infof("The chosen syscall buffer dimension is: %d bytes (%d MBs)", bytes, bytes>>20)
+		if d.cfg.Engine.DropFailed {
+			d.log.infof("Failed syscall exit events are dropped in the kernel driver")
+		}
 	}
 	d.calls = selectCalls(d.log, d.stderr, d.cfg, rulesCalls(d.set))
 	if d.opt.dryRun {
@@ -108,7 +116,7 @@ func (d *daemon) selectCalls() error {
 
 // ringBytes returns the size of one CPU's ring: 1 MiB for preset 1, twice as
 // much for each further one.
-func ringBytes(preset, page int) (int, error) {
+func ringBytes(preset int) (int, error) {
 	if preset < 1 || preset > 10 {
 		return 0, &failure{form: block, text: "The 'buf_size_preset' value must be between '1' and '10'"}
 	}
@@ -126,7 +134,7 @@ func (d *daemon) openSource() error {
 		d.pipe.source = nothing{}
 	} else {
 		d.log.infof("Opening '%s' source with Kernel module", syscallSource)
-		bytes, err := ringBytes(d.cfg.Engine.BufSizePreset, os.Getpagesize())
+		bytes, err := ringBytes(d.cfg.Engine.BufSizePreset)
 		if err != nil {
 			return err
 		}
@@ -187,7 +195,7 @@ func (d *daemon) watch() error {
 		d.ready()
 	}
 	err = p.run(max(d.cfg.OutputTimeout, 2*time.Second))
-	notify(notifyStopping)
+	d.log.debugf("state: %+v", p.state.Stats())
 	return err
 }
 

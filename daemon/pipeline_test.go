@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/falco-go/falco/pkg/alert"
+	"github.com/falco-go/falco/pkg/config"
 	"github.com/falco-go/falco/pkg/driver"
 	"github.com/falco-go/falco/pkg/event"
 	"github.com/falco-go/falco/pkg/event/eventtest"
@@ -372,5 +373,29 @@ func BenchmarkTurn(b *testing.B) {
 			b.Fatal(err)
 		}
 		p.turn(&p.ev)
+	}
+}
+
+// hung is a stdout that nobody reads.
+type hung struct{ c chan struct{} }
+
+func (h hung) Write(b []byte) (int, error) { <-h.c; return len(b), nil }
+
+// A stdout that takes nothing any more does not keep the program from ending.
+func TestHungStdout(t *testing.T) {
+	out := hung{make(chan struct{})}
+	defer close(out.c)
+	var stderr bytes.Buffer
+	p, done := newPipeline(t, &script{})
+	done()
+	log := newLogger(&stderr)
+	log.to.SetOutput(&stderr)
+	q := output.Start(output.NewStdout(out, false), output.Options{})
+	q.Send(&alert.Alert{Message: "x"})
+	d := &daemon{stdout: out, log: log, set: p.rules, cfg: &config.Config{OutputTimeout: time.Millisecond}}
+	d.pipe.outputs = []*output.Queue{q}
+	d.closeOutputs()
+	if !strings.Contains(stderr.String(), "output channels still blocked, discarding all remaining notifications") {
+		t.Errorf("told %q", stderr.String())
 	}
 }

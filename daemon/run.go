@@ -84,7 +84,12 @@ func (d *daemon) run() (int, error) {
 func (d *daemon) atEnd(f func()) { d.undo = append(d.undo, f) }
 
 // end ends the run; it may be called from anywhere, and again.
-func (d *daemon) end() { d.stopOnce.Do(func() { close(d.stop) }) }
+func (d *daemon) end() {
+	d.stopOnce.Do(func() {
+		close(d.stop)
+		notify(notifyStopping)
+	})
+}
 
 func (d *daemon) checkOptions() (err error) {
 	if d.path, err = config.Find(d.opt.config); err != nil {

@@ -309,3 +309,22 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// The shipped falco.yaml tells the truth: its values are the defaults, but for
+// those where it says otherwise, and nothing in it is unknown.
+func TestShipped(t *testing.T) {
+	c, err := Load(Options{Path: filepath.Join("..", "..", "falco.yaml"), Env: os.LookupEnv})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := defaults()
+	want.Files = []File{{filepath.Join("..", "..", "falco.yaml"), "ok"}}
+	want.RulesFiles = []string{"/etc/falco/falco_rules.yaml", "/etc/falco/falco_rules.local.yaml", "/etc/falco/rules.d"}
+	want.Append = []Append{{Suggested: true}}
+	want.Stdout, want.Log.Stderr = true, true
+	want.Engine.Snaplen = 80 // what 0 means
+	want.BaseSyscalls.Custom = []string{}
+	if diff := cmp.Diff(want, c); diff != "" {
+		t.Error(diff)
+	}
+}
