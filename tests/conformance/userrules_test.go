@@ -375,3 +375,34 @@ func TestConformanceOtherStockRules(t *testing.T) {
 		})
 	}
 }
+
+// A rule of ours that goes by a name of theirs has its priority and tags, so
+// that what people select by them stays selected. Those of our own are listed.
+func TestConformanceStockNames(t *testing.T) {
+	type mark struct {
+		priority rules.Priority
+		tags     string
+	}
+	theirs := map[string]mark{}
+	for _, name := range []string{"falco_rules-5.1.0.yaml", "falco-incubating_rules.yaml", "falco-sandbox_rules.yaml"} {
+		set, _ := load(t, rules.Options{}, ruleFile(t, name))
+		for _, r := range set.Rules {
+			theirs[r.Name] = mark{r.Priority, strings.Join(r.Tags, " ")}
+		}
+	}
+	var own []string
+	set, _ := load(t, rules.Options{}, ruleFile(t, stock))
+	for _, r := range set.Rules {
+		want, known := theirs[r.Name]
+		got := mark{r.Priority, strings.Join(r.Tags, " ")}
+		switch {
+		case !known:
+			own = append(own, r.Name)
+		case got != want:
+			t.Errorf("%s: got %v, want %v", r.Name, got, want)
+		}
+	}
+	if want := []string{"Mount over system directory", "Redirect STDIN to Network Connection on Host"}; !slices.Equal(own, want) {
+		t.Errorf("of our own are %q, want %q", own, want)
+	}
+}
