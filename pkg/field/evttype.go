@@ -4,6 +4,8 @@ package field
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/falco-go/falco/pkg/event"
@@ -48,6 +50,9 @@ var knownTypes = func() map[string]bool {
 	}
 	return known
 }()
+
+// TypeNames lists what evt.type can be compared with, unsorted.
+func TypeNames() []string { return slices.Collect(maps.Keys(knownTypes)) }
 
 func bindTypeIs(r *Ref) error {
 	if n, err := strconv.ParseUint(r.Arg.Text, 10, 16); err == nil {

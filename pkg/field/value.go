@@ -44,7 +44,7 @@ var schemaNames = [numTypes]string{
 	Uint8: "UINT8", Uint16: "UINT16", Uint32: "UINT32", Uint64: "UINT64",
 	FD: "FD", PID: "PID", Errno: "ERRNO", Flags: "FLAGS32", Mode: "MODE", Signal: "SIGTYPE",
 	RelTime: "RELTIME", AbsTime: "ABSTIME", Double: "DOUBLE", Bool: "BOOL",
-	Port: "PORT", IP: "IPADDR", IPNet: "IPNET", Other: "NONE",
+	Port: "PORT", IP: "IPADDR", IPNet: "IPNET", Other: "DYN",
 }
 
 // SchemaName is the upper-case name that error messages and --list show.

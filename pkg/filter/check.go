@@ -46,16 +46,6 @@ func classOf(t field.Type) class {
 	return classNumber
 }
 
-// typeNames are the names that messages use.
-var typeNames = map[field.Type]string{
-	field.String: "CHARBUF", field.Path: "FSPATH", field.Bytes: "BYTEBUF", field.Int8: "INT8", field.Int16: "INT16",
-	field.Int32: "INT32", field.Int64: "INT64", field.Uint8: "UINT8", field.Uint16: "UINT16", field.Uint32: "UINT32",
-	field.Uint64: "UINT64", field.FD: "FD", field.PID: "PID", field.Errno: "ERRNO", field.Flags: "FLAGS32",
-	field.Mode: "MODE", field.Signal: "SIGTYPE", field.RelTime: "RELTIME", field.AbsTime: "ABSTIME",
-	field.Double: "DOUBLE", field.Bool: "BOOL", field.Port: "PORT", field.IP: "IPADDR", field.IPNet: "IPNET",
-	field.Other: "DYN",
-}
-
 // width returns the bits of a number, and whether it has a sign.
 func width(t field.Type) (n int, signed bool) {
 	switch t {
@@ -204,7 +194,7 @@ func (c *Compiler) convertNumber(text string, t field.Type, pos Pos) (l literal,
 		l.num = n
 	}
 	if l.below || l.above {
-		c.warn(pos, "'%s' is out of the range of type '%s': the check always gives the same result", text, typeNames[t])
+		c.warn(pos, "'%s' is out of the range of type '%s': the check always gives the same result", text, t.SchemaName())
 	}
 	return l, nil
 }

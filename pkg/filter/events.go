@@ -173,30 +173,6 @@ func named(name string) (s EventSet) {
 	return s.generic()
 }
 
-// knownEvent reports whether evt.type can have the value name.
-func knownEvent(name string) bool { return eventNames[name] }
-
-var eventNames = func() map[string]bool {
-	m := map[string]bool{"container": true} // the asynchronous event of a started container
-	for i := range schema.Events {
-		m[schema.Events[i].Name] = true
-	}
-	for i := range schema.Syscalls {
-		m[schema.Syscalls[i].Name] = true
-	}
-	delete(m, "NA")
-	return m
-}()
-
-// EventNames lists what evt.type can be compared with, unsorted.
-func EventNames() []string {
-	out := make([]string, 0, len(eventNames))
-	for n := range eventNames {
-		out = append(out, n)
-	}
-	return out
-}
-
 // IsEventType reports whether o is the field that names the event.
 func IsEventType(o Operand) bool {
 	f, ok := o.(*Field)

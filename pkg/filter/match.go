@@ -167,7 +167,7 @@ func (c *Compiler) literalOf(op Op, v Value, left *operand) (l literal, err erro
 		e := &Error{Pos: v.Pos, Msg: err.Error(), At: v.Text}
 		return e
 	}
-	if left.ref != nil && left.ref.Def.Name == "evt.type" && !knownEvent(v.Text) {
+	if left.ref != nil && left.ref.Def.Name == "evt.type" && !field.KnownType(v.Text) {
 		return l, fail(fmt.Errorf("unknown event type %s", v.Text))
 	}
 	if op == OpBContains || op == OpBStartsWith {

@@ -39,7 +39,7 @@ func (c *Compiler) checkField(e *Check, left *operand) (func(*Env) bool, error) 
 	}
 	if left.typ != right.typ && !(classOf(left.typ) == classText && classOf(right.typ) == classText && (left.ref == nil || right.ref == nil)) {
 		return fail("field '%s' has type '%s' while the right-hand side field '%s' has incompatible type '%s'",
-			left.name, typeNames[left.typ], right.name, typeNames[right.typ])
+			left.name, left.typ.SchemaName(), right.name, right.typ.SchemaName())
 	}
 	if err := allowed(e.Op, e.Mod, left); err != nil {
 		return nil, &Error{Pos: e.Pos, Msg: err.Error()}

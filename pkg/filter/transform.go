@@ -89,7 +89,7 @@ func (c *Compiler) transformable(fn string, v *operand) error {
 	}
 	if !ok {
 		return fmt.Errorf("can't add field transformer: type '%s' is not supported by '%s' transformer applied on field '%s'",
-			typeNames[v.typ], fn, v.name)
+			v.typ.SchemaName(), fn, v.name)
 	}
 	return nil
 }
@@ -202,7 +202,7 @@ func (c *Compiler) multiCall(o *Call, fail func(string, ...any) (*operand, error
 		for _, v := range items {
 			if cl := classOf(v.typ); cl == classOther || cl == classNet || v.typ == field.Double {
 				return fail("can't add field transformer: type '%s' is not supported by '%s' transformer applied on field '%s'",
-					typeNames[v.typ], o.Fn, v.name)
+					v.typ.SchemaName(), o.Fn, v.name)
 			}
 			out.refs = append(out.refs, v.refs...)
 		}
@@ -288,7 +288,7 @@ func (c *Compiler) getopt(o *Call, out operand, fail func(string, ...any) (*oper
 	for _, v := range items {
 		if classOf(v.typ) != classText {
 			return fail("can't add field transformer: type '%s' is not supported by '%s' transformer applied on field '%s'",
-				typeNames[v.typ], o.Fn, v.name)
+				v.typ.SchemaName(), o.Fn, v.name)
 		}
 		out.refs = append(out.refs, v.refs...)
 	}

@@ -322,7 +322,7 @@ func (c *compiler) hint(fe *filter.Error, text string) string {
 	case fe.Unknown != "":
 		return fieldHint(fe.Unknown)
 	case strings.HasPrefix(fe.Msg, "unknown event type"):
-		return suggest(fe.At, filter.EventNames())
+		return suggest(fe.At, field.TypeNames())
 	case strings.HasSuffix(fe.Msg, "is not a valid number") && len(fe.At) > 1 && (fe.At[0] == '>' || fe.At[0] == '<'):
 		return fmt.Sprintf("write \"%c=\" for \"=%c\"", fe.At[0], fe.At[0])
 	case !strings.HasPrefix(fe.Msg, "expected") && !strings.HasPrefix(fe.Msg, "unexpected"):
