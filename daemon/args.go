@@ -127,8 +127,6 @@ func (s *scanner) scan(argv []string) error {
 		switch {
 		case word == "--":
 			return nil
-		case word == completionFlag && i == len(argv)-1:
-			s.words = append(s.words, word)
 		case strings.HasPrefix(word, "--"):
 			name, value, given := strings.Cut(word[2:], "=")
 			o := s.find(name, "")

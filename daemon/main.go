@@ -27,7 +27,8 @@ var verbs = []struct{ name, usage string }{
 	{"read", "print the events of a capture"},
 	{"record", "write events to a capture"},
 	{"ps", "print the process table as rules see it"},
-	{"top", "show which events come, and how many"},
+	{"fds", "print the descriptors of a process as rules see them"},
+	{"doctor", "look for what keeps falco from seeing"},
 }
 
 func main() {
@@ -62,7 +63,9 @@ func falco(argv []string, stdout, stderr io.Writer) int {
 	words := argv[1:]
 	if len(words) == 0 || !isVerb(words[0]) {
 		s := scanner{strict: os.Getenv("FALCO_STRICT_CLI") == "1"}
-		if err := s.scan(words); err != nil {
+		if completing(words) { // half a word is no option yet; cli looks at os.Args itself
+			s.words = []string{completionFlag}
+		} else if err := s.scan(words); err != nil {
 			return printError(stderr, log, err)
 		}
 		words = s.words
@@ -83,6 +86,9 @@ func falco(argv []string, stdout, stderr io.Writer) int {
 	}
 	return code
 }
+
+// completing reports whether a shell asks how the words could go on.
+func completing(words []string) bool { return len(words) > 0 && words[len(words)-1] == completionFlag }
 
 func isVerb(word string) bool {
 	for _, v := range verbs {
