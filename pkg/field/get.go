@@ -82,14 +82,7 @@ func threadBool(f func(s *state.Scene, t *state.Thread) bool) getter {
 	}
 }
 
-// compose builds a text in the buffer of a and returns it as a view: it lives
-// until the same Ref is read for another Scene.
-func (a *Arg) compose(f func(buf []byte) []byte) string {
-	a.buf = f(a.buf[:0])
-	return event.View(a.buf)
-}
-
-// join composes the words of a list with blanks between.
+// join composes the words of a list, with blanks between, in the buffer of a.
 func (a *Arg) join(words []string) string {
 	switch len(words) {
 	case 0:

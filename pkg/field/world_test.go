@@ -72,12 +72,6 @@ func (w *world) apply(tid int64, b *eventtest.Builder) *state.Scene {
 	return s
 }
 
-// skip lets time pass, and numbers, as events do that nobody looks at.
-func (w *world) skip(n uint64) {
-	w.num += n
-	w.ts += n * 10_000_000
-}
-
 // clone makes bash(30) start a process, or a thread if flags say so.
 func (w *world) clone(tid, pid, ptid int64, flags uint32) *state.Scene {
 	return w.apply(tid, eventtest.New(schema.CloneX).Int(0).Str("/usr/bin/bash").Strs("-l").Int(tid).Int(pid).Int(ptid).
