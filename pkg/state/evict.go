@@ -41,7 +41,6 @@ const (
 
 // touch notes that t had an event.
 func (s *State) touch(t *Thread) {
-	t.lastTS = s.now
 	if s.now >= t.lruTS && s.now-t.lruTS < lruGrain || t == s.newest {
 		return
 	}
@@ -117,7 +116,6 @@ func (s *State) sweep() {
 		s.stats.ThreadsPurged++
 		s.remove(t)
 		return
-	case s.now < t.lastTS+idleTimeout:
 	default:
 		if alive, known := s.source.alive(t); known && !alive {
 			s.stats.ThreadsPurged++

@@ -23,7 +23,6 @@ func (s *State) place(t *Thread) {
 	s.recent[uint64(t.Tid)%uint64(len(s.recent))] = t
 	s.enlist(t)
 	t.lruTS = max(t.lruTS, t.seededAt)
-	t.lastTS = t.lruTS
 	if s.suppress != nil && s.suppress[t.Comm] {
 		t.suppressed = true
 	}

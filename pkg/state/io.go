@@ -99,7 +99,6 @@ func (s *State) duplicate(n int64, cloexec bool) {
 		f.Flags |= FDCloexec
 	}
 	s.addFD(t, n, f)
-	s.oldName = f.Name
 }
 
 // fcntl: res, fd, cmd, arg.

@@ -231,6 +231,13 @@ func TestDescriptors(t *testing.T) {
 		{"C-154", func(w *world) {
 			w.do(call(schema.SocketX, 100, "fd", 3, "domain", 2, "type", 2, "proto", 0))
 			w.fork(100, 200)
+			w.do(closed(100, 1, 0))
+			w.do(openat(100, atCwd, "/one", schema.ORdonly, 1))
+			w.same("child's 1", w.fdName(200, 1), "/dev/pts/0")
+			w.same("child's 2", w.fdName(200, 2), "/dev/pts/0")
+			w.fork(100, 300)
+			w.do(openat(300, atCwd, "/three", schema.ORdonly, 1))
+			w.same("parent's 1", w.fdName(100, 1), "/one")
 			w.do(call(schema.RecvfromX, 200, "res", 1, "fd", 3, "tuple", tuple("8.8.8.8:53", "10.0.0.5:3000")))
 			w.same("child", w.fdName(200, 3), "8.8.8.8:53->10.0.0.5:3000")
 			w.same("parent", w.fdName(100, 3), "")
@@ -291,6 +298,7 @@ func TestDescriptors(t *testing.T) {
 			sc := w.do(call(schema.PidfdGetfdX, 200, "fd", 9, "pid_fd", 8, "target_fd", 0))
 			w.same("name", sc.FD.Name, "/dev/pts/0")
 			w.same("cloexec", sc.FD.Has(FDCloexec), true)
+			w.same("changed", sc.NameChanged, false)
 			w.same("not the target's", w.s.FD(w.s.Lookup(100), 0).Has(FDCloexec), false)
 		}},
 		{"C-164", func(w *world) {

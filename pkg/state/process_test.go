@@ -103,6 +103,12 @@ func TestClone(t *testing.T) {
 			w.same("main", sc.Thread.IsMain(), false)
 			w.same("threads", sc.Thread.Group().Threads(), 2)
 			w.same("children", sc.Thread.Group().Others(), 1)
+			w.fork(100, 200)
+			w.do(execve(200, "x", "x", nil))
+			execTS := w.ts
+			w.same("last exec, child's event", w.do(made(schema.CloneX, 201, 0, 200, 100, threadFlags)).Thread.LastExecTS, execTS)
+			w.do(made(schema.CloneX, 200, 202, 200, 100, threadFlags))
+			w.same("last exec, caller's event", w.s.Lookup(202).LastExecTS, execTS)
 		}},
 		{"C-009", func(w *world) {
 			w.do(made(schema.CloneX, 100, 101, 100, 1, threadFlags))
@@ -260,6 +266,9 @@ func TestClone(t *testing.T) {
 			w.same("walk", comms(w.s, w.s.Lookup(400)), []string{"bash"})
 			w.same("n-th", w.s.Ancestor(w.s.Lookup(400), 1<<40) == nil, true)
 			w.same("from below", len(comms(w.s, w.s.Lookup(300))) < 4, true)
+			w.fork(400, 500)
+			w.same("from outside of the circle", len(comms(w.s, w.s.Lookup(500))) < 6, true)
+			w.same("n-th from there", w.s.Ancestor(w.s.Lookup(500), 1<<40) == nil, true)
 		}},
 		{"C-032", func(w *world) {
 			w.fork(100, 200)
@@ -556,6 +565,7 @@ func TestSeedRace(t *testing.T) {
 	w.at(old, closed(100, 2, 0))
 	w.at(old, openat(100, atCwd, "/x", schema.OCloexec|schema.ORdonly, 5))
 	w.at(old, made(schema.ForkX, 100, 1, 100, 1, 0))
+	w.at(old, made(schema.ForkX, 100, 0, 100, 1, 0))
 	w.nothing(1)
 	x := w.s.Lookup(100)
 	if x == nil || x.UID != 0 || w.s.Cwd(x) != "/root/" {
@@ -563,6 +573,15 @@ func TestSeedRace(t *testing.T) {
 	}
 	w.same("descriptor that the scan saw later", w.fdName(100, 2), "/dev/pts/0")
 	w.same("descriptors are applied", w.fdName(100, 5), "/x")
+
+	// What the scan has found open has survived an exec before it.
+	w.s.Seed(task(400, 400, 1, "sh", func(k *procfs.Task) {
+		k.FDs = []procfs.FD{{Num: 3, Kind: procfs.File, Name: "/c", Flags: hostCloexec}}
+	}))
+	w.at(old, execve(400, "sh", "sh", nil))
+	w.same("opened after the exec", w.fdName(400, 3), "/c")
+	w.do(execve(400, "sh", "sh", nil))
+	w.same("at the next exec", w.fdName(400, 3), "<nil>")
 
 	// An exec tells everything, and what comes behind it counts again.
 	w.at(old+1, execve(100, "sh", "sh", nil, "uid", 5))

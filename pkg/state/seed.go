@@ -19,11 +19,8 @@ import (
 // named by absolute numbers, so that all events about them are applied; and an
 // exec tells all there is, so it is applied too, and those behind it.
 func (s *State) Seed(task *procfs.Task) {
-	if t := s.Lookup(task.Tid); t != nil {
-		if t.Valid() {
-			return // events have told of it, which is never older
-		}
-		s.forget(t)
+	if t := s.Lookup(task.Tid); t != nil && t.Valid() {
+		return // events have told of it, which is never older
 	}
 	t := s.fromTask(task)
 	s.place(t)

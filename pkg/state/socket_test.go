@@ -108,6 +108,12 @@ func TestSocket(t *testing.T) {
 			sc := w.do(connect(0, tuple("10.0.0.5:4000", "1.1.1.1:80"), "8.8.8.8:80"))
 			w.same("destination", sc.FD.Dst, "1.1.1.1:80")
 		}},
+		{"three addresses", func(w *world) {
+			w.do(socket(2, 1, 0))
+			w.do(call(schema.ConnectE, 100, "fd", 3, "addr", addr("2.2.2.2:80")))
+			sc := w.do(connect(0, tuple("10.0.0.5:4000", "1.1.1.1:80"), "8.8.8.8:80"))
+			w.same("the kernel's", sc.FD.Dst, "1.1.1.1:80")
+		}},
 		{"C-128", func(w *world) {
 			w.do(socket(10, 1, 0))
 			sc := w.do(connect(0, tuple("[::ffff:10.0.0.5]:1", "[::ffff:1.2.3.4]:2"), ""))

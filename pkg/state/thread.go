@@ -66,7 +66,6 @@ type Thread struct {
 	enter            *pending // of the system call that the thread is in; nil if none was told
 	seededAt         uint64   // events up to this time are already in the fields; 0 if not seeded
 	scannedAt        uint64   // the same, of working directory and descriptors
-	lastTS           uint64   // time of its last event
 	madeTS           uint64   // of place holders: when they were made
 	lruTS            uint64   // time of its last move in the LRU list
 	older, newer     *Thread  // LRU list of the State
