@@ -73,12 +73,11 @@ func (l *logger) always(level config.Level, format string, args ...any) {
 	l.say(level, format, args...)
 }
 
-func (l *logger) debugf(format string, args ...any)    { l.say(config.Debug, format, args...) }
-func (l *logger) infof(format string, args ...any)     { l.say(config.Info, format, args...) }
-func (l *logger) noticef(format string, args ...any)   { l.say(config.Notice, format, args...) }
-func (l *logger) warnf(format string, args ...any)     { l.say(config.Warning, format, args...) }
-func (l *logger) errorf(format string, args ...any)    { l.say(config.ErrorLevel, format, args...) }
-func (l *logger) criticalf(format string, args ...any) { l.say(config.Critical, format, args...) }
+func (l *logger) debugf(format string, args ...any)  { l.say(config.Debug, format, args...) }
+func (l *logger) infof(format string, args ...any)   { l.say(config.Info, format, args...) }
+func (l *logger) noticef(format string, args ...any) { l.say(config.Notice, format, args...) }
+func (l *logger) warnf(format string, args ...any)   { l.say(config.Warning, format, args...) }
+func (l *logger) errorf(format string, args ...any)  { l.say(config.ErrorLevel, format, args...) }
 
 // lineFormat writes "<time>: <text>", without a level.
 type lineFormat struct{ iso bool }

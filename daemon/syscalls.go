@@ -55,8 +55,6 @@ func callName(c *schema.Syscall) string {
 // calls is a set of system calls by code.
 type calls [512]bool
 
-func (s *calls) has(c schema.SyscallCode) bool { return s[c] }
-
 func (s *calls) add(names ...string) {
 	for _, n := range names {
 		for i := range schema.Syscalls {
