@@ -32,6 +32,7 @@
 
 #define STRINGS_MAX 32768 /* bytes of args, and of env */
 #define POINTERS_MAX 8192 /* entries of argv or envp that are looked at */
+#define FAULTS_MAX   64 /* of them unreadable: each costs an exception */
 
 /*
  * What env leaves free for the parameters behind it: two paths and 14 numbers,
@@ -90,24 +91,30 @@ static u32 read_range(struct falco_frame *f, u8 *p, u32 max, const struct string
 	return len;
 }
 
-/* Strings behind pointers; those that cannot be read are left out. */
+/*
+ * Strings behind pointers; those that cannot be read are left out. The limits
+ * are for callers who want us to be busy with preemption off.
+ */
 static u32 read_pointers(struct falco_frame *f, u8 *p, u32 max, const struct strings *s)
 {
 	u32 width = s->compat ? sizeof(u32) : sizeof(u64);
-	u32 i, len = 0;
+	u32 i, n, faults = 0, len = 0;
 	u64 ptr;
 
 	if (!s->start)
 		return 0;
 	for (i = 0; len < max; i++) {
-		if (i == POINTERS_MAX) {
+		if (i == POINTERS_MAX || faults == FAULTS_MAX) {
 			f->flags |= FALCO_REC_TRUNCATED;
 			break;
 		}
 		ptr = 0; /* little-endian: the narrow one fills the low half */
 		if (!falco_read_user(f, &ptr, s->start + i * width, width) || !ptr)
 			break;
-		len += falco_read_user_str(f, p + len, ptr, max - len);
+		n = falco_read_user_str(f, p + len, ptr, max - len);
+		if (!n)
+			faults++;
+		len += n;
 	}
 	return len;
 }

@@ -35,6 +35,11 @@ static u32 pages_to_kb(unsigned long pages)
 	return min_t(u64, (u64)pages << (PAGE_SHIFT - 10), U32_MAX);
 }
 
+/*
+ * Since 6.2 the counters are kept by CPU, and what we read leaves out what has
+ * not been summed up yet: rss can be some hundred kB behind, and 0 right after
+ * exec. Summing up ourselves would visit all CPUs at every fork.
+ */
 void falco_task_memory(struct task_struct *task, struct falco_memory *memory)
 {
 	struct mm_struct *mm = task->mm;

@@ -292,7 +292,7 @@ static void act_exec(void)
 	pid = execute(by_path);
 	expect_of(pid, "execve", "execve_x",
 		  "res=0 exe=\"zero\" args=\"exit\\x005\\x00\" tid=%ld pid=%ld ptid=%ld cwd=\"\" fdlimit=%ld pgft_maj=? pgft_min=+ "
-		  "vm_size=+ vm_rss=+ vm_swap=0 comm=\"acts\" cgroups=? env=\"A=1\\x00B=two\\x20words\\x00\" tty=0 vpgid=%ld "
+		  "vm_size=+ vm_rss=? vm_swap=0 comm=\"acts\" cgroups=? env=\"A=1\\x00B=two\\x20words\\x00\" tty=0 vpgid=%ld "
 		  "loginuid=4294967295 flags=1 cap_inheritable=0 cap_permitted=%lu cap_effective=%lu exe_ino=%lu "
 		  "exe_ino_ctime=%lu exe_ino_mtime=%lu uid=0 trusted_exepath=\"/files/acts\" pgid=%ld gid=0 "
 		  "filename=\"/files/acts\" rec=0",
@@ -345,6 +345,14 @@ static void act_exec_failed(void)
 	expect("execve/null", "execve_x", "res=-14 exe=- args=- env=- filename=- rec=0");
 	raw(SYS_execve, "/files/acts", bad, env);
 	expect("execve/fault", "execve_x", "res=-14 exe=\"a\" args=\"b\\x00\" rec=%d", FAULT);
+	static char *worse[102];
+
+	worse[0] = "a";
+	for (int i = 1; i < 100; i++)
+		worse[i] = (char *)16;
+	worse[100] = "b";
+	raw(SYS_execve, "/files/acts", worse, env);
+	expect("execve/faults", "execve_x", "res=-14 exe=\"a\" args=- rec=%d", FAULT | TRUNCATED);
 	raw(SYS_execveat, AT_FDCWD, "/tmp/none", argv, env, 0);
 	expect("execveat/missing", "execveat_x",
 	       "res=-2 exe=\"n\" args=\"x\\x00y\\x20z\\x00\" env=\"A=1\\x00B=two\\x20words\\x00\" "

@@ -173,8 +173,8 @@ static void act_kernel(void)
 	expect("init_module", "init_module_x", "res=-8 img=\"not\\x20a\\x20module*  length=200 uargs=\"a=1\"");
 	raw(SYS_init_module, NULL, 0, NULL);
 	expect("init_module/null", "init_module_x", "res=? img=- length=0 uargs=-");
-	raw(SYS_finit_module, -1, "b", 4);
-	expect("finit_module", "finit_module_x", "res=-9 fd=-1 uargs=\"b\" flags=4");
+	raw(SYS_finit_module, -1, "b", 1);
+	expect("finit_module", "finit_module_x", "res=-9 fd=-1 uargs=\"b\" flags=1");
 	raw(SYS_delete_module, "none", O_NONBLOCK);
 	expect("delete_module", "delete_module_x", "res=-2 name=\"none\" flags=2");
 	raw(SYS_bpf, 5, NULL, 0);
