@@ -4,6 +4,7 @@ package procfs
 
 import (
 	"errors"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,8 +13,8 @@ var ErrLate = errors.New("look-up took too long")
 
 // Finder answers single questions while somebody waits, and never lets him wait
 // longer than a given time. A process can make whoever reads its memory hang; a
-// question that hangs is left behind with the goroutine that asks it, and when
-// too many do, no more are asked.
+// question that hangs is left behind with the goroutine that asks it, and while
+// too many hang, no more are asked.
 //
 // A Finder is for one goroutine.
 type Finder struct {
@@ -21,7 +22,7 @@ type Finder struct {
 	wait  time.Duration
 	asks  chan func()
 	timer *time.Timer
-	stuck int
+	stuck atomic.Int32 // questions left behind that have not ended
 	late  uint64
 }
 
@@ -57,7 +58,7 @@ func ask[T any](f *Finder, read func() (T, error)) (T, error) {
 		v   T
 		err error
 	}
-	if f.stuck >= maxStuck {
+	if f.stuck.Load() >= maxStuck {
 		var zero T
 		return zero, ErrLate
 	}
@@ -73,9 +74,10 @@ func ask[T any](f *Finder, read func() (T, error)) (T, error) {
 		return a.v, a.err
 	case <-f.timer.C:
 		f.late++
-		f.stuck++
-		close(f.asks) // it ends if the question ever does
+		f.stuck.Add(1)
+		close(f.asks) // the goroutine ends if the question ever does
 		f.start()
+		go func() { <-out; f.stuck.Add(-1) }()
 		var zero T
 		return zero, ErrLate
 	}

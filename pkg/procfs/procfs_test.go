@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -244,6 +245,13 @@ func TestFinderHangs(t *testing.T) {
 		t.Errorf("%d late", f.Late())
 	}
 	close(release)
+	for f.stuck.Load() > 0 {
+		runtime.Gosched()
+	}
+	f.wait = time.Minute
+	if v, err := ask(f, func() (int, error) { return 2, nil }); v != 2 || err != nil {
+		t.Errorf("after they have ended: %d %v", v, err)
+	}
 	f.Close()
 }
 
