@@ -46,12 +46,10 @@ struct falco_consumer *falco_consumer_alloc(void)
 	INIT_LIST_HEAD(&c->started_list);
 	INIT_LIST_HEAD(&c->list);
 	c->rings = kcalloc(nr_cpu_ids, sizeof(*c->rings), GFP_KERNEL);
-	c->last_gate = falco_gate_alloc();
 	c->selection = falco_selection_alloc(&nothing);
-	if (!c->rings || !c->last_gate || IS_ERR(c->selection)) {
+	if (!c->rings || IS_ERR(c->selection)) {
 		if (!IS_ERR(c->selection))
 			falco_selection_free(c->selection);
-		falco_gate_free(c->last_gate);
 		kfree(c->rings);
 		kfree(c);
 		return NULL;
@@ -77,7 +75,6 @@ static void free_work(struct work_struct *work)
 	struct falco_consumer *c = container_of(work, struct falco_consumer, work);
 
 	free_rings(c);
-	falco_gate_free(c->last_gate);
 	falco_selection_free(c->selection);
 	kfree(c->rings);
 	kfree(c);
@@ -94,9 +91,10 @@ static void free_rcu(struct rcu_head *rcu)
 
 /* ---- the gate ---- */
 
-/* Publish a gate for all that are started, made in @g, and hook what it needs. */
-static int reopen_gate(struct falco_gate *g)
+/* Publish a gate for all that are started, and hook what it needs. */
+static int reopen_gate(void)
 {
+	struct falco_gate *g = falco_gate_alloc();
 	struct falco_consumer *c;
 	u32 hooks;
 
@@ -112,26 +110,23 @@ static int reopen_gate(struct falco_gate *g)
 	return falco_probe_set(hooks);
 }
 
-static void stop_with(struct falco_consumer *c, struct falco_gate *g)
+/* Hooks may be committing still, for a grace period. */
+static void stop_locked(struct falco_consumer *c)
 {
 	unsigned int cpu;
 
 	list_del_init(&c->started_list);
 	c->started = false;
-	c->stopped = true;
 	for_each_possible_cpu(cpu)
 		c->rings[cpu]->hooks += per_cpu(falco_hook_calls, cpu) - c->rings[cpu]->hooks_base;
-	reopen_gate(g); /* fewer listeners, fewer hooks: cannot fail */
-	wake_up_interruptible_poll(&c->wait, EPOLLHUP);
+	reopen_gate(); /* fewer listeners, fewer hooks: cannot fail */
 }
 
 void falco_consumer_release(struct falco_consumer *c)
 {
 	mutex_lock(&falco_lock);
-	if (c->started) {
-		stop_with(c, c->last_gate);
-		c->last_gate = NULL;
-	}
+	if (c->started)
+		stop_locked(c);
 	mutex_unlock(&falco_lock);
 	mutex_lock(&falco_rings_lock);
 	list_del(&c->list);
@@ -141,76 +136,63 @@ void falco_consumer_release(struct falco_consumer *c)
 
 int falco_consumer_start(struct falco_consumer *c)
 {
-	struct falco_gate *g = falco_gate_alloc();
 	unsigned int cpu;
 	int err;
 
-	if (!g)
-		return -ENOMEM;
 	mutex_lock(&falco_lock);
 	if (c->started || !c->ring_bytes) {
 		err = c->started ? -EALREADY : -ENXIO;
-		falco_gate_free(g);
 		goto out;
 	}
 	for_each_possible_cpu(cpu)
 		c->rings[cpu]->hooks_base = per_cpu(falco_hook_calls, cpu);
 	list_add_tail(&c->started_list, &started_consumers);
 	c->started = true;
-	c->stopped = false;
-	err = reopen_gate(g);
+	err = reopen_gate();
 	if (err) {
-		/* As it was before; last_gate is for this, too. A next try needs a new one. */
-		g = c->last_gate;
-		c->last_gate = NULL;
-		stop_with(c, g);
-		c->stopped = false;
+		stop_locked(c);
+		synchronize_rcu(); /* as in falco_consumer_stop() */
+		goto out;
 	}
+	WRITE_ONCE(c->stopped, false);
 out:
-	if (!c->last_gate)
-		c->last_gate = falco_gate_alloc();
 	mutex_unlock(&falco_lock);
 	return err;
 }
 
-int falco_consumer_stop(struct falco_consumer *c)
+void falco_consumer_stop(struct falco_consumer *c)
 {
-	struct falco_gate *g = falco_gate_alloc();
-
-	if (!g)
-		return -ENOMEM;
 	mutex_lock(&falco_lock);
-	if (c->started)
-		stop_with(c, g);
-	else
-		falco_gate_free(g);
+	if (c->started) {
+		stop_locked(c);
+		WRITE_ONCE(c->stopped, true);
+		/*
+		 * Unlike close(), wait for commits under way: the books balance
+		 * when we return, and CONFIG can free the rings.
+		 */
+		synchronize_rcu();
+		wake_up_interruptible_poll(&c->wait, EPOLLIN | EPOLLRDNORM | EPOLLHUP);
+	}
 	mutex_unlock(&falco_lock);
-	return 0;
 }
 
 int falco_consumer_select(struct falco_consumer *c, const struct falco_filter *filter)
 {
 	struct falco_selection *s = falco_selection_alloc(filter);
-	struct falco_selection *old;
-	struct falco_gate *g;
 	int err = 0;
 
 	if (IS_ERR(s))
 		return PTR_ERR(s);
-	g = falco_gate_alloc();
-	if (!g) {
-		falco_selection_free(s);
-		return -ENOMEM;
-	}
 	mutex_lock(&falco_lock);
-	old = c->selection;
-	c->selection = s;
+	swap(s, c->selection);
 	if (c->started)
-		err = reopen_gate(g);
-	else
-		falco_gate_free(g);
+		err = reopen_gate();
+	if (err) {
+		swap(s, c->selection);
+		reopen_gate(); /* what worked before */
+	}
 	mutex_unlock(&falco_lock);
-	falco_selection_free(old); /* no gate names it any more */
+	falco_selection_free(s); /* no gate to come names it */
 	return err;
 }
 
@@ -269,8 +251,7 @@ int falco_consumer_configure(struct falco_consumer *c, const struct falco_config
 		err = -EBUSY;
 		goto out;
 	}
-	synchronize_rcu(); /* hooks that still saw it started are done with its rings */
-	cpus_read_lock();  /* no CPU comes up between the rings of all that are */
+	cpus_read_lock(); /* no CPU comes up between the rings of all that are */
 	mutex_lock(&falco_rings_lock);
 	err = configure_locked(c, ring_bytes, watermark);
 	if (!err)
@@ -359,18 +340,21 @@ int falco_consumer_stats(struct falco_consumer *c, struct falco_stats *stats,
 			 struct falco_count *counts)
 {
 	u32 cpu = stats->cpu;
-	struct falco_ring *r;
+	struct falco_ring *r = NULL;
 	int err = 0;
 
 	memset(stats->lost, 0, sizeof(stats->lost));
 	stats->produced = 0;
+	stats->published = 0;
+	stats->hooks = 0;
 	mutex_lock(&falco_lock);
-	if (cpu >= nr_cpu_ids || !cpu_possible(cpu)) {
+	if (cpu >= nr_cpu_ids)
 		err = -EINVAL;
-	} else if (!c->ring_bytes) {
+	else if (!c->ring_bytes)
 		err = -ENXIO;
-	} else {
+	else
 		r = c->rings[cpu];
+	if (r) { /* a hole in the numbers has empty books */
 		read_books(r, stats, counts);
 		stats->hooks = r->hooks;
 		if (c->started)

@@ -25,7 +25,6 @@
 #include "ring.h"
 #include "uapi/falco.h"
 
-struct falco_gate;
 struct falco_selection;
 
 struct falco_consumer {
@@ -39,7 +38,6 @@ struct falco_consumer {
 
 	/* falco_lock */
 	struct falco_selection *selection;
-	struct falco_gate *last_gate; /* set aside, so that close() needs no memory */
 	struct list_head started_list;
 
 	/* falco_rings_lock */
@@ -62,13 +60,13 @@ void falco_consumer_exit(void); /* no descriptor is open any more */
 /* All of these sleep. */
 struct falco_consumer *falco_consumer_alloc(void);
 
-/* Stop if started, and free once no hook can see @c. Waits for nobody. */
+/* Stop if started, and free once no hook can see @c. Waits for no hook. */
 void falco_consumer_release(struct falco_consumer *c);
 
 int falco_consumer_configure(struct falco_consumer *c, const struct falco_config *config);
 int falco_consumer_select(struct falco_consumer *c, const struct falco_filter *filter);
 int falco_consumer_start(struct falco_consumer *c);
-int falco_consumer_stop(struct falco_consumer *c);
+void falco_consumer_stop(struct falco_consumer *c); /* nothing is committed after it returns */
 void falco_consumer_info(struct falco_consumer *c, struct falco_info *info);
 
 /* The books of stats->cpu; @counts has FALCO_EV_MAX entries. */

@@ -161,7 +161,8 @@ static long falco_ioctl(struct file *file, unsigned int cmd, unsigned long ptr)
 	case _IOC_NR(FALCO_IOC_START):
 		return falco_consumer_start(c);
 	case _IOC_NR(FALCO_IOC_STOP):
-		return falco_consumer_stop(c);
+		falco_consumer_stop(c);
+		return 0;
 	case _IOC_NR(FALCO_IOC_STATS):
 		return ioctl_stats(c, arg);
 	}

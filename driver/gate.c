@@ -13,7 +13,7 @@
 #include "consumer.h"
 #include "probe.h"
 
-static struct falco_gate closed; /* before the first consumer starts; never freed */
+static struct falco_gate closed; /* while nobody listens; never freed */
 
 struct falco_gate __rcu *falco_gate = (struct falco_gate __rcu *)&closed;
 
@@ -90,7 +90,8 @@ static void free_gate(struct rcu_head *rcu)
 
 struct falco_gate *falco_gate_alloc(void)
 {
-	return kzalloc(sizeof(struct falco_gate), GFP_KERNEL);
+	/* Below a page, and close() has nobody to tell that there is no memory. */
+	return kzalloc(sizeof(struct falco_gate), GFP_KERNEL | __GFP_NOFAIL);
 }
 
 void falco_gate_free(struct falco_gate *g)
@@ -166,6 +167,10 @@ void falco_gate_publish(struct falco_gate *g)
 {
 	struct falco_gate *old;
 
+	if (!g->n) {
+		falco_gate_free(g);
+		g = &closed;
+	}
 	old = rcu_dereference_protected(falco_gate, lockdep_is_held(&falco_lock));
 	rcu_assign_pointer(falco_gate, g);
 	if (old != &closed)

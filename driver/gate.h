@@ -70,7 +70,7 @@ unsigned long falco_gate_listeners(const struct falco_gate *g, const struct task
 struct falco_selection *falco_selection_alloc(const struct falco_filter *filter);
 void falco_selection_free(struct falco_selection *s); /* after a grace period */
 
-/* An empty gate. Sleeps; NULL without memory. */
+/* An empty gate; never NULL. Sleeps. */
 struct falco_gate *falco_gate_alloc(void);
 void falco_gate_free(struct falco_gate *g); /* one that was never published */
 
@@ -78,7 +78,7 @@ void falco_gate_free(struct falco_gate *g); /* one that was never published */
 bool falco_gate_add(struct falco_gate *g, struct falco_consumer *consumer,
 		    const struct falco_selection *s);
 
-/* Make @g the one that hooks see; the one before goes after a grace period. */
+/* Make @g the one that hooks see, and ours no more; the one before goes after a grace period. */
 void falco_gate_publish(struct falco_gate *g);
 
 #endif /* _FALCO_GATE_H */

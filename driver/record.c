@@ -15,6 +15,7 @@
  */
 #include "record.h"
 
+#include <linux/bug.h>
 #include <linux/hardirq.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
@@ -50,7 +51,7 @@ static struct falco_frame *claim_frame(unsigned int *cause)
 	struct falco_frame *f;
 
 	/* Whoever interrupts us between the two lines restores level: no atomic needed. */
-	if (unlikely(s->level == LEVELS || in_nmi())) {
+	if (unlikely(s->level == LEVELS)) {
 		*cause = FALCO_LOST_NESTED;
 		return NULL;
 	}
@@ -109,6 +110,8 @@ static void record(const struct falco_gate *gate, unsigned long who, u16 type,
 	unsigned int cause, i;
 	u64 ns;
 
+	if (WARN_ON_ONCE(in_nmi())) /* no tracepoint of ours is in such code */
+		return;
 	for_each_listener(i, who)
 		falco_ring_produced(ring_of(gate, i), type);
 	f = claim_frame(&cause);

@@ -17,7 +17,7 @@
  *
  *  1. Taking space (position, sequence number, timestamp, pending gap) is a dozen
  *     instructions with interrupts off: space, number and time are in the same
- *     order, always. An NMI cannot take part and is turned away (record.c).
+ *     order, always. No hook is in code that an NMI runs (record.c makes sure).
  *  2. Copying runs with interrupts on. Only the outermost commit publishes, for
  *     all: records inside are complete before it goes on, and the ones around it
  *     are not before it ends. So everything below published is READY, and there

@@ -32,8 +32,8 @@
  *                greatest snaplen of those who get it.
  *   START        -ENXIO before CONFIG, -EALREADY if started, -EBUSY if too many
  *                consumers are. Hooks are attached while somebody is started.
- *   STOP         What is in the rings can be read still, and poll says EPOLLHUP.
- *                A commit that has begun may yet appear, within microseconds.
+ *   STOP         waits for events under way; nothing is written after it. What
+ *                is in the rings can be read still, and poll says EPOLLHUP.
  *                START goes on where it stopped.
  *   STATS        the books of one CPU, see below.
  *
