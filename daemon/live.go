@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"strconv"
@@ -182,7 +181,13 @@ func (d *daemon) watch() error {
 	if err != nil {
 		return err
 	}
-	p.state = state.New(d.stateOptions(proc))
+	options, err := d.stateOptions(proc)
+	if err != nil {
+		return err
+	}
+	p.state = state.New(options)
+	d.watchUsers()
+	d.resolveHosts()
 	k, live := p.source.(*kmod)
 	if live {
 		if err := k.start(d.calls, d.cfg.Engine.DropFailed); err != nil {
@@ -204,40 +209,4 @@ func (d *daemon) watch() error {
 func (d *daemon) ready() {
 	d.log.infof("Falco is watching")
 	notify(notifyReady)
-}
-
-func (d *daemon) stateOptions(proc *procfs.FS) state.Options {
-	hostname, _ := os.Hostname()
-	return state.Options{
-		Machine: state.Machine{Hostname: hostname, BootTime: proc.Boot(), Addrs: hostAddrs(), HostRoot: os.Getenv("HOST_ROOT"), SelfPid: int64(os.Getpid())},
-		Limits:  state.Limits{Threads: d.cfg.ThreadTableSize},
-		Source:  proc,
-	}
-}
-
-// readProc runs beside the loop and sends it what it finds, until the run ends.
-func (d *daemon) readProc(proc *procfs.FS, seeds chan<- func()) {
-	defer close(seeds)
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	began := time.Now()
-	send := func(f func()) {
-		select {
-		case seeds <- f:
-		case <-d.stop:
-			cancel()
-		}
-	}
-	stats, err := proc.Scan(ctx, func(t *procfs.Task) {
-		send(func() { d.pipe.state.Seed(t) })
-	})
-	if err != nil && ctx.Err() == nil {
-		d.log.warnf("read /proc: %v; what was running already is known by what it does from now on", err)
-	}
-	send(func() {
-		d.pipe.state.Seeded()
-		d.log.debugf("/proc: %d tasks and %d descriptors were there before, %d gone, %d stuck; read in %v with %d system calls",
-			stats.Tasks, stats.FDs, stats.Gone, stats.Stuck, time.Since(began).Round(time.Millisecond), stats.Calls)
-		d.ready()
-	})
 }
