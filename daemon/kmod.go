@@ -215,7 +215,8 @@ func (k *kmod) Close() error {
 // start says what is wanted and lets it flow. The module leaves nobody out, not
 // even us: whoever does something in our name shall be seen.
 func (k *kmod) start(c calls, successOnly bool) error {
-	err := k.dev.SetFilter(driver.Filter{Syscalls: c.codes(), SuccessOnly: successOnly, Enter: true})
+	// Our own calls are not told: every alert would be the cause of the next.
+	err := k.dev.SetFilter(driver.Filter{Syscalls: c.codes(), SuccessOnly: successOnly, Enter: true, IgnoredTgids: []int{selfPid()}})
 	if err == nil {
 		err = k.dev.Start()
 	}

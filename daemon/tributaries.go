@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/falco-go/falco/pkg/field"
+	"github.com/falco-go/falco/pkg/procfs"
+	"github.com/falco-go/falco/pkg/state"
+)
+
+// What does not come out of the rings: whoever waits for files or for other
+// machines does so in a goroutine of its own, and sends what it found to the
+// loop, which takes it in between two events.
+
+// lookEvery is how often the files that name users are looked at.
+const lookEvery = time.Second
+
+// stateOptions asks what can be asked of this machine at once.
+func (d *daemon) stateOptions(proc *procfs.FS) (state.Options, error) {
+	machine, err := state.ThisMachine(os.Getenv("HOST_ROOT"), proc.Boot())
+	machine.SelfPid = int64(selfPid())
+	return state.Options{Machine: machine, Limits: state.Limits{Threads: d.cfg.ThreadTableSize}, Source: proc}, err
+}
+
+// selfPid returns our process id as the kernel's events have it: in the pid
+// namespace of the host's /proc, which in a container is not our own.
+func selfPid() int {
+	if link, err := os.Readlink(os.Getenv("HOST_ROOT") + "/proc/self"); err == nil {
+		if pid, err := strconv.Atoi(link); err == nil {
+			return pid
+		}
+	}
+	return os.Getpid()
+}
+
+// watchUsers tells the state who the host's users are, now, and again when the
+// files change, until the run ends.
+func (d *daemon) watchUsers() {
+	files := state.NewUserFiles(os.Getenv("HOST_ROOT"))
+	if passwd, group, changed := files.Read(); changed {
+		d.pipe.state.SetHostUsers(passwd, group)
+	}
+	go func() {
+		t := time.NewTicker(lookEvery)
+		defer t.Stop()
+		for {
+			select {
+			case <-d.stop:
+				return
+			case <-t.C:
+			}
+			passwd, group, changed := files.Read()
+			if !changed {
+				continue
+			}
+			select {
+			case d.mail <- func() { d.pipe.state.SetHostUsers(passwd, group) }:
+			case <-d.stop:
+				return
+			}
+		}
+	}()
+}
+
+// resolveHosts asks for the host names that rules compare addresses with, until
+// the run ends.
+func (d *daemon) resolveHosts() {
+	ctx, cancel := context.WithCancel(context.Background())
+	go field.Hosts.Run(ctx)
+	go func() {
+		<-d.stop
+		cancel()
+	}()
+}
+
+// readProc reads what was there before the first event.
+func (d *daemon) readProc(proc *procfs.FS, seeds chan<- func()) {
+	defer close(seeds)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	began := time.Now()
+	send := func(f func()) {
+		select {
+		case seeds <- f:
+		case <-d.stop:
+			cancel()
+		}
+	}
+	stats, err := proc.Scan(ctx, func(t *procfs.Task) {
+		send(func() { d.pipe.state.Seed(t) })
+	})
+	if err != nil && ctx.Err() == nil {
+		d.log.warnf("read /proc: %v; what was running already is known by what it does from now on", err)
+	}
+	send(func() {
+		d.pipe.state.Seeded()
+		d.log.debugf("/proc: %d tasks and %d descriptors were there before, %d gone, %d stuck; read in %v with %d system calls",
+			stats.Tasks, stats.FDs, stats.Gone, stats.Stuck, time.Since(began).Round(time.Millisecond), stats.Calls)
+		d.ready()
+	})
+}
