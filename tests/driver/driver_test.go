@@ -149,6 +149,19 @@ func compare(vars variables, want, got words) error {
 	return nil
 }
 
+// build makes the two programs that a guest needs.
+func build(t *testing.T) (watch, acts string) {
+	t.Helper()
+	watch, err := vm.BuildGo("./tests/driver/watch", "watch", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if acts, err = vm.BuildC("acts/acts.c", nil); err != nil {
+		t.Fatal(err)
+	}
+	return watch, acts
+}
+
 func TestFillers(t *testing.T) {
 	if os.Getenv(vm.Enabled) == "" {
 		t.Skip("needs a guest: " + vm.Enabled + "=1, or make test-vm")
@@ -157,14 +170,7 @@ func TestFillers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	watch, err := vm.BuildGo("./tests/driver/watch", "watch", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	acts, err := vm.BuildC("acts/acts.c", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	watch, acts := build(t)
 	result := vm.Run(t, vm.Config{
 		NoDaemon: true, DebugModule: true,
 		Files:  []string{watch, acts, filepath.Join(kernel.Modules(), "kernel/fs/overlayfs/overlay.ko")},
@@ -181,6 +187,32 @@ func TestFillers(t *testing.T) {
 	if tr.books["lost"] != "0" || tr.books["produced"] != tr.books["delivered"] {
 		t.Errorf("the books: %v", tr.books)
 	}
+}
+
+// TestRaces lets things go while the module looks at them. The guest fails the
+// test if its kernel complains; every event is well-formed and accounted for.
+func TestRaces(t *testing.T) {
+	if os.Getenv(vm.Enabled) == "" {
+		t.Skip("needs a guest: " + vm.Enabled + "=1, or make test-vm")
+	}
+	watch, acts := build(t)
+	result := vm.Run(t, vm.Config{
+		NoDaemon: true, DebugModule: true,
+		Files:  []string{watch, acts},
+		Script: "/files/watch /files/acts race | grep ^S\n",
+	})
+	books := parseTranscript(result.Act).books
+	count := func(name string) int {
+		n, err := strconv.Atoi(books[name])
+		if err != nil {
+			t.Fatalf("no books; exit code %d:\n%s", result.ExitCode, result.Act)
+		}
+		return n
+	}
+	if count("produced") != count("delivered")+count("lost") || count("delivered") < 10000 {
+		t.Errorf("the books: %v", books)
+	}
+	t.Logf("%v", books)
 }
 
 // The comparison must be able to fail.

@@ -4,6 +4,7 @@
  * see driver_test.go. Each act is a process of its own.
  *
  *	acts           all acts, expectations on standard output
+ *	acts race      races, of which nothing is expected
  *	acts exit N    ends with N at once: what the acts execute
  */
 #include "acts.h"
@@ -16,11 +17,14 @@
 #include "rest.c"
 #include "compat.c"
 #include "overlay.c"
+#include "race.c"
 
 int main(int argc, char **argv)
 {
 	if (argc > 2 && !strcmp(argv[1], "exit"))
 		return atoi(argv[2]);
+	if (argc > 1 && !strcmp(argv[1], "race"))
+		return race_all();
 	umask(0);
 	book = mmap(NULL, sizeof(*book), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (book == MAP_FAILED)
