@@ -181,6 +181,7 @@ func (d *daemon) watch() error {
 	if err != nil {
 		return err
 	}
+	proc.SetBoot(uint64(driver.EpochOffset())) // of the clock that events are stamped with
 	options, err := d.stateOptions(proc)
 	if err != nil {
 		return err

@@ -17,14 +17,16 @@ import (
 // machines does so in a goroutine of its own, and sends what it found to the
 // loop, which takes it in between two events.
 
-// lookEvery is how often the files that name users are looked at.
-const lookEvery = time.Second
+const (
+	lookEvery = time.Second           // how often the files that name users are looked at
+	findWait  = 50 * time.Millisecond // how long the loop waits for one process in /proc
+)
 
 // stateOptions asks what can be asked of this machine at once.
 func (d *daemon) stateOptions(proc *procfs.FS) (state.Options, error) {
 	machine, err := state.ThisMachine(os.Getenv("HOST_ROOT"), proc.Boot())
 	machine.SelfPid = int64(selfPid())
-	return state.Options{Machine: machine, Limits: state.Limits{Threads: d.cfg.ThreadTableSize}, Source: proc}, err
+	return state.Options{Machine: machine, Limits: state.Limits{Threads: d.cfg.ThreadTableSize}, Source: procfs.NewFinder(proc, findWait)}, err
 }
 
 // selfPid returns our process id as the kernel's events have it: in the pid
