@@ -50,28 +50,39 @@ u32 falco_args_x32_nr(u32 nr);
 const struct falco_syscall_desc *falco_args_socketcall(unsigned int call);
 #endif
 
+/* Whether the current system call's number is not one of the native table. */
+static __always_inline bool falco_args_foreign(void)
+{
+#ifdef CONFIG_X86_64
+	return in_ia32_syscall();
+#elif defined(CONFIG_COMPAT)
+	return is_compat_task();
+#else
+	return false;
+#endif
+}
+
 /*
  * falco_args_nr() - the current system call's number and table.
  *
  * Returns an index of the table of *@abi, FALCO_NR_OTHER for what is beyond it,
- * or a negative number if the task is in no system call. This is all that an
- * unwanted call pays for beside the gate's bit, hence inline: registers only.
+ * or a negative number if the task is in no system call. Reads registers only.
  */
-static __always_inline int falco_args_nr(struct pt_regs *regs, enum falco_abi *abi)
+static inline int falco_args_nr(struct pt_regs *regs, enum falco_abi *abi)
 {
 	int nr = syscall_get_nr(current, regs);
 
 	*abi = FALCO_ABI_NATIVE;
 #ifdef CONFIG_X86_64
-	if (unlikely(in_ia32_syscall()))
+	if (falco_args_foreign())
 		*abi = FALCO_ABI_IA32;
-	else if (unlikely(nr >= FALCO_NR_MAX))
+	else if (nr >= FALCO_NR_MAX)
 		nr = falco_args_x32_nr(nr);
-#elif defined(CONFIG_COMPAT)
-	if (unlikely(is_compat_task()))
+#else
+	if (falco_args_foreign())
 		return FALCO_NR_OTHER;
 #endif
-	if (unlikely(nr >= FALCO_NR_MAX))
+	if (nr >= FALCO_NR_MAX)
 		return FALCO_NR_OTHER;
 	return nr < 0 ? nr : array_index_nospec(nr, FALCO_NR_MAX);
 }

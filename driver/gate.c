@@ -17,6 +17,8 @@ static struct falco_gate closed; /* while nobody listens; never freed */
 
 struct falco_gate __rcu *falco_gate = (struct falco_gate __rcu *)&closed;
 
+unsigned long falco_sieve[FALCO_SIDES][BITS_TO_LONGS(FALCO_NR_MAX)];
+
 /* ---- for hooks ---- */
 
 static bool is_ignored(const struct falco_selection *s, const struct task_struct *task)
@@ -163,6 +165,16 @@ bool falco_gate_add(struct falco_gate *g, struct falco_consumer *consumer,
 	return true;
 }
 
+static void set_sieve(const struct falco_gate *g, const struct falco_gate *or)
+{
+	unsigned int side, i;
+
+	for (side = 0; side < FALCO_SIDES; side++)
+		for (i = 0; i < ARRAY_SIZE(falco_sieve[side]); i++)
+			WRITE_ONCE(falco_sieve[side][i], g->open[side][FALCO_ABI_NATIVE][i] |
+							 or->open[side][FALCO_ABI_NATIVE][i]);
+}
+
 void falco_gate_publish(struct falco_gate *g)
 {
 	struct falco_gate *old;
@@ -172,7 +184,9 @@ void falco_gate_publish(struct falco_gate *g)
 		g = &closed;
 	}
 	old = rcu_dereference_protected(falco_gate, lockdep_is_held(&falco_lock));
+	set_sieve(g, old); /* both, so that no call falls between the two */
 	rcu_assign_pointer(falco_gate, g);
+	set_sieve(g, g);
 	if (old != &closed)
 		call_rcu(&old->rcu, free_gate);
 }

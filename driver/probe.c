@@ -2,10 +2,10 @@
 /*
  * Whose hit: attach to tracepoints, and their callbacks.
  *
- * A callback switches preemption off by itself: the kernel's own state at this
- * point differs between versions (off until 6.12, on for system calls since,
- * on everywhere in later ones), and the gate, the scratch memory and the ring
- * all rely on it.
+ * A callback that has something to do switches preemption off by itself: the
+ * kernel's own state at this point differs between versions (off until 6.12, on
+ * for system calls since, on everywhere in later ones), and the gate, the
+ * scratch memory and the ring all rely on it.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -33,11 +33,15 @@ DEFINE_PER_CPU(u64, falco_hook_calls);
 
 /* ---- callbacks ---- */
 
+static __always_inline void count_call(void)
+{
+	this_cpu_inc(falco_hook_calls);
+}
+
 /* Returns the gate, which is valid until hook_leave(). */
 static __always_inline const struct falco_gate *hook_enter(void)
 {
 	preempt_disable_notrace();
-	__this_cpu_inc(falco_hook_calls);
 	return rcu_dereference_sched(falco_gate);
 }
 
@@ -46,26 +50,43 @@ static __always_inline void hook_leave(void)
 	preempt_enable_notrace();
 }
 
-static void notrace on_sys_exit(void *data, struct pt_regs *regs, long ret)
+/*
+ * Out of line, and with the callbacks' own parameters: what all calls of the
+ * machine go through needs no stack and moves no register.
+ */
+static noinline notrace void look_closer_at_exit(void *data, struct pt_regs *regs, long ret)
 {
 	const struct falco_gate *gate = hook_enter();
 	enum falco_abi abi;
 	int nr = falco_args_nr(regs, &abi);
 
-	if (unlikely(nr >= 0 && falco_gate_is_open(gate, FALCO_AT_EXIT, abi, nr)))
+	if (nr >= 0 && falco_gate_is_open(gate, FALCO_AT_EXIT, abi, nr))
 		falco_record_sys_exit(gate, regs, ret, nr, abi);
 	hook_leave();
 }
 
-static void notrace on_sys_enter(void *data, struct pt_regs *regs, long id)
+static noinline notrace void look_closer_at_enter(void *data, struct pt_regs *regs)
 {
 	const struct falco_gate *gate = hook_enter();
 	enum falco_abi abi;
 	int nr = falco_args_nr(regs, &abi);
 
-	if (unlikely(nr >= 0 && falco_gate_is_open(gate, FALCO_AT_ENTER, abi, nr)))
+	if (nr >= 0 && falco_gate_is_open(gate, FALCO_AT_ENTER, abi, nr))
 		falco_record_sys_enter(gate, regs, nr, abi);
 	hook_leave();
+}
+
+static void notrace on_sys_exit(void *data, struct pt_regs *regs, long ret)
+{
+	count_call();
+	if (unlikely(falco_sieve_passes(FALCO_AT_EXIT, regs)))
+		look_closer_at_exit(data, regs, ret);
+}
+
+static void notrace on_sys_enter(void *data, struct pt_regs *regs, long id)
+{
+	if (unlikely(falco_sieve_passes(FALCO_AT_ENTER, regs)))
+		look_closer_at_enter(data, regs);
 }
 
 static void notrace on_exec(void *data, struct task_struct *task, pid_t old_pid,
@@ -73,6 +94,7 @@ static void notrace on_exec(void *data, struct task_struct *task, pid_t old_pid,
 {
 	const struct falco_gate *gate = hook_enter();
 
+	count_call();
 	falco_record_exec(gate, task, bprm);
 	hook_leave();
 }
@@ -81,6 +103,7 @@ static void notrace PROBE_SCHED_PROCESS_EXIT(on_exit)
 {
 	const struct falco_gate *gate = hook_enter();
 
+	count_call();
 	if (!(task->flags & PF_KTHREAD))
 		falco_record_exit(gate, task);
 	hook_leave();
@@ -90,6 +113,7 @@ static void notrace on_fork(void *data, struct task_struct *parent, struct task_
 {
 	const struct falco_gate *gate = hook_enter();
 
+	count_call();
 	if (!(child->flags & PF_KTHREAD))
 		falco_record_fork(gate, parent, child);
 	hook_leave();
@@ -97,6 +121,8 @@ static void notrace on_fork(void *data, struct task_struct *parent, struct task_
 
 NOKPROBE_SYMBOL(on_sys_exit);
 NOKPROBE_SYMBOL(on_sys_enter);
+NOKPROBE_SYMBOL(look_closer_at_exit);
+NOKPROBE_SYMBOL(look_closer_at_enter);
 
 /* ---- attach and detach ---- */
 

@@ -17,7 +17,7 @@ enum falco_hook {
 	FALCO_HOOKS
 };
 
-/* Calls of all hooks on a CPU. */
+/* Calls of hooks on a CPU; of the two at a system call, the exit one is counted. */
 DECLARE_PER_CPU(u64, falco_hook_calls);
 
 /* Find the tracepoints; -ENOENT if this kernel has them not. */
