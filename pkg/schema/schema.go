@@ -3,7 +3,7 @@
 // Package schema names every event, parameter, flag and system call that can
 // cross from the kernel to us, and is the same table on both sides.
 //
-// The four texts events.tbl, syscalls.tbl, flags.tbl and abi.tbl in this folder
+// The texts events.tbl, syscalls.tbl, flags.tbl, abi.tbl and legacy.tbl in this folder
 // are the source of truth. gen/ turns them into the Go tables here (z*.go) and
 // into driver/schema_gen.{h,c} and driver/flags_gen.c; "make generate" runs it.
 // Numbers, names, parameters and encodings are those of the public scap schema
@@ -177,6 +177,15 @@ type Syscall struct {
 	AArch64 int16     // native number on aarch64, -1 if it has none
 	Enter   EventType // GenericE if the call has no event of its own
 	Exit    EventType // GenericX if the call has no event of its own
+}
+
+// Legacy is a row of legacy.tbl: how an event is told to readers of early 2022.
+type Legacy struct {
+	Known bool
+	As    EventType // the event that is written in its place
+	Keep  int       // how many parameters of As are written, filled from its own first ones
+	Enter EventType // the event that is written in front of it; NumEvents if there is none
+	From  []int8    // which of its own parameters fill those of Enter; -1 where nobody knows
 }
 
 // EventByID returns the event called id ("openat_x").

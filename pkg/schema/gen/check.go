@@ -61,7 +61,7 @@ func (t *tables) check() error {
 			return fmt.Errorf("system call %s: no family %q", s.name, s.family)
 		}
 	}
-	return nil
+	return t.checkLegacy()
 }
 
 func contains(list []string, s string) bool {

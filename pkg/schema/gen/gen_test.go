@@ -13,7 +13,7 @@ import (
 func copyTables(t *testing.T, file, old, new string) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, name := range []string{"events.tbl", "flags.tbl", "syscalls.tbl", "abi.tbl"} {
+	for _, name := range []string{"events.tbl", "flags.tbl", "syscalls.tbl", "abi.tbl", "legacy.tbl"} {
 		text, err := os.ReadFile(filepath.Join("..", name))
 		if err != nil {
 			t.Fatal(err)
@@ -44,6 +44,9 @@ func TestSlipsAreFound(t *testing.T) {
 		{"unknown family", "syscalls.tbl", "openat_x              path", "openat_x              pats", `no family "pats"`},
 		{"no number", "flags.tbl", "O_APPEND        0x8", "O_APPEND        8x8", "is not a number"},
 		{"overlap", "abi.tbl", "@64", "@8", "overlaps"},
+		{"legacy, unknown event", "legacy.tbl", "dup_x             dup_0_x", "dup_x             dup_9_x", `no event "dup_x", "dup_9_x"`},
+		{"legacy, event too new", "legacy.tbl", "dup_x             dup_0_x", "dup_x             dup_x", "the reader knows events below 336 only"},
+		{"legacy, unknown parameter", "legacy.tbl", "openat_e          1,2,3,4", "openat_e          1,2,3,7", "no parameter 7"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := generate(copyTables(t, c.file, c.old, c.new), "")

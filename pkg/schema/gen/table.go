@@ -21,6 +21,7 @@ type tables struct {
 	consts   []constant
 	structs  []abiStruct
 	ioctls   []ioctl
+	legacy   legacyTable
 }
 
 type dyn struct {
@@ -148,7 +149,7 @@ func readTables(dir string) (t *tables, err error) {
 		read func(*reader)
 	}{
 		{"events.tbl", t.readEvents}, {"flags.tbl", t.readFlags},
-		{"syscalls.tbl", t.readSyscalls}, {"abi.tbl", t.readABI},
+		{"syscalls.tbl", t.readSyscalls}, {"abi.tbl", t.readABI}, {"legacy.tbl", t.readLegacy},
 	} {
 		file, err := os.Open(filepath.Join(dir, f.name))
 		if err != nil {
