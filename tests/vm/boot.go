@@ -44,7 +44,7 @@ func (g *Guest) Run(ctx context.Context) (*Result, error) {
 		if attempt == bootAttempts {
 			return result, fmt.Errorf("boot %s: %w %d times\n%s", g.kernel.ABI, err, attempt, tail(result.Console, 20))
 		}
-		c.Progress.Say("the guest stood still before init ran; once more")
+		c.Progress.Say("the guest stood still before init ran, after %q; once more", tail(result.Console, 1))
 	}
 }
 

@@ -29,12 +29,12 @@ import (
 
 // options are the flags of all verbs; each takes those that mean something to it.
 type options struct {
-	kernel, rules, act, out, files, falcoArgs string
-	daemon, module, accel, kernelArgs         string
-	cpus, memory                              int
-	timeout                                   time.Duration
-	refresh, noDaemon, debug                  bool
-	progress                                  *vm.Progress
+	kernel, rules, act, out, files, falcoArgs   string
+	daemon, module, accel, kernelArgs, qemuArgs string
+	cpus, memory                                int
+	timeout                                     time.Duration
+	refresh, noDaemon, debug                    bool
+	progress                                    *vm.Progress
 }
 
 var verbs = map[string]func(ctx context.Context, o *options) int{
@@ -60,6 +60,7 @@ func run() int {
 	flags.StringVar(&o.module, "module", "", "a falco.ko `file`, instead of building driver/")
 	flags.StringVar(&o.accel, "accel", "", "kvm or tcg (default: what works)")
 	flags.StringVar(&o.kernelArgs, "kernel-args", "", "more `words` of the kernel's command line")
+	flags.StringVar(&o.qemuArgs, "qemu-args", "", "more `arguments` of QEMU")
 	flags.IntVar(&o.cpus, "cpus", 2, "CPUs of the guest")
 	flags.IntVar(&o.memory, "memory", 768, "its memory, in `MB`")
 	flags.DurationVar(&o.timeout, "timeout", 10*time.Minute, "for the script")
@@ -86,10 +87,14 @@ func (o *options) config() (vm.Config, error) {
 	if err != nil {
 		return vm.Config{}, fmt.Errorf("-falco-args: %w", err)
 	}
+	qemuArgs, err := splitWords(o.qemuArgs)
+	if err != nil {
+		return vm.Config{}, fmt.Errorf("-qemu-args: %w", err)
+	}
 	return vm.Config{
 		Kernel: o.kernel, Rules: strings.Fields(o.rules), Act: o.act, Files: strings.Fields(o.files), FalcoArgs: falcoArgs,
 		Daemon: o.daemon, Module: o.module, DebugModule: o.debug, NoDaemon: o.noDaemon,
-		Accel: o.accel, KernelArgs: strings.Fields(o.kernelArgs), CPUs: o.cpus, MemoryMB: o.memory, Timeout: o.timeout,
+		Accel: o.accel, KernelArgs: strings.Fields(o.kernelArgs), QEMUArgs: qemuArgs, CPUs: o.cpus, MemoryMB: o.memory, Timeout: o.timeout,
 		Progress: o.progress, Refresh: o.refresh,
 	}, nil
 }
