@@ -3,7 +3,7 @@
 // Package schema names every event, parameter, flag and system call that can
 // cross from the kernel to us, and is the same table on both sides.
 //
-// The texts events.tbl, syscalls.tbl, flags.tbl, abi.tbl and legacy.tbl in this folder
+// The texts events.tbl, syscalls.tbl, flags.tbl, abi.tbl, legacy.tbl and convert.tbl here
 // are the source of truth. gen/ turns them into the Go tables here (z*.go) and
 // into driver/schema_gen.{h,c} and driver/flags_gen.c; "make generate" runs it.
 // Numbers, names, parameters and encodings are those of the public scap schema

@@ -61,6 +61,9 @@ func (t *tables) check() error {
 			return fmt.Errorf("system call %s: no family %q", s.name, s.family)
 		}
 	}
+	if err := t.checkConvert(); err != nil {
+		return err
+	}
 	return t.checkLegacy()
 }
 

@@ -13,7 +13,7 @@ import (
 func copyTables(t *testing.T, file, old, new string) string {
 	t.Helper()
 	dir := t.TempDir()
-	for _, name := range []string{"events.tbl", "flags.tbl", "syscalls.tbl", "abi.tbl", "legacy.tbl"} {
+	for _, name := range []string{"events.tbl", "flags.tbl", "syscalls.tbl", "abi.tbl", "legacy.tbl", "convert.tbl"} {
 		text, err := os.ReadFile(filepath.Join("..", name))
 		if err != nil {
 			t.Fatal(err)
@@ -44,6 +44,11 @@ func TestSlipsAreFound(t *testing.T) {
 		{"unknown family", "syscalls.tbl", "openat_x              path", "openat_x              pats", `no family "pats"`},
 		{"no number", "flags.tbl", "O_APPEND        0x8", "O_APPEND        8x8", "is not a number"},
 		{"overlap", "abi.tbl", "@64", "@8", "overlaps"},
+		{"conversion, unknown event", "convert.tbl", "to:execve_e ", "to:execve_20_e ", `no event "execve_18_e" or "execve_20_e"`},
+		{"conversion, too many", "convert.tbl", "old0-16 empty\nexecve_e", "old0-16 empty*16\nexecve_e", "more parameters than execve_x has"},
+		{"conversion, no such parameter", "convert.tbl", "old0-7 empty*5\nclone", "old0-8 empty*4\nclone", "no old8"},
+		{"conversion, no enter parameter", "convert.tbl", "enter0\nread_e", "enter1\nread_e", "no enter1"},
+		{"conversion, odd source", "convert.tbl", "enter0\nread_e", "entry0\nread_e", `no source "entry0"`},
 		{"legacy, unknown event", "legacy.tbl", "dup_x             dup_0_x", "dup_x             dup_9_x", `no event "dup_x", "dup_9_x"`},
 		{"legacy, event too new", "legacy.tbl", "dup_x             dup_0_x", "dup_x             dup_x", "the reader knows events below 336 only"},
 		{"legacy, unknown parameter", "legacy.tbl", "openat_e          1,2,3,4", "openat_e          1,2,3,7", "no parameter 7"},

@@ -22,6 +22,8 @@ type tables struct {
 	structs  []abiStruct
 	ioctls   []ioctl
 	legacy   legacyTable
+
+	conversions []conversion // by event and number of parameters
 }
 
 type dyn struct {
@@ -150,6 +152,7 @@ func readTables(dir string) (t *tables, err error) {
 	}{
 		{"events.tbl", t.readEvents}, {"flags.tbl", t.readFlags},
 		{"syscalls.tbl", t.readSyscalls}, {"abi.tbl", t.readABI}, {"legacy.tbl", t.readLegacy},
+		{"convert.tbl", t.readConvert},
 	} {
 		file, err := os.Open(filepath.Join(dir, f.name))
 		if err != nil {
