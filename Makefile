@@ -16,7 +16,7 @@ export CGO_ENABLED = 0
 export FALCO_SHARED ?= $(abspath ../shared)
 
 REPORT   = $(GO) run ./tests/report
-VM       = $(GO) run ./tests/vm/run
+VM       = $(GO) build -o build/guest ./tests/vm/run && build/guest
 LDFLAGS  = -s -w -X main.version=$(VERSION)
 UNIT     = ./pkg/... ./daemon/... ./tests/arch ./tests/conformance ./tests/vm ./tests/report
 FUZZTIME ?= 5s
