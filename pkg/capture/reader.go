@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package capture
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/falco-go/falco/pkg/schema"
+)
+
+// Reader walks a capture from its first block to its last. It is for one
+// goroutine, allocates nothing for an event, and knows the file only through a
+// window that moves over it.
+//
+// Its methods stand in the order in which a block meets them.
+type Reader struct {
+	src    source
+	conv   converter
+	tables Tables // nil: nobody asks what was there before
+	stats  Stats
+
+	machine Machine
+	begun   bool // tables wait for their End
+	early   bool // no event of this section was met yet
+	held    int  // bytes of the block that the last record is a view of
+	num     uint64
+	err     error // what Next returns from now on
+	v1      []byte
+
+	raw func(*Record) // sees events as they stand in the file; for tests
+}
+
+// Stats counts what a Reader has met.
+type Stats struct {
+	Raw       [schema.NumEvents]uint64 // events by type, as they stand in the file
+	Delivered uint64                   // events that Next returned
+	Enters    uint64                   // enter events of older captures: their exit events tell it all
+	Unused    uint64                   // events that mean nothing any more
+	Unknown   uint64                   // events of types that are not in our schema
+	Malformed uint64                   // events whose lengths do not add up
+	Stranded  uint64                   // events of old layouts that no conversion fits
+
+	Evicted uint64 // enter events that had to make room for others before their exit came
+
+	Sections   uint64
+	Skipped    uint64 // blocks of unknown types
+	Misplaced  uint64 // lists after the first event of their section: not read
+	BadEntries uint64 // entries of lists that do not add up
+
+	Bytes     int64 // read, unpacked
+	FileBytes int64 // read, as the file lies on the disk
+	Packed    Compression
+}
+
+// NewReader begins to read a capture from r, packed with gzip or zstd or not at
+// all. An error means that r is not a capture that we read.
+func NewReader(r io.Reader) (*Reader, error) {
+	c := &Reader{}
+	c.conv.init()
+	if err := c.src.open(r); err != nil {
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			err = fmt.Errorf("%w: the file is empty or shorter than a word", ErrFormat)
+		}
+		return nil, &Error{Err: err}
+	}
+	typ, size, err := c.head()
+	switch {
+	case errors.Is(err, io.EOF):
+		err = &Error{Err: fmt.Errorf("%w: there is nothing in it", ErrFormat)}
+	case err == nil && typ != BlockSection:
+		err = &Error{Err: fmt.Errorf("%w: it begins with %#x", ErrFormat, uint32(typ))}
+	case err == nil:
+		err = c.section(size)
+	}
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// Close gives back what unpacking needs; it leaves the file open.
+func (r *Reader) Close() { r.src.stop() }
+
+// Seed hands to what was there before the first event, here and, while Next
+// reads on, at the start of every further section. It must come before the first
+// Next. It reads up to the first event; errors are those of Next, io.EOF too.
+func (r *Reader) Seed(to Tables) error {
+	if r.num > 0 || r.held > 0 || r.tables != nil {
+		return errors.New("a capture is seeded once, before its first event")
+	}
+	r.tables, r.begun = to, true
+	to.Begin()
+	_, _, err := r.toEvent()
+	return err
+}
+
+// Machine returns what the file tells of the machine that it was made on; empty
+// before Seed.
+func (r *Reader) Machine() Machine { return r.machine }
+
+// Stats returns the counters.
+func (r *Reader) Stats() Stats {
+	s := r.stats
+	s.Evicted = r.conv.pending.evicted
+	s.Bytes, s.FileBytes = r.Position()
+	s.Packed = r.src.kind
+	return s
+}
+
+// Position returns how many bytes have been read, unpacked and as they lie on
+// the disk. It costs nothing: a progress bar may ask at any time.
+func (r *Reader) Position() (bytes, fileBytes int64) { return r.src.off, r.src.raw.n }
+
+// Next returns the next event. It returns io.EOF at the end of the file, and an
+// *Error for anything else: errors.Is(err, ErrTruncated) for a file that was cut,
+// after all that is whole, ErrNoEvents for one without events.
+func (r *Reader) Next() (Record, error) {
+	for {
+		typ, size, err := r.toEvent()
+		if err != nil {
+			return Record{}, err
+		}
+		b, err := r.whole(typ, size)
+		if err != nil {
+			return Record{}, r.fail(err)
+		}
+		r.held = size
+		rec := Record{CPU: int(binary.LittleEndian.Uint16(b[blockHead:])), Event: b[blockHead+2 : size-blockTail]}
+		if typ.flagged() {
+			rec.Flags = RecordFlags(binary.LittleEndian.Uint32(rec.Event))
+			rec.Event = rec.Event[4:]
+		}
+		if r.event(typ, &rec) {
+			r.stats.Delivered++
+			return rec, nil
+		}
+	}
+}
+
+// event makes rec an event of today; false if there is none to be delivered.
+func (r *Reader) event(typ BlockType, rec *Record) bool {
+	if typ == BlockEvent1 || typ == BlockEventFlags1 {
+		if rec.Event = r.fromV1(rec.Event); rec.Event == nil {
+			r.stats.Malformed++
+			return false
+		}
+	}
+	ev := rec.Event
+	if len(ev) < schema.HeaderSize {
+		r.stats.Malformed++
+		return false
+	}
+	size := binary.LittleEndian.Uint32(ev[16:])
+	if uint64(size) > uint64(len(ev)) || size < schema.HeaderSize {
+		r.stats.Malformed++
+		return false
+	}
+	t := binary.LittleEndian.Uint16(ev[20:])
+	if t >= schema.NumEvents {
+		r.stats.Unknown++
+		return false
+	}
+	rec.Event, rec.Ext = ev[:size:size], ev[size:]
+	r.stats.Raw[t]++
+	if rec.Flags&StateOnly == 0 {
+		r.num++
+		rec.Num = r.num
+	}
+	if r.raw != nil {
+		r.raw(rec)
+	}
+	var v verdict
+	rec.Event, v = r.conv.convert(rec.Event)
+	switch v {
+	case deliver:
+		return true
+	case dropEnter:
+		r.stats.Enters++
+	case dropUnused:
+		r.stats.Unused++
+	case malformed:
+		r.stats.Malformed++
+	case stranded:
+		r.stats.Stranded++
+	}
+	return false
+}
+
+// toEvent walks up to the head of the next event block and returns it.
+func (r *Reader) toEvent() (BlockType, int, error) {
+	if r.err != nil {
+		return 0, 0, r.err
+	}
+	r.src.use(r.held)
+	r.held = 0
+	for {
+		typ, size, err := r.head()
+		if err == nil && typ.isEvent() {
+			r.early = false
+			r.end()
+			return typ, size, nil
+		}
+		if err == nil {
+			err = r.other(typ, size)
+		}
+		if err != nil {
+			return 0, 0, r.fail(err)
+		}
+	}
+}
+
+// fail makes err what everybody hears from now on.
+func (r *Reader) fail(err error) error {
+	r.end()
+	var sum uint64
+	for _, n := range r.stats.Raw {
+		sum += n
+	}
+	if errors.Is(err, io.EOF) && sum+r.stats.Unknown+r.stats.Malformed == 0 {
+		err = &Error{Offset: r.src.off, Err: ErrNoEvents}
+	}
+	r.err = err
+	return err
+}
+
+func (r *Reader) end() {
+	if r.begun {
+		r.begun = false
+		r.tables.End()
+	}
+}
+
+// head looks at type and length of the next block. io.EOF says that there is none.
+func (r *Reader) head() (BlockType, int, error) {
+	b, err := r.src.need(blockHead)
+	if err != nil {
+		if errors.Is(err, io.EOF) {
+			return 0, 0, io.EOF
+		}
+		return 0, 0, r.broken(0, err)
+	}
+	typ, size := BlockType(binary.LittleEndian.Uint32(b)).current(), binary.LittleEndian.Uint32(b[4:])
+	least, most := uint32(blockHead+blockTail), uint32(MaxBlock)
+	switch {
+	case typ == BlockSection: // section looks at it
+		least, most = 0, math.MaxUint32
+	case typ == BlockEventLarge || typ == BlockEventLargeFl:
+		least, most = least+6, MaxLargeBlock
+	case typ.isEvent():
+		least, most = least+6, MaxEventBlock
+	}
+	if size < least || size > most {
+		return 0, 0, &Error{r.src.off, typ, fmt.Errorf("length %d is impossible", size)}
+	}
+	return typ, int(size), nil
+}
+
+// whole returns a block with head and tail, as a view.
+func (r *Reader) whole(typ BlockType, size int) ([]byte, error) {
+	b, err := r.src.need(size)
+	if err != nil {
+		return nil, r.broken(typ, err)
+	}
+	if tail := binary.LittleEndian.Uint32(b[size-blockTail:]); tail != uint32(size) {
+		return nil, &Error{r.src.off, typ, fmt.Errorf("length %d at its start, %d at its end", size, tail)}
+	}
+	return b, nil
+}
+
+// broken makes an *Error of what the file said in the middle of a block.
+func (r *Reader) broken(typ BlockType, err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = ErrTruncated
+	}
+	return &Error{r.src.off, typ, err}
+}
+
+// other takes in a block that is not an event.
+func (r *Reader) other(typ BlockType, size int) error {
+	start := r.src.off
+	var err error
+	read := r.lists(typ)
+	switch {
+	case typ == BlockSection:
+		return r.section(size)
+	case read == nil:
+		r.stats.Skipped++
+	case !r.early:
+		r.stats.Misplaced++
+		read = nil
+	case r.tables == nil:
+		read = nil
+	}
+	r.src.use(blockHead)
+	c := cursor{src: &r.src, left: size - blockHead - blockTail}
+	if read != nil {
+		r.stats.BadEntries += read(&c)
+		err = c.err
+	}
+	if err == nil {
+		err = r.src.skip(c.left)
+	}
+	var b []byte
+	if err == nil {
+		b, err = r.src.need(blockTail)
+	}
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return &Error{start, typ, ErrTruncated}
+	case err != nil:
+		return &Error{start, typ, err}
+	}
+	if tail := binary.LittleEndian.Uint32(b); tail != uint32(size) {
+		return &Error{start, typ, fmt.Errorf("length %d at its start, %d at its end", size, tail)}
+	}
+	r.src.use(blockTail)
+	return nil
+}
+
+// section begins a new section: nothing that an earlier one told is true any more.
+func (r *Reader) section(size int) error {
+	// The magic comes before the tail: where it is swapped, the length is too.
+	b, err := r.src.need(blockHead + sectionBody)
+	if err != nil {
+		return r.broken(BlockSection, err)
+	}
+	if err := checkSection(b[blockHead:]); err != nil {
+		return &Error{r.src.off, BlockSection, err}
+	}
+	if size < blockHead+sectionBody+blockTail || size > MaxEventBlock {
+		return &Error{r.src.off, BlockSection, fmt.Errorf("length %d is impossible", size)}
+	}
+	if _, err := r.whole(BlockSection, size); err != nil {
+		return err
+	}
+	r.src.use(size)
+	r.stats.Sections++
+	r.conv.pending.clear()
+	r.machine = Machine{}
+	r.early = true
+	if r.tables != nil {
+		r.end()
+		r.tables.Begin()
+		r.begun = true
+	}
+	return nil
+}
+
+func checkSection(b []byte) error {
+	switch magic := binary.LittleEndian.Uint32(b); magic {
+	case sectionMagic:
+	case sectionSwapped:
+		return fmt.Errorf("%w: it was written on a big-endian machine", ErrFormat)
+	default:
+		return fmt.Errorf("%w: magic number %#x", ErrFormat, magic)
+	}
+	if major := binary.LittleEndian.Uint16(b[4:]); major != sectionMajor {
+		return fmt.Errorf("%w: version %d of the format, only %d is known: is it newer than this program?",
+			ErrFormat, major, sectionMajor)
+	}
+	return nil
+}
+
+// fromV1 gives an event of before 2018 its number of parameters, which then was
+// left to be guessed: the highest whose lengths add up.
+func (r *Reader) fromV1(old []byte) []byte {
+	const head = schema.HeaderSize - 4
+	if len(old) < head {
+		return nil
+	}
+	size, typ := int(binary.LittleEndian.Uint32(old[16:])), schema.EventType(binary.LittleEndian.Uint16(old[20:]))
+	if typ == schema.NotificationE || typ == schema.InfrastructureEventE {
+		size -= 3 // which its writers counted in
+	}
+	if size < head || size > len(old) {
+		return nil
+	}
+	n := 0
+	if info := typ.Info(); info != nil {
+		n = len(info.Params)
+	}
+	values := old[head:size]
+	for ; n > 0; n-- {
+		if 2*n > len(values) {
+			continue
+		}
+		sum := 2 * n
+		for i := range n {
+			sum += int(binary.LittleEndian.Uint16(values[2*i:]))
+		}
+		if sum == len(values) {
+			break
+		}
+	}
+	if n == 0 && len(values) > 0 {
+		return nil
+	}
+	r.v1 = append(r.v1[:0], old[:head]...)
+	binary.LittleEndian.PutUint32(r.v1[16:], uint32(size+4))
+	r.v1 = binary.LittleEndian.AppendUint32(r.v1, uint32(n))
+	r.v1 = append(r.v1, values...)
+	return append(r.v1, old[size:]...)
+}
