@@ -76,7 +76,7 @@ func BuildModule(kernel *Kernel, debug bool, progress *Progress) (string, error)
 		step.Fail()
 		return "", err
 	}
-	cmd := exec.Command("make", "-C", dir, fmt.Sprintf("-j%d", runtime.NumCPU()), "KDIR="+kernel.Build(), target)
+	cmd := exec.Command("make", "-C", dir, fmt.Sprintf("-j%d", runtime.NumCPU()), "KDIR="+kernel.Build(), "CC="+kernel.CC, target)
 	cmd.Env = cleanMakeEnv(os.Environ())
 	if _, err := output(cmd); err != nil {
 		step.Fail()
