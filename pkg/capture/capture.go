@@ -55,7 +55,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Record is one event of a file.
 type Record struct {
-	Num   uint64 // running number of the event in the file, from 1; enter events count, also if they are not delivered
+	Num   uint64 // running number of the events that Next returned, from 1; 0 if StateOnly
 	Event []byte // header, lengths, values, in the current schema; a view until the next Next
 	Ext   []byte // what follows the event in its block: options, padding; a view as well
 	CPU   int

@@ -135,6 +135,7 @@ func (c *converter) steps(ev []byte) ([]byte, verdict) {
 			case old:
 				return nil, stranded
 			}
+			c.nameGeneric()
 			return c.write(ev)
 		}
 		switch conv.Action {

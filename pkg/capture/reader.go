@@ -90,7 +90,7 @@ func (r *Reader) Close() { r.src.stop() }
 // reads on, at the start of every further section. It must come before the first
 // Next. It reads up to the first event; errors are those of Next, io.EOF too.
 func (r *Reader) Seed(to Tables) error {
-	if r.num > 0 || r.held > 0 || r.tables != nil {
+	if r.held > 0 || !r.early || r.tables != nil {
 		return errors.New("a capture is seeded once, before its first event")
 	}
 	r.tables, r.begun = to, true
@@ -167,10 +167,6 @@ func (r *Reader) event(typ BlockType, rec *Record) bool {
 	}
 	rec.Event, rec.Ext = ev[:size:size], ev[size:]
 	r.stats.Raw[t]++
-	if rec.Flags&StateOnly == 0 {
-		r.num++
-		rec.Num = r.num
-	}
 	if r.raw != nil {
 		r.raw(rec)
 	}
@@ -178,6 +174,10 @@ func (r *Reader) event(typ BlockType, rec *Record) bool {
 	rec.Event, v = r.conv.convert(rec.Event)
 	switch v {
 	case deliver:
+		if rec.Flags&StateOnly == 0 {
+			r.num++
+			rec.Num = r.num
+		}
 		return true
 	case dropEnter:
 		r.stats.Enters++
