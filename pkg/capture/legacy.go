@@ -97,6 +97,10 @@ func (w *Writer) legacyEvent(ts uint64, cpu int, flags RecordFlags, event []byte
 	if legacyEnters[typ] {
 		return w.err
 	}
+	if id := p.get(0); typ == schema.GenericX && len(id) == 2 {
+		w.generic(ts, cpu, flags, event, schema.SyscallCode(binary.LittleEndian.Uint16(id)))
+		return w.err
+	}
 	switch l := &schema.Legacies[typ]; {
 	case l.Known:
 		child := false // a child's own end of a clone has no beginning
@@ -112,7 +116,7 @@ func (w *Writer) legacyEvent(ts uint64, cpu int, flags RecordFlags, event []byte
 		w.rewrite(ts, cpu, flags, typ, p.n, nil, &p)
 	default:
 		call := callOf[typ]
-		if call == nil || call.Code >= schema.LegacyCalls {
+		if call == nil {
 			w.stats.Unknown++
 			return w.err
 		}
@@ -144,7 +148,11 @@ func (w *Writer) rewrite(ts uint64, cpu int, flags RecordFlags, t schema.EventTy
 		if k >= 0 {
 			src = &p.info.Params[k]
 		}
-		b = appendLegacy(b, &info.Params[i], src, p.get(k))
+		v := p.get(k)
+		if t == schema.ConnectE && i == 1 && len(v) == 0 {
+			v = peer(p.get(1))
+		}
+		b = appendLegacy(b, &info.Params[i], src, v)
 		if l := len(b) - at; width == 4 {
 			binary.LittleEndian.PutUint32(b[schema.HeaderSize+4*i:], uint32(l))
 		} else {
@@ -158,8 +166,27 @@ func (w *Writer) rewrite(ts uint64, cpu int, flags RecordFlags, t schema.EventTy
 	w.event(ts, cpu, flags, b, nil)
 }
 
-// generic writes the event of a system call that has none of its own.
+// peer returns the address at the far end of a tuple; captures of their time had
+// no other in the exit of a connect.
+func peer(tuple []byte) []byte {
+	switch {
+	case len(tuple) == 13: // family, IPv4 address and port, twice
+		return append(tuple[:1:1], tuple[7:]...)
+	case len(tuple) == 37: // the same for IPv6
+		return append(tuple[:1:1], tuple[19:]...)
+	case len(tuple) > 17: // family, two pointers, a path
+		return append(tuple[:1:1], tuple[17:]...)
+	}
+	return nil
+}
+
+// generic writes the event of a system call that has none of its own. The names
+// of newer ones they look up where there are none, and crash: those become the
+// call that nobody knows.
 func (w *Writer) generic(ts uint64, cpu int, flags RecordFlags, event []byte, c schema.SyscallCode) {
+	if c >= schema.LegacyCalls {
+		c = schema.ScUnknown
+	}
 	b := append(w.scratch[:0], event[:schema.HeaderSize]...)
 	b = binary.LittleEndian.AppendUint16(b, 2)
 	b = binary.LittleEndian.AppendUint16(b, uint16(c))

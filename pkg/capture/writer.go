@@ -41,7 +41,7 @@ type WriterStats struct {
 	Events  uint64 // written; without enter events made for old readers
 	Bytes   uint64 // of whole blocks, before compression
 	TooBig  uint64 // refused: no reader takes a block of that size
-	Unknown uint64 // left out: old readers know no event and no system call for it
+	Unknown uint64 // left out of a legacy capture: no system call, and old readers do not know it
 	Cut     uint64 // texts of the tables that were longer than readers take
 }
 

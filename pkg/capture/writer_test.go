@@ -11,7 +11,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
+
+	"github.com/falco-go/falco/pkg/schema"
 )
 
 // given returns the recordings that were given for comparison, without the
@@ -110,4 +113,10 @@ func TestWritesWhatOthersWrite(t *testing.T) {
 			}
 		})
 	}
+}
+
+// decode returns the row of an event and its time as text.
+func decode(rec *Record) (*schema.Event, string) {
+	return schema.EventType(binary.LittleEndian.Uint16(rec.Event[20:])).Info(),
+		strconv.FormatUint(binary.LittleEndian.Uint64(rec.Event), 10)
 }

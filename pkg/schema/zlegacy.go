@@ -12,7 +12,6 @@ const (
 
 // Legacies tells how events are written for them, by code; rows without Known say nothing.
 var Legacies = [NumEvents]Legacy{
-	GenericX:       {true, GenericX, 1, NumEvents, nil},
 	OpenX:          {true, OpenX, 5, OpenE, []int8{1, 2, 3}},
 	CloseX:         {true, CloseX, 1, CloseE, []int8{1}},
 	ReadX:          {true, ReadX, 2, ReadE, []int8{2, 3}},
