@@ -24,10 +24,11 @@ type Config struct {
 	StrictUpstream bool // behave as the original even where it errs
 
 	Engine struct {
-		Kind          string // KindKmod or KindNone
+		Kind          string // KindKmod, KindNone or KindReplay
 		BufSizePreset int    // as configured; RingBytes checks it
 		DropFailed    bool
-		Snaplen       int // 0 means the module's default
+		Snaplen       int    // 0 means the module's default
+		CaptureFile   string // that a replay reads
 	}
 	ThreadTableSize int
 
@@ -86,8 +87,9 @@ type AppendField struct {
 
 // Kinds of engines.
 const (
-	KindKmod = "kmod"
-	KindNone = "nodriver"
+	KindKmod   = "kmod"
+	KindNone   = "nodriver"
+	KindReplay = "replay"
 )
 
 // Level is how much the log says: 0 emergency to 7 debug.

@@ -35,7 +35,7 @@ var keys = []key{
 	{path: "engine.modern_ebpf.buf_size_preset"},
 	{path: "engine.modern_ebpf.drop_failed_exit"},
 	{path: "engine.modern_ebpf.disable_iterators"},
-	{path: "engine.replay.capture_file"},
+	{path: "engine.replay.capture_file", read: readCaptureFile},
 	{path: "falco_libs.thread_table_size", read: number(func(c *Config) *int { return &c.ThreadTableSize })},
 	{path: "falco_libs.thread_table_auto_purging_interval_s"},
 	{path: "falco_libs.thread_table_auto_purging_thread_timeout_s"},

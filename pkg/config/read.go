@@ -230,11 +230,20 @@ func readEngineKind(l *loader, n *node) error {
 		}
 		l.warn(Pos{}, "engine.kind modern_ebpf is not available in this build, using kmod")
 		l.cfg.Engine.Kind = KindKmod
-	case "replay":
-		return &Error{Text: "engine.kind 'replay' is not available yet in this version", At: n.at,
-			Hint: "live events are: engine.kind: kmod"}
+	case KindReplay:
+		l.cfg.Engine.Kind = KindReplay
+		if file, err := l.tree.find("engine.replay.capture_file"); err != nil || file == nil || file.text == "" {
+			return l.reading(n, "engine.kind is 'replay' but no engine.replay.capture_file specified.")
+		}
 	default:
 		return l.reading(n, "engine.kind '%s' is not a valid kind.", n.text)
+	}
+	return nil
+}
+
+func readCaptureFile(l *loader, n *node) error {
+	if n.kind == scalar {
+		l.cfg.Engine.CaptureFile = n.text
 	}
 	return nil
 }
