@@ -2,6 +2,8 @@
 
 package capture
 
+import "strings"
+
 // procVersion returns the version of the process list that typ holds, 0 if it
 // holds none. Each version added fields to those of the one before.
 func procVersion(typ BlockType) int {
@@ -46,6 +48,9 @@ func (r *Reader) procs(c *cursor, version int) uint64 {
 		if version >= 4 {
 			p.Vtid, p.Vpid = c.i64(), c.i64()
 			p.Cgroups = c.strs()
+			for i, g := range p.Cgroups { // writers of 2022 left the ends of lines in
+				p.Cgroups[i] = strings.TrimSuffix(g, "\n")
+			}
 		}
 		if version >= 5 {
 			p.Root = c.str()
