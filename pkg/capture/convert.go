@@ -147,15 +147,30 @@ func (c *converter) steps(ev []byte) ([]byte, verdict) {
 			}
 			return nil, dropEnter
 		case schema.ConvertStorePass:
+			c.blankUnread()
 			b, v := c.write(ev)
 			if v == deliver {
 				c.pending.store(b)
 			}
 			return b, v
 		case schema.ConvertPass:
+			c.blankUnread()
 			return c.write(ev)
 		case schema.ConvertAdd, schema.ConvertTo:
 			c.step(conv, int64(binary.LittleEndian.Uint64(ev[8:])))
+		}
+	}
+}
+
+// unread is what modules of before 2022 wrote for a text that they could not read:
+// at the entry of a call its page is often not there yet.
+const unread = "(NULL)\x00"
+
+// blankUnread makes such texts what they are: absent.
+func (c *converter) blankUnread() {
+	for i, v := range c.ev.val[:c.ev.n] {
+		if string(v) == unread {
+			c.ev.val[i] = nil
 		}
 	}
 }

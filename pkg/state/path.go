@@ -158,6 +158,8 @@ func (s *State) noteEnter(ev *event.Event, t *Thread) {
 		name, flags, dirfd = 1, 2, intOr(ev, 0, atFDCWD)
 	case schema.CreatE:
 		name = 0
+	case schema.ExecveatE:
+		name, flags, dirfd = 1, 2, intOr(ev, 0, atFDCWD)
 	case schema.ConnectE:
 	default:
 		if t.enter != nil {

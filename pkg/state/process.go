@@ -15,7 +15,7 @@ const (
 	execComm, execCgroups, execEnv, execTTY, execVpgid, execLoginUID = 13, 14, 15, 16, 17, 18
 	execFlags, execCapInh, execCapPrm, execCapEff                    = 19, 20, 21, 22
 	execIno, execCtime, execMtime, execUID, execPath                 = 23, 24, 25, 26, 27
-	execPgid, execGID                                                = 28, 29
+	execPgid, execGID, execFilename                                  = 28, 29, 30
 )
 
 // exec gives a process its new image. A thread that is not the main one and execs
@@ -76,6 +76,8 @@ func (s *State) exec(ev *event.Event) {
 	t.exeTimes()
 	if p, ok := ev.Str(execPath); ok && p != "" {
 		t.ExePath = s.names.str(strings.TrimSuffix(p, deletedSuffix))
+	} else {
+		t.ExePath = s.calledPath(ev, t)
 	}
 	t.Flags = flagActive | schema.NameChanged | t.Flags&(flagPipeSrc|flagPipeDst|flagMain|schema.CloneInverted|schema.CloneChildInPidns)
 	if s.suppress != nil && s.suppress[t.Comm] {
@@ -95,6 +97,28 @@ func (s *State) exec(ev *event.Event) {
 			}
 		}
 	}
+}
+
+// execEmptyPath is AT_EMPTY_PATH as execveat_flags of flags.tbl has it.
+const execEmptyPath = 0x1
+
+// calledPath puts the path of the executable together from what was asked for.
+// Events of captures before 2022 do not tell what the kernel made of it.
+func (s *State) calledPath(ev *event.Event, t *Thread) string {
+	dirfd, name := int64(atFDCWD), ""
+	if p := s.entered(ev); p != nil && ev.Type == schema.ExecveatX {
+		dirfd, name = p.dirfd, event.View(p.name)
+		if f := s.FD(t, dirfd); name == "" && p.flags&execEmptyPath != 0 && f != nil {
+			return f.Name
+		}
+	} else if ev.Type == schema.ExecveX {
+		name, _ = ev.Str(execFilename)
+	}
+	if name == "" || name == Unknown {
+		return Unknown
+	}
+	path, _ := s.pathAt(t, dirfd, name)
+	return path
 }
 
 // exeTimes computes how the times of the executable stand to those of the task.
