@@ -78,7 +78,7 @@ var options = []option{
 	{short: "D", arg: "substring", multi: true, old: "-o rules[].disable.rule=...", help: "Disable the rules whose name contains this."},
 	{short: "T", arg: "tag", multi: true, old: "-o rules[].disable.tag=...", help: "Disable the rules that have this tag."},
 	{short: "t", arg: "tag", multi: true, old: "-o rules[].enable.tag=...", help: "Run only the rules that have one of these tags."},
-	{short: "e", arg: "events_file", later: true, help: "Read events from a capture."},
+	{short: "e", arg: "events_file", old: "-o engine.kind=replay -o engine.replay.capture_file=...", help: "Read events from a capture."},
 	{short: "s", long: "stats-file", arg: "file", later: true, help: "Write statistics to a file."},
 	{long: "stats-interval", arg: "msec", later: true, help: "How often statistics are written."},
 	{long: "stats_interval", arg: "msec", later: true},

@@ -35,12 +35,17 @@ func (d *daemon) startOutputs() error {
 		d.log.debugf("Skipping outputs initialization in dry-run")
 		return nil
 	}
+	var wait <-chan struct{}
+	if d.cfg.Engine.Kind == config.KindReplay { // nothing of a capture gets lost
+		wait = d.stop
+	}
 	q := output.Start(output.NewStdout(d.stdout, d.cfg.Buffered), output.Options{
 		Style: alert.Style{JSON: d.cfg.JSON, ISO8601: d.cfg.ISO8601, Output: d.cfg.JSONOutput, Message: d.cfg.JSONMessage,
 			Fields: d.cfg.JSONFields, Tags: d.cfg.JSONTags, Hostname: hostname},
 		Capacity: d.cfg.QueueCapacity,
 		Timeout:  d.cfg.OutputTimeout,
 		Report:   d.report,
+		Wait:     wait,
 	})
 	d.pipe.outputs = append(d.pipe.outputs, q)
 	d.pipe.counts = make([]uint64, len(d.set.Rules))
@@ -127,11 +132,20 @@ func ringBytes(preset int) (int, error) {
 func (d *daemon) openSource() error {
 	d.log.infof("Loaded event sources: %s", syscallSource)
 	d.log.infof("Enabled event sources: %s", syscallSource)
-	if d.cfg.Engine.Kind == config.KindNone {
+	switch d.cfg.Engine.Kind {
+	case config.KindNone:
 		d.log.infof("Enabled event source '%s' will be opened with no driver, no event will be produced", syscallSource)
 		d.log.infof("Opening '%s' source with no driver", syscallSource)
 		d.pipe.source = nothing{}
-	} else {
+	case config.KindReplay:
+		d.log.infof("Replaying events from the capture file: %s", d.cfg.Engine.CaptureFile)
+		r, err := openReplay(d.cfg.Engine.CaptureFile)
+		if err != nil {
+			return err
+		}
+		r.bound(d.opt.seconds)
+		d.pipe.source = r
+	default:
 		d.log.infof("Opening '%s' source with Kernel module", syscallSource)
 		bytes, err := ringBytes(d.cfg.Engine.BufSizePreset)
 		if err != nil {
@@ -154,17 +168,18 @@ func (d *daemon) openSource() error {
 			d.log.errorf("close the source of events: %v", err)
 		}
 		if d.opt.verbose {
+			if d.cfg.Engine.Kind != config.KindReplay {
+				fmt.Fprintf(d.stderr, "Driver Events:%d\nDriver Drops:%d\n(%s) ", l.Seen, l.Lost.Total(), syscallSource)
+			}
 			seconds := time.Since(began).Seconds()
-			fmt.Fprintf(d.stderr, "Driver Events:%d\nDriver Drops:%d\n(%s) Elapsed time: %.3f, Captured Events: %d, %.2f eps\n",
-				l.Seen, l.Lost.Total(), syscallSource, seconds, d.pipe.num, float64(d.pipe.num)/seconds)
+			fmt.Fprintf(d.stderr, "Elapsed time: %.3f, Captured Events: %d, %.2f eps\n", seconds, d.pipe.num, float64(d.pipe.num)/seconds)
 		}
 		d.drops.summary(d.stderr, l, d.pipe.early.lost)
 	})
 	return nil
 }
 
-// watch lets events flow, reads what was there before them, and turns until the
-// end.
+// watch lets events flow, and turns until the end.
 func (d *daemon) watch() error {
 	p := &d.pipe
 	p.rules, p.stop, p.mail, p.early.limit = d.set, d.stop, d.mail, backlogBytes
@@ -173,9 +188,28 @@ func (d *daemon) watch() error {
 			d.drops.check(now, l)
 		}
 	}
+	r, replays := p.source.(*replay)
+	begin := d.beginLive
+	if replays {
+		begin = func() error { return d.beginReplay(r) }
+	}
+	if err := begin(); err != nil {
+		return err
+	}
+	err := p.run(max(d.cfg.OutputTimeout, 2*time.Second))
+	if replays {
+		err = d.endReplay(r, err)
+	}
+	d.log.debugf("state: %+v", p.state.Stats())
+	return err
+}
+
+// beginLive lets events flow and has everything read that was there before them.
+func (d *daemon) beginLive() error {
+	p := &d.pipe
 	if d.opt.seconds != 0 {
 		t := time.AfterFunc(time.Duration(max(d.opt.seconds, 0))*time.Second, d.end)
-		defer t.Stop()
+		d.atEnd(func() { t.Stop() })
 	}
 	proc, err := procfs.New(os.Getenv("HOST_ROOT") + "/proc")
 	if err != nil {
@@ -190,19 +224,17 @@ func (d *daemon) watch() error {
 	d.watchUsers()
 	d.resolveHosts()
 	k, live := p.source.(*kmod)
-	if live {
-		if err := k.start(d.calls, d.cfg.Engine.DropFailed); err != nil {
-			return err
-		}
-		seeds := make(chan func(), 64)
-		p.seeds = seeds
-		go d.readProc(proc, seeds)
-	} else {
+	if !live {
 		d.ready()
+		return nil
 	}
-	err = p.run(max(d.cfg.OutputTimeout, 2*time.Second))
-	d.log.debugf("state: %+v", p.state.Stats())
-	return err
+	if err := k.start(d.calls, d.cfg.Engine.DropFailed); err != nil {
+		return err
+	}
+	seeds := make(chan func(), 64)
+	p.seeds = seeds
+	go d.readProc(proc, seeds)
+	return nil
 }
 
 // ready is called once, when whatever happens from now on is seen. The line and

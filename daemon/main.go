@@ -15,6 +15,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/falco-go/falco/pkg/config"
 	"github.com/falco-go/falco/pkg/rules"
 )
 
@@ -152,6 +153,9 @@ func optionsOf(c *cli.Context) *opts {
 		if c.IsSet(twin.option) && (twin.value == c.String(twin.option) || c.Bool(twin.option)) {
 			o.override = append(o.override, twin.key+"="+twin.value)
 		}
+	}
+	if c.IsSet("e") {
+		o.override = append(o.override, "engine.kind="+config.KindReplay, "engine.replay.capture_file="+c.String("e"))
 	}
 	if c.Bool("list-fields-markdown") {
 		o.list, o.format = true, "markdown"

@@ -39,7 +39,9 @@ type pipeline struct {
 // turn is what happens to one event.
 func (p *pipeline) turn(ev *event.Event) {
 	p.num++
-	ev.Num = p.num
+	if ev.Num == 0 {
+		ev.Num = p.num
+	}
 	if scene := p.state.Apply(ev); scene != nil {
 		p.matched = p.rules.Match(scene, p.matched[:0])
 		for _, r := range p.matched {
@@ -89,6 +91,7 @@ const batchSize = 1024
 // batch turns until the source is dry, at most batchSize times.
 func (p *pipeline) batch() (dry bool, err error) {
 	for range batchSize {
+		p.ev.Num = 0
 		ok, err := p.source.Next(&p.ev)
 		if !ok || err != nil {
 			return true, err

@@ -181,6 +181,9 @@ const syscallSource = "syscall"
 
 // checkSources: there is one source, so little can be chosen.
 func (d *daemon) checkSources() error {
+	if d.cfg.Engine.Kind == config.KindReplay {
+		return nil // the file says what it holds
+	}
 	if len(d.opt.enableSource) > 0 && len(d.opt.disableSource) > 0 {
 		return optionErrorf("You can not mix --enable-source and --disable-source")
 	}

@@ -10,11 +10,12 @@ import (
 	"github.com/falco-go/falco/pkg/event"
 )
 
-// source is where events come from: the rings of the kernel module, nothing, or
-// a test. All methods are for the goroutine that owns the loop.
+// source is where events come from: the rings of the kernel module, a capture,
+// nothing, or a test. All methods are for the goroutine that owns the loop.
 type source interface {
 	// Next makes ev the oldest event. ok is false if there is none now. The event
-	// is a view that lives until the next call. An error ends the stream.
+	// is a view that lives until the next call. Its Num is that of the source if that
+	// numbers events. An error ends the stream, io.EOF as it should end.
 	Next(ev *event.Event) (ok bool, err error)
 
 	// Arm announces that the loop wants to sleep; false means that there is

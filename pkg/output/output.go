@@ -4,7 +4,7 @@
 //
 // Each sink has a bounded queue and a worker of its own, so that a slow one
 // delays neither the stream nor the other sinks. What does not fit is dropped
-// and counted; the stream never waits. An Alert that was sent belongs to the
+// and counted; the stream never waits, unless it is one that can (Options.Wait). An Alert that was sent belongs to the
 // queues and must not be changed any more: several workers may be reading it.
 package output
 
@@ -38,6 +38,10 @@ type Options struct {
 	Capacity int           // 0 means DefaultCapacity
 	Timeout  time.Duration // a delivery that takes longer is reported; 0 means never
 	Report   func(Problem, string)
+
+	// Wait, if not nil, makes Send wait for room, and Close for the last delivery,
+	// until Wait is closed: a capture has time.
+	Wait <-chan struct{}
 }
 
 // Problem is the kind of a report, from which the daemon takes the log level.
@@ -98,6 +102,13 @@ func (q *Queue) Send(a *alert.Alert) {
 		return
 	default:
 	}
+	if q.opt.Wait != nil {
+		select {
+		case q.alerts <- a:
+			return
+		case <-q.opt.Wait:
+		}
+	}
 	q.dropped.Add(1)
 	if !q.told {
 		q.told = true
@@ -113,11 +124,19 @@ func (q *Queue) Reopen() {
 	}
 }
 
-// Close delivers what is queued, for at most limit, and closes the sink. It
+// Close delivers what is queued, for at most limit, and closes the sink; a queue
+// that waits has no limit before Wait is closed. It
 // reports whether the worker came to its end; if it did not, what is left is
 // counted as dropped and the worker is abandoned.
 func (q *Queue) Close(limit time.Duration) bool {
 	close(q.alerts)
+	if q.opt.Wait != nil {
+		select {
+		case <-q.done:
+			return true
+		case <-q.opt.Wait:
+		}
+	}
 	t := time.NewTimer(limit)
 	defer t.Stop()
 	select {

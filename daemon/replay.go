@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/falco-go/falco/pkg/capture"
+	"github.com/falco-go/falco/pkg/event"
+	"github.com/falco-go/falco/pkg/schema"
+	"github.com/falco-go/falco/pkg/state"
+)
+
+// A replay reads ahead: unpacking and converting run beside the loop.
+//
+//	file ─► capture.Reader ─► batch ─► full ─► loop
+//	        (a goroutine)       ▲               │
+//	                            └──── free ◄────┘
+//
+// The batches go round and are all the memory that there is. A batch holds events,
+// or what a further section of the file tells of the time before its events; the
+// loop takes either in where it stands in the file. So nothing depends on how
+// far ahead somebody reads, and two replays of a file are the same.
+const (
+	batches     = 4
+	batchBytes  = 256 << 10
+	batchEvents = 4096
+	batchTables = 64 // records of tables
+)
+
+// batch is a piece of a capture.
+type batch struct {
+	buf    []byte // the events' bytes, one behind the other
+	events []placed
+	tables []func(capture.Tables)
+	at     int64 // in the file as it lies on the disk, behind this batch
+	err    error // why there is no batch behind this one
+}
+
+// placed is an event in a batch.
+type placed struct {
+	end    int // in buf, where the next event begins
+	num    uint64
+	cpu    int
+	flags  event.PrefixFlags
+	hidden bool // changes tables and is not shown
+}
+
+// replay is the source of events from a capture.
+type replay struct {
+	name   string
+	file   *os.File
+	size   int64 // of the file
+	reader *capture.Reader
+
+	full, free chan *batch
+	wake       chan struct{} // a batch is there
+	quit       chan struct{} // closed when nobody wants a batch any more
+	gone       chan struct{} // closed when the goroutine has ended
+	filling    *batch        // of the goroutine
+	started    bool
+	once       sync.Once
+
+	state  *state.State
+	tables capture.Tables // of state
+	cur    *batch
+	next   int // event of cur
+	start  int // in cur.buf
+
+	window  time.Duration // of the events' own time; 0 is all
+	bounded bool
+	until   uint64 // when window ends, 0 before the first event
+
+	stopped   bool
+	err       error // what ended the stream; io.EOF if all is well
+	delivered uint64
+	unread    uint64
+
+	// For the progress bar, which looks at them from elsewhere.
+	events, place atomic.Uint64
+}
+
+// openReplay opens a capture. Nothing is read of it but its kind before begin.
+func openReplay(name string) (*replay, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, &failure{form: block, text: fmt.Sprintf("Could not open trace filename %s for reading: %s", name, strerror(err))}
+	}
+	r := &replay{
+		name: name, file: f,
+		full: make(chan *batch, batches), free: make(chan *batch, batches),
+		wake: make(chan struct{}, 1), quit: make(chan struct{}), gone: make(chan struct{}),
+	}
+	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
+		r.size = st.Size()
+	}
+	if r.reader, err = capture.NewReader(f); err != nil {
+		f.Close()
+		return nil, r.failure(err)
+	}
+	return r, nil
+}
+
+// strerror returns what the system said, as C programs print it.
+func strerror(err error) string {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		text := errno.Error()
+		return strings.ToUpper(text[:1]) + text[1:]
+	}
+	return err.Error()
+}
+
+func (r *replay) failure(err error) error {
+	f := &failure{form: block, text: fmt.Sprintf("read %s: %v", r.name, err)}
+	if r.delivered > 0 {
+		f.hint = fmt.Sprintf("the %d events before are in what you see", r.delivered)
+	}
+	return f
+}
+
+// begin seeds s with what the file tells of the time before its first event, and
+// starts to read ahead.
+func (r *replay) begin(s *state.State) error {
+	r.state, r.tables = s, s.Tables()
+	err := r.reader.Seed((*relay)(r))
+	if err != nil && !ends(err) {
+		return r.failure(err)
+	}
+	r.started = true
+	for range batches {
+		r.free <- &batch{buf: make([]byte, 0, batchBytes), events: make([]placed, 0, batchEvents)}
+	}
+	go r.ahead()
+	return nil
+}
+
+// ends reports whether err is an end that a file may have.
+func ends(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, capture.ErrNoEvents) || errors.Is(err, capture.ErrTruncated)
+}
+
+// The goroutine that reads ahead.
+
+// errQuit ends it; nobody sees it.
+var errQuit = errors.New("nobody reads any more")
+
+func (r *replay) ahead() {
+	defer close(r.gone)
+	for {
+		rec, err := r.reader.Next()
+		if err == nil {
+			err = r.add(&rec)
+		}
+		if err != nil {
+			if r.room(0, 0) == nil {
+				r.filling.err = err
+				r.hand()
+			}
+			return
+		}
+	}
+}
+
+// add copies an event into the batch at hand.
+func (r *replay) add(rec *capture.Record) error {
+	if err := r.room(len(rec.Event), 0); err != nil {
+		return err
+	}
+	b := r.filling
+	b.buf = append(b.buf, rec.Event...)
+	b.events = append(b.events, placed{end: len(b.buf), num: rec.Num, cpu: rec.CPU,
+		flags: event.PrefixFlags(rec.Prefix()), hidden: rec.Flags&capture.StateOnly != 0})
+	return nil
+}
+
+// room sees to it that the batch at hand can take an event of so many bytes, or
+// so many records of tables. An event that is larger than a batch gets one of its
+// own.
+func (r *replay) room(bytes, tables int) error {
+	if b := r.filling; b != nil {
+		mixed := len(b.events) > 0 && tables > 0 || len(b.tables) > 0 && bytes > 0
+		if !mixed && len(b.buf)+bytes <= batchBytes && len(b.events) < batchEvents && len(b.tables)+tables <= batchTables ||
+			len(b.events)+len(b.tables) == 0 {
+			return nil
+		}
+		r.hand()
+	}
+	select {
+	case b := <-r.free:
+		if cap(b.buf) > 2*batchBytes {
+			b.buf = make([]byte, 0, batchBytes)
+		}
+		clear(b.tables)
+		b.buf, b.events, b.tables = b.buf[:0], b.events[:0], b.tables[:0]
+		r.filling = b
+		return nil
+	case <-r.quit:
+		return errQuit
+	}
+}
+
+// hand gives the batch at hand to the loop. There is always room in the channel.
+func (r *replay) hand() {
+	b := r.filling
+	r.filling = nil
+	_, b.at = r.reader.Position()
+	r.full <- b
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// relay brings tables to the state: at once before the first event, later with
+// the stream.
+type relay replay
+
+func (r *relay) tell(f func(capture.Tables)) {
+	if !r.started {
+		f(r.tables)
+		return
+	}
+	all := (*replay)(r)
+	if all.room(0, 1) == nil {
+		r.filling.tables = append(r.filling.tables, f)
+	}
+}
+
+func (r *relay) Begin() { r.tell(func(t capture.Tables) { t.Begin() }) }
+func (r *relay) End()   { r.tell(func(t capture.Tables) { t.End() }) }
+func (r *relay) Machine(m *capture.Machine) {
+	c := *m
+	r.tell(func(t capture.Tables) { t.Machine(&c) })
+}
+func (r *relay) Interface(i *capture.Interface) {
+	c := *i
+	r.tell(func(t capture.Tables) { t.Interface(&c) })
+}
+func (r *relay) User(u *capture.User)   { c := *u; r.tell(func(t capture.Tables) { t.User(&c) }) }
+func (r *relay) Group(g *capture.Group) { c := *g; r.tell(func(t capture.Tables) { t.Group(&c) }) }
+func (r *relay) Proc(p *capture.Proc)   { c := *p; r.tell(func(t capture.Tables) { t.Proc(&c) }) }
+func (r *relay) FD(f *capture.FD)       { c := *f; r.tell(func(t capture.Tables) { t.FD(&c) }) }
+
+// The loop's side.
+
+// Next makes ev the next event of the file. The end is io.EOF, after a warning in
+// the log if the file was cut.
+func (r *replay) Next(ev *event.Event) (bool, error) {
+	for {
+		if r.stopped {
+			return false, nil
+		}
+		if r.err != nil {
+			return false, r.err
+		}
+		if r.cur == nil {
+			select {
+			case r.cur = <-r.full:
+				r.next, r.start = 0, 0
+			default:
+				return false, nil
+			}
+			for _, tell := range r.cur.tables {
+				tell(r.tables)
+			}
+		}
+		if r.next == len(r.cur.events) {
+			r.done()
+			continue
+		}
+		p := &r.cur.events[r.next]
+		rec := r.cur.buf[r.start:p.end]
+		r.next, r.start = r.next+1, p.end
+		if _, err := ev.Decode(rec); err != nil {
+			r.unread++
+			continue
+		}
+		ev.Num, ev.CPU, ev.Flags = p.num, p.cpu, p.flags
+		if r.over(ev) {
+			r.err = io.EOF
+			return false, r.err
+		}
+		r.delivered++
+		if p.hidden {
+			r.state.Apply(ev)
+			r.state.Settle()
+			continue
+		}
+		return true, nil
+	}
+}
+
+// done gives the batch at hand back.
+func (r *replay) done() {
+	b := r.cur
+	r.cur = nil
+	r.events.Store(r.delivered)
+	r.place.Store(uint64(b.at))
+	if b.err != nil {
+		r.err = b.err
+	}
+	r.free <- b
+}
+
+// over reports whether ev lies behind the time that was asked for. A capture has
+// no other time than that of its events.
+func (r *replay) over(ev *event.Event) bool {
+	switch {
+	case !r.bounded:
+		return false
+	case r.until == 0:
+		r.until = max(uint64(int64(ev.TS)+int64(r.window)), 1)
+		return false
+	}
+	return ev.TS > r.until
+}
+
+// bound lets the replay end that many seconds of its own time after its first event.
+func (r *replay) bound(seconds int) {
+	r.window, r.bounded = time.Duration(seconds)*time.Second, seconds != 0
+}
+
+func (r *replay) Arm() (bool, time.Duration) {
+	return r.err == nil && r.cur == nil && len(r.full) == 0 && !r.stopped, 0
+}
+
+func (r *replay) C() <-chan struct{} { return r.wake }
+func (r *replay) Woken() error       { return nil }
+
+// Stop leaves the rest of the file.
+func (r *replay) Stop() error {
+	r.stopped = true
+	return nil
+}
+
+func (r *replay) Ledger() (ledger, error) {
+	return ledger{Seen: r.delivered, Delivered: r.delivered, Unread: r.unread}, nil
+}
+
+// stop ends the goroutine. The reader is nobody's then.
+func (r *replay) stop() {
+	r.once.Do(func() { close(r.quit) })
+	if r.started {
+		<-r.gone
+	}
+}
+
+func (r *replay) Close() error {
+	r.stop()
+	r.reader.Close()
+	return r.file.Close()
+}
+
+// beginReplay makes a state that knows the file and nothing of this machine: /proc,
+// users and name servers of here and now say nothing about there and then.
+func (d *daemon) beginReplay(r *replay) error {
+	d.pipe.state = state.New(state.Options{Limits: state.Limits{Threads: d.cfg.ThreadTableSize}})
+	if err := r.begin(d.pipe.state); err != nil {
+		return err
+	}
+	notify(notifyReady)
+	return nil
+}
+
+// endReplay says how the stream has ended: nil if all is well.
+func (d *daemon) endReplay(r *replay, err error) error {
+	r.stop()
+	d.tellReader(r)
+	switch f := (*failure)(nil); {
+	case errors.As(err, &f): // of somebody else
+		return err
+	case errors.Is(err, capture.ErrTruncated):
+		d.log.warnf("%s: %v; the %d events before are whole", r.name, err, r.delivered)
+	case errors.Is(err, capture.ErrNoEvents):
+		d.log.warnf("%s: %v", r.name, err)
+	case err != nil && !errors.Is(err, io.EOF):
+		return r.failure(err)
+	}
+	return nil
+}
+
+// tellReader puts into the log what the reader could not use.
+func (d *daemon) tellReader(r *replay) {
+	s := r.reader.Stats()
+	var parts []string
+	for _, c := range []struct {
+		name string
+		n    uint64
+	}{
+		{"events of unknown types", s.Unknown}, {"events whose lengths do not add up", s.Malformed},
+		{"events of old layouts that fit nothing", s.Stranded}, {"blocks of unknown types", s.Skipped},
+		{"lists behind events", s.Misplaced}, {"entries of lists that do not add up", s.BadEntries},
+	} {
+		if c.n > 0 {
+			parts = append(parts, fmt.Sprintf("%s: %d", c.name, c.n))
+		}
+	}
+	if len(parts) > 0 {
+		d.log.warnf("%s: not everything could be used (%s)", r.name, strings.Join(parts, ", "))
+	}
+	var raw uint64
+	for t := range schema.NumEvents {
+		raw += s.Raw[t]
+	}
+	d.log.debugf("%s: %s, %d bytes unpacked, %d events in the file, %d delivered", r.name, s.Packed, s.Bytes, raw, s.Delivered)
+}
