@@ -20,6 +20,11 @@ func (p *pipeline) send(r *rules.Rule, scene *state.Scene) {
 	for _, f := range p.rules.Fields(r, make([]format.Field, 0, 16)) {
 		a.Fields = append(a.Fields, alert.Field(f))
 	}
+	p.emit(a)
+}
+
+// emit hands an alert to the outputs.
+func (p *pipeline) emit(a *alert.Alert) {
 	for _, q := range p.outputs {
 		q.Send(a)
 	}

@@ -29,6 +29,7 @@ type pipeline struct {
 	matched []*rules.Rule // by the last event
 	counts  []uint64      // alerts, by rule
 	early   backlog       // events from before the state was seeded
+	tape    tape          // writes captures; may be nil
 
 	stop  <-chan struct{} // closed when it is time to end
 	seeds <-chan func()   // what the readers of /proc have found; closed when they are done
@@ -42,13 +43,26 @@ func (p *pipeline) turn(ev *event.Event) {
 	if ev.Num == 0 {
 		ev.Num = p.num
 	}
-	if scene := p.state.Apply(ev); scene != nil {
-		p.matched = p.rules.Match(scene, p.matched[:0])
+	p.matched = p.matched[:0]
+	scene := p.state.Apply(ev)
+	if scene != nil && p.rules != nil {
+		p.matched = p.rules.Match(scene, p.matched)
 		for _, r := range p.matched {
 			p.send(r, scene)
 		}
 	}
+	if p.tape != nil {
+		p.tape.event(ev, scene, p.matched)
+	}
 	p.state.Settle()
+}
+
+// tape writes down what passes. All methods are for the loop.
+type tape interface {
+	// event takes in every event, after Apply. scene is nil if rules do not see it.
+	event(ev *event.Event, scene *state.Scene, matched []*rules.Rule)
+	tick()         // about once a second
+	failed() error // why the run has to end
 }
 
 // run turns until it is told to stop, then until the source has given all that
@@ -97,6 +111,11 @@ func (p *pipeline) batch() (dry bool, err error) {
 			return true, err
 		}
 		p.turn(&p.ev)
+		if p.tape != nil {
+			if err := p.tape.failed(); err != nil {
+				return true, err
+			}
+		}
 	}
 	return false, nil
 }

@@ -66,6 +66,9 @@ func (p *pipeline) sleep(dry bool) (bool, time.Duration) {
 }
 
 func (p *pipeline) ticked(now time.Time) {
+	if p.tape != nil {
+		p.tape.tick()
+	}
 	if p.tick != nil {
 		p.tick(now)
 	}

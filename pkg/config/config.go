@@ -47,6 +47,8 @@ type Config struct {
 	Append      []Append
 	Buffered    bool
 
+	Capture Capture
+
 	QueueCapacity int
 	OutputTimeout time.Duration
 	Stdout        bool

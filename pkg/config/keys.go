@@ -138,11 +138,12 @@ var keys = []key{
 	{path: "metrics.jemalloc_stats_enabled"},
 	{path: "metrics.convert_memory_to_mb"},
 	{path: "metrics.include_empty_values"},
-	{path: "capture.enabled", later: on},
-	{path: "capture.path_prefix"},
-	{path: "capture.mode"},
-	{path: "capture.default_duration"},
-	{path: "capture.max_file_size_mb"},
+	{path: "capture.enabled", read: boolean(func(c *Config) *bool { return &c.Capture.Enabled })},
+	{path: "capture.path_prefix", read: readCapturePrefix},
+	{path: "capture.mode", read: readCaptureMode},
+	{path: "capture.default_duration", read: readCaptureDuration},
+	{path: "capture.max_file_size_mb", read: readCaptureSize},
+	{path: "capture.max_events", read: readCaptureEvents},
 
 	// Plugins: there are none, but stock files mention them.
 	{path: "load_plugins", read: readLoadPlugins},
@@ -176,5 +177,6 @@ func defaults() *Config {
 	c.Engine.Kind, c.Engine.BufSizePreset = KindKmod, 4
 	c.ThreadTableSize = 262144
 	c.Log.Syslog, c.Log.Level = true, Info
+	c.Capture = Capture{PathPrefix: "/tmp/falco", Duration: 5 * time.Second}
 	return c
 }
