@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // cacheRoot is $FALCO_CACHE, else where the user's caches are.
@@ -54,6 +55,19 @@ func lockCache(part string) (unlock func(), err error) {
 		return nil, fmt.Errorf("lock %s: %w", file.Name(), err)
 	}
 	return func() { file.Close() }, nil
+}
+
+// removeOld removes files that nobody can be using any more: those of runs that were killed.
+func removeOld(dir string, age time.Duration) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	for _, entry := range entries {
+		if info, err := entry.Info(); err == nil && time.Since(info.ModTime()) > age {
+			os.Remove(filepath.Join(dir, entry.Name()))
+		}
+	}
 }
 
 // replaceLink points link at target in one step.

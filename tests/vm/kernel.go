@@ -144,6 +144,12 @@ func fetchKernel(cache string, recipe Recipe, progress *Progress) (*Kernel, erro
 }
 
 func fetchKernelInto(cache string, recipe Recipe) (*Kernel, error) {
+	// What an interrupted fetch has left; nobody else fetches now.
+	if left, err := filepath.Glob(filepath.Join(cache, fetching+"*")); err == nil {
+		for _, dir := range left {
+			os.RemoveAll(dir)
+		}
+	}
 	apt, err := newApt(recipe.Suite)
 	if err != nil {
 		return nil, err
@@ -179,9 +185,12 @@ func imageABI(packages []string) string {
 	return ""
 }
 
+// fetching begins the names of folders that are not complete yet.
+const fetching = ".fetch-"
+
 // extract makes the folder under another name and renames it when it is complete.
 func (k *Kernel) extract(apt *apt, packages []string) error {
-	temp, err := os.MkdirTemp(filepath.Dir(k.dir), ".fetch-")
+	temp, err := os.MkdirTemp(filepath.Dir(k.dir), fetching)
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ func (g *Guest) writeInitramfs() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	removeOld(dir, 24*time.Hour)
 	file, err := os.CreateTemp(dir, "initramfs-*.cpio")
 	if err != nil {
 		return "", err

@@ -9,7 +9,7 @@
 // started it:
 //
 //	rounds: 1000 ended well, 0 did not
-//	memory: MemFree 683000 682900 kB
+//	memory: Free 683000 682900 kB
 package main
 
 import (
@@ -30,7 +30,12 @@ import (
 // readyLimit is how long a daemon may take to say that it is ready. It is there so that a hang is told as one.
 const readyLimit = 60 * time.Second
 
-var told = []string{"MemFree", "Slab", "SUnreclaim", "VmallocUsed", "Percpu", "KernelStack"}
+// Free is what nobody has, and what comes and goes by the megabyte without being lost: pages that the CPUs hold back for
+// themselves, and those of the processes that live, which are init and we.
+var told = []string{"Free", "Slab", "SUnreclaim", "VmallocUsed", "Percpu", "KernelStack", "Shmem"}
+
+// toReady and toEnd are sums over all rounds.
+var toReady, toEnd atomic.Int64
 
 func main() {
 	count := flag.Int("n", 10, "rounds")
@@ -44,6 +49,8 @@ func main() {
 	failed += play(*count-warm, *parallel, *kill, flag.Args())
 	after := memory()
 	fmt.Printf("rounds: %d ended well, %d did not\n", *count-failed, failed)
+	fmt.Printf("time: %v to be ready, %v to end\n",
+		time.Duration(toReady.Load()/int64(*count)), time.Duration(toEnd.Load()/int64(*count)))
 	for _, name := range told {
 		fmt.Printf("memory: %s %d %d kB\n", name, before[name], after[name])
 	}
@@ -85,6 +92,7 @@ func round(socket string, kill bool, argv []string) error {
 	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+socket)
 	log := &strings.Builder{}
 	cmd.Stderr = log
+	start := time.Now()
 	if err := cmd.Start(); err != nil {
 		return err
 	}
@@ -100,12 +108,15 @@ func round(socket string, kill bool, argv []string) error {
 		cmd.Process.Kill()
 		return fmt.Errorf("not ready: %v, %v\n%s", err, <-ended, log)
 	}
+	toReady.Add(int64(time.Since(start)))
+	start = time.Now()
 	signal := syscall.SIGTERM
 	if kill {
 		signal = syscall.SIGKILL
 	}
 	cmd.Process.Signal(signal)
 	err = <-ended
+	toEnd.Add(int64(time.Since(start)))
 	var exit *exec.ExitError
 	if kill && errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL {
 		return nil
@@ -132,5 +143,22 @@ func memory() map[string]int64 {
 			memory[strings.TrimSuffix(fields[0], ":")], _ = strconv.ParseInt(fields[1], 10, 64)
 		}
 	}
+	memory["Free"] = memory["MemFree"] + heldBack() + memory["AnonPages"] + memory["PageTables"]
 	return memory
+}
+
+// heldBack is what is in the CPUs' own lists of free pages, in kB.
+func heldBack() int64 {
+	text, err := os.ReadFile("/proc/zoneinfo")
+	if err != nil {
+		return 0
+	}
+	var pages int64
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) == 2 && fields[0] == "count:" {
+			n, _ := strconv.ParseInt(fields[1], 10, 64)
+			pages += n
+		}
+	}
+	return pages * int64(os.Getpagesize()) >> 10
 }

@@ -35,7 +35,7 @@ func runAct(ctx context.Context, o *options) int {
 	if result == nil {
 		return code
 	}
-	if code := judge(result, config, o.out); code != 0 {
+	if code := judge(result, config); code != 0 {
 		return code
 	}
 	o.progress.Say("%s exited with %d; %s; no capture.scap yet: captures come later", filepath.Base(o.act), result.ExitCode, sums(result))
@@ -46,7 +46,7 @@ func runAct(ctx context.Context, o *options) int {
 }
 
 // judge tells what went wrong beside the script, and gives the exit code for it; 0 means that the script's counts.
-func judge(result *vm.Result, config vm.Config, out string) int {
+func judge(result *vm.Result, config vm.Config) int {
 	for _, splat := range result.Splats {
 		fmt.Fprintln(os.Stderr, splat.Text)
 	}

@@ -37,7 +37,7 @@ func runDemo(ctx context.Context, o *options) int {
 	if result == nil {
 		return code
 	}
-	code = judge(result, config, o.out)
+	code = judge(result, config)
 	summary(result)
 	if code != 0 {
 		return code

@@ -49,7 +49,7 @@ func runShell(ctx context.Context, o *options) int {
 	if result == nil {
 		return code
 	}
-	if code := judge(result, config, o.out); code != 0 {
+	if code := judge(result, config); code != 0 {
 		return code
 	}
 	o.progress.Say("%s", sums(result))
