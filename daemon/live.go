@@ -196,7 +196,7 @@ func (d *daemon) watch() error {
 	if err := begin(); err != nil {
 		return err
 	}
-	err := p.run(max(d.cfg.OutputTimeout, 2*time.Second))
+	err := d.runCapturing(max(d.cfg.OutputTimeout, 2*time.Second))
 	if replays {
 		err = d.endReplay(r, err)
 	}
