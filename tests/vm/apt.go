@@ -40,42 +40,72 @@ func newApt(suite string) (*apt, error) {
 	if err := os.WriteFile(a.path("status"), nil, 0o644); err != nil {
 		return nil, err
 	}
-	sources := sourcesList(suite, hostMirrors())
+	mirrors, err := hostMirrors()
+	if err != nil {
+		return nil, err
+	}
+	sources := sourcesList(suite, mirrors)
 	return a, os.WriteFile(a.path("sources.list"), []byte(sources), 0o644)
 }
 
 func (a *apt) path(name string) string { return filepath.Join(a.dir, name) }
 
-// hostMirrors are the repositories that the host's apt knows, by suite: a company's mirror is used where there is one.
-func hostMirrors() map[string]string {
-	mirrors := map[string]string{}
-	out, err := exec.Command("apt-get", "indextargets", "--format", "$(RELEASE) $(COMPONENT) $(REPO_URI)",
-		"Created-By: Packages").Output()
-	if err != nil {
-		return mirrors
+// A repository of Debian's that the host's apt knows.
+type repository struct {
+	suite, uri string
+	security   bool
+}
+
+// hostMirrors are the repositories that the host's apt uses: whatever is configured there, a company's mirror too, has all
+// suites. What apt has never updated it does not know the origin of, so it may have to update first.
+func hostMirrors() ([]repository, error) {
+	for updated := false; ; updated = true {
+		out, err := exec.Command("apt-get", "indextargets", "--format", "$(ORIGIN) $(LABEL) $(COMPONENT) $(RELEASE) $(REPO_URI)",
+			"Created-By: Packages").Output()
+		if err != nil {
+			return nil, fmt.Errorf("ask apt for its repositories: %w", err)
+		}
+		if mirrors := parseMirrors(string(out)); len(mirrors) > 0 {
+			return mirrors, nil
+		}
+		if updated {
+			return nil, errors.New("apt knows no repository of Debian's: is there one in /etc/apt/sources.list?")
+		}
+		if _, err := output(exec.Command("apt-get", "-q", "update")); err != nil {
+			return nil, offline(err)
+		}
 	}
-	for _, line := range strings.Split(string(out), "\n") {
+}
+
+// parseMirrors reads lines of "Debian Debian-Security main bookworm-security http://…".
+func parseMirrors(text string) (mirrors []repository) {
+	for line := range strings.Lines(text) {
 		fields := strings.Fields(line)
-		if len(fields) == 3 && fields[1] == "main" && mirrors[fields[0]] == "" {
-			mirrors[fields[0]] = fields[2]
+		if len(fields) == 5 && fields[0] == "Debian" && fields[2] == "main" {
+			mirrors = append(mirrors, repository{suite: fields[3], uri: fields[4], security: fields[1] == "Debian-Security"})
 		}
 	}
 	return mirrors
 }
 
-// sourcesList is the suite and, where it has one, its security suite: kernels get their fixes there.
-func sourcesList(suite string, mirrors map[string]string) string {
+// sourcesList is the suite and, where it has one, its security suite: kernels get their fixes there. The repository of the
+// same suite is asked first, else one that the host has for another.
+func sourcesList(suite string, mirrors []repository) string {
 	var b strings.Builder
-	add := func(suite, usual string) {
-		uri := mirrors[suite]
-		if uri == "" {
-			uri = usual
+	add := func(suite string, security bool) {
+		uri := ""
+		for _, m := range mirrors {
+			if m.security == security && (uri == "" || m.suite == suite) {
+				uri = m.uri
+			}
 		}
-		fmt.Fprintf(&b, "deb [arch=amd64 signed-by=%s] %s %s main\n", debianKeys, uri, suite)
+		if uri != "" {
+			fmt.Fprintf(&b, "deb [arch=amd64 signed-by=%s] %s %s main\n", debianKeys, uri, suite)
+		}
 	}
-	add(suite, "http://deb.debian.org/debian")
+	add(suite, false)
 	if suite != "sid" {
-		add(suite+"-security", "http://deb.debian.org/debian-security")
+		add(suite+"-security", true)
 	}
 	return b.String()
 }

@@ -28,14 +28,27 @@ func TestKernelDepends(t *testing.T) {
 }
 
 func TestSourcesList(t *testing.T) {
-	got := sourcesList("bookworm", map[string]string{"bookworm": "http://mirror.example/debian/"})
-	want := "deb [arch=amd64 signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://mirror.example/debian/ bookworm main\n" +
-		"deb [arch=amd64 signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian-security bookworm-security main\n"
-	if got != want {
-		t.Errorf("got\n%s", got)
+	mirrors := parseMirrors(`Debian Debian main bookworm http://mirror.example/debian/
+Debian Debian main bookworm-updates http://mirror.example/debian/
+Debian Debian-Security main bookworm-security http://mirror.example/debian-security/
+Debian Debian contrib bookworm http://other.example/debian/
+nodistro nodesource main nodistro https://node.example/
+`)
+	const keys = "deb [arch=amd64 signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] "
+	for suite, want := range map[string]string{
+		"bookworm": keys + "http://mirror.example/debian/ bookworm main\n" +
+			keys + "http://mirror.example/debian-security/ bookworm-security main\n",
+		"trixie": keys + "http://mirror.example/debian/ trixie main\n" +
+			keys + "http://mirror.example/debian-security/ trixie-security main\n",
+		"sid": keys + "http://mirror.example/debian/ sid main\n",
+	} {
+		if got := sourcesList(suite, mirrors); got != want {
+			t.Errorf("%s: got\n%s", suite, got)
+		}
 	}
-	if got := sourcesList("sid", nil); strings.Contains(got, "security") {
-		t.Errorf("sid has no security suite:\n%s", got)
+	// A host that has security updates from nowhere gets none here.
+	if got := sourcesList("bookworm", mirrors[:1]); strings.Contains(got, "security") {
+		t.Errorf("without a security repository: got\n%s", got)
 	}
 }
 
