@@ -36,6 +36,18 @@ func prepare(t testing.TB, text string, o format.Options) (*format.Template, *fi
 	return tmpl, env
 }
 
+func TestWhole(t *testing.T) {
+	for text, want := range map[string]bool{
+		"plain": true, "%proc.name ran %evt.num": true, "%proc.name %fd.name": false, "%fd.cnet": true, "%fd.net": false,
+		"%concat(proc.name,fd.name)": false, "%len(proc.name)": true, "%proc.aname[7]": false,
+	} {
+		tmpl, env := prepare(t, text, format.Options{})
+		if got := tmpl.Whole(env); got != want {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+}
+
 func TestText(t *testing.T) {
 	for text, want := range map[string]string{
 		"plain":                              "plain",

@@ -50,6 +50,22 @@ func hidden(g *filter.Getter) (string, bool) {
 	return missing, true
 }
 
+// Whole reports whether nothing is missing of what the text of t shows in the scene
+// of env.
+func (t *Template) Whole(env *filter.Env) bool {
+	for i := range t.parts {
+		p := &t.parts[i]
+		if !p.value {
+			continue
+		}
+		text, hide := hidden(&p.get)
+		if hide && text == missing || len(p.get.Values(env)) == 0 || t.garbled(&p.get) {
+			return false
+		}
+	}
+	return true
+}
+
 func (t *Template) appendValue(b []byte, g *filter.Getter, env *filter.Env) []byte {
 	vals := g.Values(env)
 	text, hide := hidden(g)
