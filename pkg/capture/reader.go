@@ -28,6 +28,7 @@ type Reader struct {
 	early   bool // no event of this section was met yet
 	held    int  // bytes of the block that the last record is a view of
 	num     uint64
+	rec     Record
 	err     error // what Next returns from now on
 	v1      []byte
 
@@ -67,20 +68,30 @@ func NewReader(r io.Reader) (*Reader, error) {
 		}
 		return nil, &Error{Err: err}
 	}
-	typ, size, err := c.head()
-	switch {
-	case errors.Is(err, io.EOF):
-		err = &Error{Err: fmt.Errorf("%w: there is nothing in it", ErrFormat)}
-	case err == nil && typ != BlockSection:
-		err = &Error{Err: fmt.Errorf("%w: it begins with %#x", ErrFormat, uint32(typ))}
-	case err == nil:
-		err = c.section(size)
-	}
-	if err != nil {
+	if err := c.first(); err != nil {
 		c.Close()
 		return nil, err
 	}
 	return c, nil
+}
+
+// first reads the section header that a file begins with.
+func (r *Reader) first() error {
+	b, err := r.src.need(4)
+	if err != nil {
+		if errors.Is(err, io.EOF) {
+			err = fmt.Errorf("%w: there is nothing in it", ErrFormat)
+		}
+		return r.broken(0, err)
+	}
+	if typ := BlockType(binary.LittleEndian.Uint32(b)); typ != BlockSection {
+		return &Error{Err: fmt.Errorf("%w: it begins with %#x", ErrFormat, uint32(typ))}
+	}
+	_, size, err := r.head()
+	if err != nil {
+		return err
+	}
+	return r.section(size)
 }
 
 // Close gives back what unpacking needs; it leaves the file open.
@@ -130,14 +141,15 @@ func (r *Reader) Next() (Record, error) {
 			return Record{}, r.fail(err)
 		}
 		r.held = size
-		rec := Record{CPU: int(binary.LittleEndian.Uint16(b[blockHead:])), Event: b[blockHead+2 : size-blockTail]}
+		rec := &r.rec // on the heap once, not for each event
+		*rec = Record{CPU: int(binary.LittleEndian.Uint16(b[blockHead:])), Event: b[blockHead+2 : size-blockTail]}
 		if typ.flagged() {
 			rec.Flags = RecordFlags(binary.LittleEndian.Uint32(rec.Event))
 			rec.Event = rec.Event[4:]
 		}
-		if r.event(typ, &rec) {
+		if r.event(typ, rec) {
 			r.stats.Delivered++
-			return rec, nil
+			return *rec, nil
 		}
 	}
 }
