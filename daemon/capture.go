@@ -99,7 +99,6 @@ func (c *captures) end() {
 	r := c.open
 	c.open = nil
 	r.close()
-	c.events += r.events()
 	c.lost += r.lost
 	if r.lost > 0 {
 		c.log.warnf("capture %s: %d events are missing, for the disk was too slow", r.path, r.lost)
@@ -126,6 +125,7 @@ func (c *captures) look() {
 	for _, r := range c.ending {
 		select {
 		case <-r.done:
+			c.events += r.taken.Load()
 			switch r.ended() {
 			case recordShut:
 				c.err = r.err

@@ -17,8 +17,12 @@ const (
 func printHelp(w io.Writer, old bool) {
 	fmt.Fprint(w, "Falco - watches the system calls of this machine and tells when they break a rule\nUsage:\n  falco [OPTION...]\n")
 	fmt.Fprint(w, "  falco VERB, one of:\n")
-	for _, v := range verbs {
-		fmt.Fprintf(w, "    %-*s%s (not available yet)\n", helpColumn-4, v.name, v.usage)
+	for _, v := range verbs() {
+		later := " (not available yet)"
+		if v.run != nil {
+			later = ""
+		}
+		fmt.Fprintf(w, "    %-*s%s%s\n", helpColumn-4, v.name, v.usage, later)
 	}
 	fmt.Fprintln(w)
 	for i := range options {

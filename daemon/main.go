@@ -21,16 +21,68 @@ import (
 
 const completionFlag = "--generate-bash-completion"
 
-// verbs are the helpers. They stand here before they can do their work, so that
-// whoever types one is not taken for somebody who starts the daemon.
-var verbs = []struct{ name, usage string }{
-	{"driver", "build, install and load the kernel module"},
-	{"read", "print the events of a capture"},
-	{"record", "write events to a capture"},
-	{"ps", "print the process table as rules see it"},
-	{"fds", "print the descriptors of a process as rules see them"},
-	{"doctor", "look for what keeps falco from seeing"},
+// verb is a helper. One without run stands here before it can do its work, so
+// that whoever types it is not taken for somebody who starts the daemon.
+type verb struct {
+	name, usage string
+	words       string // what stands behind the options, for its help; "" if nothing may
+	flags       func() []cli.Flag
+	run         func(*cli.Context, *daemon) error
 }
+
+// verbs lists all of them in the order in which help shows them.
+func verbs() []verb {
+	return []verb{
+		{name: "driver", usage: "build, install and load the kernel module"},
+		{name: "read", usage: "print the events of a capture", words: "FILE [CONDITION]", flags: readFlags, run: runRead},
+		{name: "record", usage: "write events to a capture", flags: recordFlags, run: runRecord},
+		{name: "ps", usage: "print the process table as rules see it"},
+		{name: "fds", usage: "print the descriptors of a process as rules see them"},
+		{name: "doctor", usage: "look for what keeps falco from seeing"},
+	}
+}
+
+// allFlags returns the flags of v, with the one that prints them.
+func (v *verb) allFlags() []cli.Flag {
+	return append(v.flags(), &cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "print this"})
+}
+
+// command returns v as urfave/cli knows it.
+func (v *verb) command(stdout, stderr io.Writer, log *logger) *cli.Command {
+	if v.run == nil {
+		return &cli.Command{Name: v.name, Usage: v.usage, SkipFlagParsing: true, Action: func(*cli.Context) error {
+			return &failure{form: plain, text: v.name + ": not available yet in this version", code: exitNoVerb,
+				hint: "falco --help lists what is"}
+		}}
+	}
+	usage := &failure{form: plain, hint: "falco " + v.name + " --help lists the options"}
+	return &cli.Command{
+		Name: v.name, Usage: v.usage, ArgsUsage: v.words, HideHelp: true, CustomHelpTemplate: verbHelp,
+		Flags: v.allFlags(),
+		OnUsageError: func(_ *cli.Context, err error, _ bool) error {
+			usage.text = v.name + ": " + err.Error()
+			return usage
+		},
+		Action: func(c *cli.Context) error {
+			if c.Bool("help") {
+				return cli.ShowSubcommandHelp(c)
+			}
+			if v.words == "" && c.Args().Present() {
+				usage.text = fmt.Sprintf("%s: what is %q?", v.name, c.Args().First())
+				return usage
+			}
+			return v.run(c, &daemon{stdout: stdout, stderr: stderr, log: log})
+		},
+	}
+}
+
+// verbHelp is what falco VERB --help prints.
+const verbHelp = `falco {{.Name}} - {{.Usage}}
+Usage:
+  falco {{.Name}} [OPTION...]{{if .ArgsUsage}} {{.ArgsUsage}}{{end}}
+Options:
+{{range .VisibleFlags}}  {{.}}
+{{end}}`
 
 func main() {
 	os.Exit(falco(os.Args, os.Stdout, os.Stderr))
@@ -54,15 +106,15 @@ func falco(argv []string, stdout, stderr io.Writer) int {
 		ErrWriter:                 stderr,
 		ExitErrHandler:            func(*cli.Context, error) {},
 	}
-	for _, v := range verbs {
-		app.Commands = append(app.Commands, &cli.Command{Name: v.name, Usage: v.usage, SkipFlagParsing: true,
-			Action: func(*cli.Context) error {
-				return &failure{form: plain, text: v.name + ": not available yet in this version", code: exitNoVerb,
-					hint: "falco --help lists what is"}
-			}})
+	for _, v := range verbs() {
+		app.Commands = append(app.Commands, v.command(stdout, stderr, log))
 	}
 	words := argv[1:]
-	if len(words) == 0 || !isVerb(words[0]) {
+	if v := typedVerb(words); v != nil {
+		if v.run != nil && !completing(words) {
+			words = append([]string{v.name}, flagsFirst(words[1:], v.allFlags())...)
+		}
+	} else {
 		s := scanner{strict: os.Getenv("FALCO_STRICT_CLI") == "1"}
 		if completing(words) { // half a word is no option yet; cli looks at os.Args itself
 			s.words = []string{completionFlag}
@@ -91,13 +143,16 @@ func falco(argv []string, stdout, stderr io.Writer) int {
 // completing reports whether a shell asks how the words could go on.
 func completing(words []string) bool { return len(words) > 0 && words[len(words)-1] == completionFlag }
 
-func isVerb(word string) bool {
-	for _, v := range verbs {
-		if v.name == word {
-			return true
+// typedVerb returns the verb that words begin with, nil if they begin with none.
+func typedVerb(words []string) *verb {
+	if len(words) > 0 {
+		for _, v := range verbs() {
+			if v.name == words[0] {
+				return &v
+			}
 		}
 	}
-	return false
+	return nil
 }
 
 // flag returns o as urfave/cli knows it.

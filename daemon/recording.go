@@ -34,12 +34,12 @@ type recording struct {
 	options []byte // of the event at hand
 	seen    uint64 // events when blocks were last handed over
 	lost    uint64 // events that the disk was too slow for
-	late    uint64 // events that came when nothing could be written any more
 	tables  bool   // blocks of tables are being written, which are always taken
 	closed  bool
 
 	state atomic.Uint32 // recordState
 	bytes atomic.Int64  // on the disk
+	taken atomic.Uint64 // events that are certainly on the disk
 	err   error         // why it failed; to be read when state is recordFailed or recordShut
 	told  bool          // somebody has been told how it ended
 	done  chan struct{} // closed when the file is
@@ -48,10 +48,16 @@ type recording struct {
 	mu      sync.Mutex
 	room    *sync.Cond // of waiting
 	work    *sync.Cond
-	waiting [][]byte
-	size    int      // bytes of waiting
+	waiting []piece
+	size    int      // bytes of waiting, and of the piece that is being written
 	spare   [][]byte // buffers for reuse
 	last    bool     // nothing more will come
+}
+
+// piece is what waits for the disk: whole blocks.
+type piece struct {
+	blocks []byte
+	events uint64
 }
 
 type recordState = uint32
@@ -121,8 +127,8 @@ func (r *recording) event(ev *event.Event, stateOnly bool) {
 // flush hands over what has been made so far.
 func (r *recording) flush() { r.w.Flush() }
 
-// events returns how many were taken.
-func (r *recording) events() uint64 { return r.w.Stats().Events - r.lost - r.late }
+// events returns how many were taken so far, on their way to the disk or there.
+func (r *recording) events() uint64 { return r.w.Stats().Events - r.lost }
 
 // ended reports whether there is nothing more to be written, and why.
 func (r *recording) ended() recordState { return r.state.Load() }
@@ -137,22 +143,20 @@ func (r *recording) Write(blocks []byte) (int, error) {
 	for r.waits && !r.last && r.size+n > maxWaiting && r.size > 0 {
 		r.room.Wait()
 	}
-	switch {
-	case r.last:
-		r.late += events - r.seen
-		r.seen = events
-		return n, nil
-	case !r.tables && r.size+n > maxWaiting:
-		r.lost += events - r.seen
-		r.seen = events
+	more := events - r.seen
+	r.seen = events
+	if r.last {
+		return n, nil // ended tells
+	}
+	if !r.tables && !r.waits && r.size+n > maxWaiting {
+		r.lost += more
 		return n, nil
 	}
-	r.seen = events
 	var b []byte
 	if k := len(r.spare); k > 0 {
 		b, r.spare = r.spare[k-1], r.spare[:k-1]
 	}
-	r.waiting = append(r.waiting, append(b[:0], blocks...))
+	r.waiting = append(r.waiting, piece{append(b[:0], blocks...), more})
 	r.size += n
 	r.work.Signal()
 	return n, nil
@@ -199,11 +203,11 @@ func (r *recording) write(open opener, o recordOptions) {
 	close(r.begun)
 	f := capture.NewFile(to, o.compress, o.limit)
 	for {
-		blocks, ok := r.next()
+		p, ok := r.next()
 		if !ok {
 			break
 		}
-		if _, err := f.Write(blocks); err != nil {
+		if _, err := f.Write(p.blocks); err != nil {
 			r.bytes.Store(f.Size())
 			f.Close()
 			if errors.Is(err, capture.ErrLimit) {
@@ -214,26 +218,27 @@ func (r *recording) write(open opener, o recordOptions) {
 			return
 		}
 		r.bytes.Store(f.Size())
-		r.recycle(blocks)
+		r.taken.Add(p.events)
+		r.recycle(p.blocks)
 	}
 	if err := f.Close(); err != nil {
 		r.fail(fmt.Errorf("close %s: %w", r.path, plainly(err)))
 	}
 }
 
-// next returns the oldest blocks; false if there will be none any more.
-func (r *recording) next() ([]byte, bool) {
+// next returns the oldest piece; false if there will be none any more.
+func (r *recording) next() (piece, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for len(r.waiting) == 0 {
 		if r.last {
-			return nil, false
+			return piece{}, false
 		}
 		r.work.Wait()
 	}
-	b := r.waiting[0]
-	r.waiting[0], r.waiting = nil, r.waiting[1:]
-	return b, true
+	p := r.waiting[0]
+	r.waiting[0], r.waiting = piece{}, r.waiting[1:]
+	return p, true
 }
 
 // maxSpare is how many buffers are kept.

@@ -74,10 +74,15 @@ func (d *daemon) run() (int, error) {
 		}
 		break
 	}
+	d.unwind()
+	return code, nil
+}
+
+// unwind undoes what has been begun, the last first.
+func (d *daemon) unwind() {
 	for i := len(d.undo) - 1; i >= 0; i-- {
 		d.undo[i]()
 	}
-	return code, nil
 }
 
 // atEnd has f called when the run ends, before everything that was there first.
