@@ -82,11 +82,12 @@ func BuildModule(kernel *Kernel, debug bool, progress *Progress) (string, error)
 		step.Fail()
 		return "", fmt.Errorf("build the module: %w", err)
 	}
-	step.Done("")
-	module := filepath.Join(dir, "falco.ko")
-	if _, err := os.Stat(module); err != nil {
+	module, err := publish(filepath.Join(dir, "falco.ko"), kernel.ABI, kind)
+	if err != nil {
+		step.Fail()
 		return "", fmt.Errorf("build the module: %w", err)
 	}
+	step.Done("")
 	return module, nil
 }
 
@@ -174,21 +175,13 @@ func BuildGo(pkg, name string, progress *Progress) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	dir, err := buildDir("bin")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, name)
-	step := progress.Step("build", name)
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, pkg)
-	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOFLAGS=-buildvcs=false")
-	if _, err := output(cmd); err != nil {
-		step.Fail()
-		return "", fmt.Errorf("build %s: %w", pkg, err)
-	}
-	step.Done("")
-	return path, nil
+	return buildProgram(name, progress, func(path string) error {
+		cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, pkg)
+		cmd.Dir = root
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOFLAGS=-buildvcs=false")
+		_, err := output(cmd)
+		return err
+	})
 }
 
 // BuildC builds a static C program for the guest out of one source file.
@@ -196,17 +189,55 @@ func BuildC(source string, progress *Progress) (string, error) {
 	if err := needTools(cTools, progress); err != nil {
 		return "", err
 	}
-	dir, err := buildDir("bin")
+	name := strings.TrimSuffix(filepath.Base(source), ".c")
+	return buildProgram(name, progress, func(path string) error {
+		return run("gcc", "-O2", "-Wall", "-static", "-pthread", "-o", path, source)
+	})
+}
+
+// buildProgram lets build make a program in a folder of its own, and publishes it.
+func buildProgram(name string, progress *Progress, build func(path string) error) (string, error) {
+	dir, err := buildDir("making")
 	if err != nil {
 		return "", err
 	}
-	name := strings.TrimSuffix(filepath.Base(source), ".c")
-	path := filepath.Join(dir, name)
+	unlock, err := lockCache("build")
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
 	step := progress.Step("build", name)
-	if err := run("gcc", "-O2", "-Wall", "-static", "-pthread", "-o", path, source); err != nil {
+	made := filepath.Join(dir, name)
+	if err := build(made); err != nil {
 		step.Fail()
-		return "", fmt.Errorf("build %s: %w", source, err)
+		return "", fmt.Errorf("build %s: %w", name, err)
+	}
+	path, err := publish(made)
+	if err != nil {
+		step.Fail()
+		return "", err
 	}
 	step.Done("")
 	return path, nil
+}
+
+// publish puts a copy of what was built, under the same name, where guests take it from: by rename, since another guest may
+// be reading the one before.
+func publish(made string, parts ...string) (string, error) {
+	dir, err := buildDir(append([]string{"bin"}, parts...)...)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, filepath.Base(made))
+	data, err := os.ReadFile(made)
+	if err != nil {
+		return "", err
+	}
+	if same, err := os.ReadFile(path); err == nil && bytes.Equal(same, data) {
+		return path, nil
+	}
+	if err := os.WriteFile(path+".new", data, 0o755); err != nil {
+		return "", err
+	}
+	return path, os.Rename(path+".new", path)
 }

@@ -84,18 +84,19 @@ func ending(result *vm.Result) string {
 	return fmt.Sprintf("exit code %d", result.FalcoCode)
 }
 
-// sums is "12 alerts, 3456 events seen, 0 lost".
+// sums is "alerts: 12, events seen: 3456, lost: 0", as far as it is known.
 func sums(result *vm.Result) string {
-	alerts := int64(len(result.Alerts))
-	if result.Ledger.Detected >= 0 {
-		alerts = result.Ledger.Detected
+	var words []string
+	for _, sum := range []struct {
+		name  string
+		count int64
+	}{{"alerts", result.Ledger.Detected}, {"events seen", result.Ledger.Produced}, {"lost", result.Ledger.Lost}} {
+		if sum.count >= 0 {
+			words = append(words, fmt.Sprintf("%s: %d", sum.name, sum.count))
+		}
 	}
-	words := []string{fmt.Sprintf("%d alerts", alerts)}
-	if seen := result.Ledger.Produced; seen >= 0 {
-		words = append(words, fmt.Sprintf("%d events seen", seen))
-	}
-	if result.Ledger.Lost >= 0 {
-		words = append(words, fmt.Sprintf("%d lost", result.Ledger.Lost))
+	if len(words) == 0 {
+		return "falco told no sums"
 	}
 	return strings.Join(words, ", ")
 }

@@ -19,9 +19,6 @@ func runDemo(ctx context.Context, o *options) int {
 	if err != nil {
 		return fail(vm.ExitLater, "%v", err)
 	}
-	if _, err := vm.FindRecipe(config.Kernel); err != nil {
-		return fail(vm.ExitLater, "%v", err)
-	}
 	script, helpers, err := vm.DemoScript(o.progress)
 	if err != nil {
 		return fail(vm.ExitHarness, "%v", err)

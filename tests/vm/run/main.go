@@ -76,6 +76,9 @@ func run() int {
 	if flags.NArg() > 0 {
 		return fail(vm.ExitLater, "%s: unexpected argument %q (lists are one argument: -files \"a b\")", verb, flags.Arg(0))
 	}
+	if _, err := vm.FindRecipe(o.kernel); err != nil {
+		return fail(vm.ExitLater, "%v", err)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	return verbs[verb](ctx, o)
@@ -140,10 +143,7 @@ func splitWords(line string) ([]string, error) {
 // prepare is vm.Prepare with the exit code for what goes wrong.
 func prepare(config vm.Config) (*vm.Guest, int) {
 	guest, err := vm.Prepare(config)
-	switch {
-	case errors.Is(err, vm.ErrLater):
-		return nil, fail(vm.ExitLater, "%v", err)
-	case err != nil:
+	if err != nil {
 		return nil, fail(vm.ExitHarness, "%v", err)
 	}
 	return guest, 0
@@ -184,10 +184,7 @@ func runKdir(_ context.Context, o *options) int {
 
 func getKernel(o *options) (*vm.Kernel, int) {
 	kernel, err := vm.GetKernel(o.kernel, o.refresh, o.progress)
-	switch {
-	case errors.Is(err, vm.ErrLater):
-		return nil, fail(vm.ExitLater, "%v", err)
-	case err != nil:
+	if err != nil {
 		return nil, fail(vm.ExitHarness, "%v", err)
 	}
 	return kernel, 0
