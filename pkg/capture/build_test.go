@@ -83,7 +83,6 @@ func evBlock(cpu int, ev []byte) []byte { return block(BlockEvent, uint16(cpu), 
 
 func i64(v int64) []byte  { return bin(v) }
 func u32(v uint32) []byte { return bin(v) }
-func u16(v uint16) []byte { return bin(v) }
 func u8(v uint8) []byte   { return []byte{v} }
 func text(s string) []byte {
 	return append([]byte(s), 0)

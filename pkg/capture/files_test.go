@@ -16,6 +16,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/falco-go/falco/pkg/event"
 	"github.com/falco-go/falco/pkg/schema"
 )
 
@@ -60,7 +61,8 @@ func skipLarge(t *testing.T, file string) {
 // oldNames are what sysdig 0.29 calls calls that have other names since.
 var oldNames = map[string]string{"unknown": "<unknown>", "rt_sigreturn": "sigreturn"}
 
-// Every recording plays to its end, and holds what is known to be in it.
+// Every recording plays to its end, holds what is known to be in it, and what
+// comes out decodes.
 func TestRecordingsHoldTheirTypes(t *testing.T) {
 	for _, file := range captures(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
@@ -79,6 +81,9 @@ func TestRecordingsHoldTheirTypes(t *testing.T) {
 				}
 			}
 			r := open(t, file)
+			if err := r.Seed(&seen{}); err != nil {
+				t.Fatal(err)
+			}
 			got := map[string]uint64{}
 			started := false
 			r.raw = func(rec *Record) {
@@ -98,9 +103,14 @@ func TestRecordingsHoldTheirTypes(t *testing.T) {
 					got[codeName(typ)]++
 				}
 			}
+			var ev event.Event
 			for {
-				if _, err = r.Next(); err != nil {
+				var rec Record
+				if rec, err = r.Next(); err != nil {
 					break
+				}
+				if _, err := ev.Decode(rec.Event); err != nil {
+					t.Fatalf("event %d: %v", rec.Num, err)
 				}
 			}
 			if !errors.Is(err, io.EOF) {
