@@ -38,6 +38,8 @@ var table = [schema.NumEvents]row{
 	schema.SetpgidX:  {fn: (*State).setpgid},
 	schema.PrctlX:    {fn: (*State).prctl},
 	schema.SwitchE:   {0, findTable, (*State).switched},
+	// A new task faults before its clone event has come: no place holder for it.
+	schema.PageFaultE: {0, findTable, nil},
 
 	// limits and memory: memory.go
 	schema.SetrlimitX: {fn: (*State).rlimit},

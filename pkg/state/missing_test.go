@@ -48,9 +48,15 @@ func TestMissing(t *testing.T) {
 			w.ts += 301 * sec
 			w.same("asked anew", w.nothing(900).Thread.Comm, "vim")
 		}},
-		{"switch and exit do not ask", func(w *world) {
+		{"switch, exit and faults do not ask", func(w *world) {
 			w.same("switch", w.do(call(schema.SwitchE, 900, "next", 1)).Thread == nil, true)
 			w.same("exit", w.do(exits(901, 0)).Thread == nil, true)
+			w.same("page fault", w.do(call(schema.PageFaultE, 902, "addr", 1)).Thread == nil, true)
+			w.same("asked", w.src.asked, 0)
+		}},
+		{"procinfo has the thread that it is about", func(w *world) {
+			w.same("known", w.do(call(schema.ProcinfoE, 100, "cpu_usr", 1)).Thread == w.s.Lookup(100), true)
+			w.same("unknown", w.do(call(schema.ProcinfoE, 900, "cpu_usr", 1)).Thread == nil, true)
 			w.same("asked", w.src.asked, 0)
 		}},
 		{"meta events have no thread", func(w *world) {

@@ -124,6 +124,9 @@ func (s *State) Apply(ev *event.Event) *Scene {
 	s.oldName = ""
 	if ev.Info.Class == schema.ClassMeta || ev.Info.Class == schema.ClassPlugin || ev.Info.Class == schema.ClassInternal {
 		s.meta(ev)
+		if ev.Type == schema.ProcinfoE {
+			sc.Thread = s.Lookup(ev.Tid)
+		}
 		return sc
 	}
 	if s.firstTS == 0 {
