@@ -94,7 +94,8 @@ func (r *Reader) first() error {
 	return r.section(size)
 }
 
-// Close gives back what unpacking needs; it leaves the file open.
+// Close gives back what unpacking needs, a goroutine among it. It leaves the file
+// open; nothing may be read after it.
 func (r *Reader) Close() { r.src.stop() }
 
 // Seed hands to what was there before the first event, here and, while Next
@@ -125,7 +126,7 @@ func (r *Reader) Stats() Stats {
 
 // Position returns how many bytes have been read, unpacked and as they lie on
 // the disk. It costs nothing: a progress bar may ask at any time.
-func (r *Reader) Position() (bytes, fileBytes int64) { return r.src.off, r.src.raw.n }
+func (r *Reader) Position() (bytes, fileBytes int64) { return r.src.off, r.src.raw.n.Load() }
 
 // Next returns the next event. It returns io.EOF at the end of the file, and an
 // *Error for anything else: errors.Is(err, ErrTruncated) for a file that was cut,

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -48,6 +49,36 @@ func pack(t testing.TB, b []byte) map[string][]byte {
 		"plain": b, "gzip": gz(b), "gzip members": append(gz(b[:half]), gz(b[half:])...), "zstd": enc.EncodeAll(b, nil),
 		"zstd frames": append(enc.EncodeAll(b[:half], nil), enc.EncodeAll(b[half:], nil)...),
 	}
+}
+
+// A reader that is closed in the middle leaves nobody behind.
+func TestCloseEndsUnpacking(t *testing.T) {
+	before := runtime.NumGoroutine()
+	b := sample()
+	for len(b) < 16*chunkBytes {
+		b = append(b, sample()[len(section()):]...)
+	}
+	for name, data := range pack(t, b) {
+		for range 5 {
+			r, err := NewReader(bytes.NewReader(data))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := r.Next(); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			r.Close()
+			r.Close()
+		}
+	}
+	for range 1000 {
+		if runtime.NumGoroutine() <= before {
+			return
+		}
+		runtime.Gosched()
+		time.Sleep(time.Millisecond)
+	}
+	t.Errorf("%d goroutines, %d before", runtime.NumGoroutine(), before)
 }
 
 func sample() []byte {

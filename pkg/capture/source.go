@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -46,12 +48,12 @@ func (c Compression) String() string { return [...]string{"plain", "gzip", "zstd
 // counter counts what passes.
 type counter struct {
 	r io.Reader
-	n int64
+	n atomic.Int64 // read by whoever unpacks, asked by whoever draws a progress bar
 }
 
 func (c *counter) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
-	c.n += int64(n)
+	c.n.Add(int64(n))
 	return n, err
 }
 
@@ -85,7 +87,7 @@ func (s *source) open(r io.Reader) error {
 		if err != nil {
 			return fmt.Errorf("gzip: %w", err)
 		}
-		s.r = z
+		s.ahead(z, func() {})
 		return nil
 	}
 	z, err := zstd.NewReader(packed, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
@@ -93,8 +95,14 @@ func (s *source) open(r io.Reader) error {
 	if err != nil {
 		return fmt.Errorf("zstd: %w", err)
 	}
-	s.r, s.stop = z, z.Close
+	s.ahead(z, z.Close)
 	return nil
+}
+
+// ahead lets somebody else do the unpacking.
+func (s *source) ahead(z io.Reader, end func()) {
+	a := newAhead(z, end)
+	s.r, s.stop = a, sync.OnceFunc(a.stop)
 }
 
 // need returns the next n bytes without using them up. io.EOF says that there is
