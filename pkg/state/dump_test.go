@@ -139,3 +139,27 @@ func TestDumpRoundTrip(t *testing.T) {
 		})
 	}
 }
+
+// Both ends of a connection keep their roles, and users their names.
+func TestDumpRoles(t *testing.T) {
+	s := New(Options{})
+	to := s.Tables()
+	to.Begin()
+	to.Interface(&capture.Interface{Addr: netip.MustParseAddr("10.0.0.1"), Netmask: netip.MustParseAddr("255.255.128.0")})
+	to.Interface(&capture.Interface{Addr: netip.MustParseAddr("fe80::1"), Netmask: netip.MustParseAddr("ffff:f000::")})
+	to.User(&capture.User{UID: 5, Name: "five"})
+	to.Group(&capture.Group{GID: 6, Name: "six"})
+	to.Proc(&capture.Proc{Tid: 10, Pid: 10, Ptid: 1, Comm: "nginx"})
+	ours, theirs := netip.MustParseAddrPort("10.0.0.1:80"), netip.MustParseAddrPort("10.0.0.2:5555")
+	to.FD(&capture.FD{Tid: 10, Num: 3, Type: capture.FDIPv4Server, L4: 2, Dst: netip.MustParseAddrPort("0.0.0.0:80")})
+	to.FD(&capture.FD{Tid: 10, Num: 4, Type: capture.FDIPv4, L4: 2, Src: ours, Dst: theirs})
+	to.FD(&capture.FD{Tid: 10, Num: 5, Type: capture.FDIPv4, L4: 2, Src: netip.MustParseAddrPort("10.0.0.1:4444"), Dst: theirs})
+	to.End()
+	want := dumped(s)
+	if got := want.Roles["10.0.0.2:5555->10.0.0.1:80"]; got != -1 {
+		t.Fatalf("roles %v", want.Roles)
+	}
+	if diff := cmp.Diff(want, dumped(through(t, s)), cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{})); diff != "" {
+		t.Error(diff)
+	}
+}
