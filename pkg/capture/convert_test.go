@@ -108,6 +108,13 @@ func TestFit(t *testing.T) {
 			t.Errorf("%x in %d bytes is %x", x.in, width, got)
 		}
 	}
+	for typ, want := range map[schema.ParamType][]byte{
+		schema.TypeUID: u32(NoID), schema.TypeGID: u32(NoID), schema.TypeFD: i64(0), schema.TypeFlags32: u32(0), schema.TypeFSPath: nil,
+	} {
+		if got := fallback(typ); !bytes.Equal(got, want) {
+			t.Errorf("the default of %v is %x, expected %x", typ, got, want)
+		}
+	}
 	if got := c.fit(text("any length"), 0); string(got) != "any length\x00" {
 		t.Errorf("%q", got)
 	}

@@ -222,9 +222,10 @@ func TestCorruptFiles(t *testing.T) {
 func TestLengthsTakeNoMemory(t *testing.T) {
 	head := section()
 	for name, data := range map[string][]byte{
-		"large event": file(head, bin(uint32(BlockEventLarge), uint32(MaxLargeBlock), make([]byte, 900))),
-		"processes":   file(head, bin(uint32(BlockProcs9), uint32(MaxBlock), uint32(MaxBlock-40), make([]byte, 900))),
-		"unknown":     file(head, bin(uint32(0x4711), uint32(MaxBlock), make([]byte, 900))),
+		"large event":        file(head, bin(uint32(BlockEventLarge), uint32(MaxLargeBlock), make([]byte, 900))),
+		"large event, begun": file(head, bin(uint32(BlockEventLarge), uint32(MaxLargeBlock), make([]byte, window))),
+		"processes":          file(head, bin(uint32(BlockProcs9), uint32(MaxBlock), uint32(MaxBlock-40), make([]byte, 900))),
+		"unknown":            file(head, bin(uint32(0x4711), uint32(MaxBlock), make([]byte, 900))),
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
