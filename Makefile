@@ -18,7 +18,7 @@ export FALCO_SHARED ?= $(abspath ../shared)
 REPORT   = $(GO) run ./tests/report
 VM       = $(GO) build -o build/guest ./tests/vm/run && build/guest
 LDFLAGS  = -s -w -X main.version=$(VERSION)
-UNIT     = ./pkg/... ./daemon/... ./tests/arch ./tests/conformance ./tests/vm ./tests/report
+UNIT     = ./pkg/... ./daemon/... ./tests/arch ./tests/conformance ./tests/vm/... ./tests/report
 FUZZTIME ?= 5s
 
 .DEFAULT_GOAL = help
