@@ -125,7 +125,7 @@ func (r *Reader) Stats() Stats {
 }
 
 // Position returns how many bytes have been read, unpacked and as they lie on
-// the disk. It costs nothing: a progress bar may ask at any time.
+// the disk. It costs nothing, but is for the goroutine that calls Next, as all else.
 func (r *Reader) Position() (bytes, fileBytes int64) { return r.src.off, r.src.raw.n.Load() }
 
 // Next returns the next event. It returns io.EOF at the end of the file, and an
