@@ -48,11 +48,7 @@ func (a *ahead) run(r io.Reader, end func()) {
 			return
 		}
 		n, err := readFull(r, b[:chunkBytes])
-		select {
-		case a.full <- chunk{b[:n], err}:
-		case <-a.done:
-			return
-		}
+		a.full <- chunk{b[:n], err} // never blocks: there is room for all that there are
 		if err != nil {
 			return
 		}
@@ -81,7 +77,7 @@ func (a *ahead) Read(p []byte) (int, error) {
 			return 0, a.cur.err
 		}
 		if a.all != nil {
-			a.free <- a.all // never blocks: there is room for all that there are
+			a.free <- a.all // never blocks either
 		}
 		a.cur = <-a.full
 		a.all = a.cur.b
