@@ -172,7 +172,7 @@ func (d *daemon) openSource() error {
 				fmt.Fprintf(d.stderr, "Driver Events:%d\nDriver Drops:%d\n(%s) ", l.Seen, l.Lost.Total(), syscallSource)
 			}
 			seconds := time.Since(began).Seconds()
-			fmt.Fprintf(d.stderr, "Elapsed time: %.3f, Captured Events: %d, %.2f eps\n", seconds, d.pipe.num, float64(d.pipe.num)/seconds)
+			fmt.Fprintf(d.stderr, "Elapsed time: %.3f, Captured Events: %d, %.2f eps\n", seconds, d.pipe.shown, float64(d.pipe.shown)/seconds)
 		}
 		d.drops.summary(d.stderr, l, d.pipe.early.lost)
 	})

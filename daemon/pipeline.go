@@ -25,7 +25,8 @@ type pipeline struct {
 	outputs []*output.Queue
 
 	ev      event.Event
-	num     uint64        // evt.num of the last event
+	num     uint64        // events so far: evt.num of the last one, if the source does not number them
+	shown   uint64        // of these, events that rules could see
 	matched []*rules.Rule // by the last event
 	counts  []uint64      // alerts, by rule
 	early   backlog       // events from before the state was seeded
@@ -45,8 +46,11 @@ func (p *pipeline) turn(ev *event.Event) {
 	}
 	p.matched = p.matched[:0]
 	scene := p.state.Apply(ev)
-	if scene != nil && p.rules != nil {
-		p.matched = p.rules.Match(scene, p.matched)
+	if scene != nil {
+		p.shown++
+		if p.rules != nil {
+			p.matched = p.rules.Match(scene, p.matched)
+		}
 		for _, r := range p.matched {
 			p.send(r, scene)
 		}
