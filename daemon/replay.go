@@ -367,6 +367,7 @@ func (d *daemon) beginReplay(r *replay) error {
 	if err := r.begin(d.pipe.state); err != nil {
 		return err
 	}
+	d.bar.watch(r)
 	notify(notifyReady)
 	return nil
 }
@@ -374,6 +375,7 @@ func (d *daemon) beginReplay(r *replay) error {
 // endReplay says how the stream has ended: nil if all is well.
 func (d *daemon) endReplay(r *replay, err error) error {
 	r.stop()
+	d.bar.stop()
 	d.tellReader(r)
 	switch f := (*failure)(nil); {
 	case errors.As(err, &f): // of somebody else

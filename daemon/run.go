@@ -28,7 +28,8 @@ type daemon struct {
 	drops drops
 	pipe  pipeline
 
-	silent bool // no statistics at the end
+	silent bool      // no statistics at the end
+	bar    *progress // of a replay on a terminal, else nil
 
 	stop     chan struct{} // closed by whoever ends the run
 	stopOnce sync.Once
@@ -50,6 +51,7 @@ var start = []func(*daemon) error{
 	(*daemon).validate, // -V
 	(*daemon).loadRules,
 	(*daemon).describe, // -L, -l
+	(*daemon).showProgress,
 	(*daemon).startOutputs,
 	(*daemon).handleSignals,
 	(*daemon).writePidFile,
