@@ -1,13 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package filter turns the text of a condition into a function that says
-// whether a Scene satisfies it.
-//
-// The way of a condition: Parse makes a tree with positions (lex.go, parse.go),
-// package rules puts macros into the tree, Compiler checks names and types
-// (check.go) and makes closures (compile.go) over an Env, the scratch memory
-// that makes an evaluation free of allocations. A missing value makes every
-// check false; only "not" turns that around.
 package filter
 
 // Source is a text that nodes come from: the condition of a rule or macro.
@@ -29,7 +21,7 @@ type Node interface {
 	At() Pos
 	// String prints the node in canonical form (rules-language.md §3.9).
 	String() string
-	appendTo(b []byte) []byte
+	print(p *printer)
 }
 
 // At returns p; it makes every node that embeds a Pos have a position.

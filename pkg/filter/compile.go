@@ -10,7 +10,6 @@ import (
 
 	"github.com/falco-go/falco/pkg/field"
 	"github.com/falco-go/falco/pkg/schema"
-	"github.com/falco-go/falco/pkg/state"
 )
 
 // Fields is where a compiler finds the fields that texts name. Package field is
@@ -31,17 +30,21 @@ func (Catalogue) Parse(token string) (*field.Ref, error) { return field.Parse(to
 // Longest implements Fields.
 func (Catalogue) Longest(text string) (*field.Ref, int, bool) { return field.Longest(text) }
 
-// A Compiler makes programs that share one Env, and in it one slot for each
-// field or call, whoever names it: a value is read once an event, however many
-// rules ask for it.
+// A Compiler makes one program of all conditions that it is given. Values are
+// read once an event, however many conditions ask for them, and equal parts of
+// conditions are evaluated once.
 type Compiler struct {
 	Fields   Fields
 	Strict   bool      // as the original, with its QUIRKs
 	Warnings []Warning // grows with each Compile; the caller empties it
 
+	graph
 	fill  []filler
 	index map[string]*operand
-	refs  []*field.Ref // fields read by the program being compiled
+	macro map[Expr]lowered // what macros have been made into
+	refs  []*field.Ref     // fields read by the condition being compiled
+
+	visits int32 // how many stages of choices can be reached on several ways
 }
 
 // Warning is something odd in a condition that compiles.
@@ -54,121 +57,108 @@ func (c *Compiler) warn(pos Pos, format string, args ...any) {
 	c.Warnings = append(c.Warnings, Warning{pos, fmt.Sprintf(format, args...)})
 }
 
-// filler computes the values of a slot. It may use the memory that the slot has.
-type filler func(env *Env, s *slot)
-
-type slot struct {
-	turn  uint64
-	vals  []field.Value
-	buf   []byte   // bytes of values that a call has made
-	words []string // of getopt
-}
-
-// Env is the memory that programs run in. It belongs to one goroutine and is
-// used again for every event, so that an evaluation allocates nothing.
-type Env struct {
-	scene *state.Scene
-	turn  uint64
-	fill  []filler
-	slots []slot
-}
-
-// NewEnv returns the memory for all that c has compiled so far.
-func (c *Compiler) NewEnv() *Env {
-	return &Env{fill: c.fill, slots: make([]slot, len(c.fill))}
-}
-
-// Begin turns to the next scene; values read before are forgotten.
-func (e *Env) Begin(s *state.Scene) {
-	e.scene = s
-	e.turn++
-}
-
-// Scene returns the scene that Begin was given last.
-func (e *Env) Scene() *state.Scene { return e.scene }
-
-func (e *Env) get(i int) []field.Value {
-	s := &e.slots[i]
-	if s.turn != e.turn {
-		s.turn = e.turn
-		s.vals = s.vals[:0]
-		e.fill[i](e, s)
-	}
-	return s.vals
-}
-
 // Program is a compiled condition.
 type Program struct {
-	eval func(*Env) bool
+	root nodeID
 	Refs []*field.Ref // the fields that it reads
 }
 
 // Match evaluates p on the scene of env.
-func (p *Program) Match(env *Env) bool { return p.eval(env) }
+func (p *Program) Match(env *Env) bool { return env.eval(p.root) }
 
 // Compile checks names and types in e and makes a program. Macros must have been
 // expanded. Its errors are *Error.
 func (c *Compiler) Compile(e Expr) (Program, error) {
+	c.init()
 	c.refs = nil
-	f, err := c.expr(e)
+	root, err := c.expr(e)
+	if err != nil {
+		return Program{}, err
+	}
+	c.nodes[root].refs++
 	var refs []*field.Ref
 	for _, r := range c.refs {
 		if !slices.Contains(refs, r) {
 			refs = append(refs, r)
 		}
 	}
-	return Program{f, refs}, err
+	return Program{root, refs}, nil
 }
 
-func (c *Compiler) expr(e Expr) (func(*Env) bool, error) {
+// lowered is what a part of a macro has become, and what was said about it: that
+// is said again for each condition that the macro is put into.
+type lowered struct {
+	id       nodeID
+	warnings []Warning
+	refs     []*field.Ref
+}
+
+// expr makes e a node.
+func (c *Compiler) expr(e Expr) (nodeID, error) {
+	pos := e.At()
+	if pos.Src == nil || pos.Src.Name == "" {
+		return c.lower(e)
+	}
+	// The trees of macros are shared by the conditions that use them.
+	if l, ok := c.macro[e]; ok {
+		c.Warnings, c.refs = append(c.Warnings, l.warnings...), append(c.refs, l.refs...)
+		return l.id, nil
+	}
+	warnings, refs := len(c.Warnings), len(c.refs)
+	id, err := c.lower(e)
+	if err != nil || c.nodes[id].order {
+		return id, err
+	}
+	if c.macro == nil {
+		c.macro = map[Expr]lowered{}
+	}
+	l := lowered{id: id, warnings: slices.Clone(c.Warnings[warnings:])}
+	for _, r := range c.refs[refs:] {
+		if !slices.Contains(l.refs, r) {
+			l.refs = append(l.refs, r)
+		}
+	}
+	c.macro[e] = l
+	return id, nil
+}
+
+func (c *Compiler) lower(e Expr) (id nodeID, err error) {
 	switch e := e.(type) {
 	case *And:
-		kids, err := c.exprs(e.Kids)
-		if len(kids) == 2 {
-			a, b := kids[0], kids[1]
-			return func(env *Env) bool { return a(env) && b(env) }, err
+		var kids []nodeID
+		if kids, err = c.exprs(e.Kids); err == nil {
+			id = c.and(kids)
 		}
-		return func(env *Env) bool {
-			for _, k := range kids {
-				if !k(env) {
-					return false
-				}
-			}
-			return true
-		}, err
 	case *Or:
-		kids, err := c.exprs(e.Kids)
-		if len(kids) == 2 {
-			a, b := kids[0], kids[1]
-			return func(env *Env) bool { return a(env) || b(env) }, err
+		var kids []nodeID
+		if kids, err = c.exprs(e.Kids); err == nil {
+			id = c.or(kids)
 		}
-		return func(env *Env) bool {
-			for _, k := range kids {
-				if k(env) {
-					return true
-				}
-			}
-			return false
-		}, err
 	case *Not:
-		k, err := c.expr(e.Kid)
-		return func(env *Env) bool { return !k(env) }, err
+		if id, err = c.expr(e.Kid); err == nil {
+			id = c.not(id)
+		}
 	case *Check:
-		return c.check(e)
+		id, err = c.check(e)
 	case *Ident:
-		return nil, &Error{Pos: e.Pos, Msg: fmt.Sprintf("Undefined macro '%s' used in filter.", e.Name), At: e.Name}
+		return never, &Error{Pos: e.Pos, Msg: fmt.Sprintf("Undefined macro '%s' used in filter.", e.Name), At: e.Name}
+	default:
+		return never, fmt.Errorf("no way to compile %T", e)
 	}
-	return nil, fmt.Errorf("no way to compile %T", e)
+	if err == nil {
+		c.mark(id, e.At())
+	}
+	return id, err
 }
 
-func (c *Compiler) exprs(kids []Expr) ([]func(*Env) bool, error) {
-	out := make([]func(*Env) bool, len(kids))
+func (c *Compiler) exprs(kids []Expr) ([]nodeID, error) {
+	out := make([]nodeID, len(kids))
 	for i, k := range kids {
-		f, err := c.expr(k)
+		id, err := c.expr(k)
 		if err != nil {
 			return nil, err
 		}
-		out[i] = f
+		out[i] = id
 	}
 	return out, nil
 }
@@ -181,6 +171,9 @@ type operand struct {
 	fmt   schema.Format
 	list  bool // the value is a list
 	multi bool // several values, any of which may satisfy a check
+	typed bool // it depends on the type of the event alone
+	order bool // it counts for itself: it must not be read more or less often than the condition says
+	cost  float32
 	name  string
 	ref   *field.Ref   // if it is a plain field
 	refs  []*field.Ref // the fields inside
@@ -204,7 +197,9 @@ func (c *Compiler) operand(o Operand, inCall bool) (*operand, error) {
 		if c.index == nil {
 			c.index = map[string]*operand{}
 		}
-		c.index[key] = v
+		if !v.order {
+			c.index[key] = v
+		}
 	}
 	if inCall && v.ref != nil && v.ref.Def.Has(field.NoTransform) {
 		return nil, &Error{Pos: o.At(), Msg: fmt.Sprintf("field '%s' does not support transformers", v.name)}
@@ -224,8 +219,8 @@ func (c *Compiler) newOperand(o Operand) (*operand, error) {
 			}
 			return nil, e
 		}
-		v := c.add(operand{typ: ref.Type, fmt: ref.Fmt, list: ref.Def.Has(field.List), multi: ref.Def.Has(field.Multi),
-			name: o.Token(), ref: ref, refs: []*field.Ref{ref}}, nil)
+		v := c.addSlot(operand{typ: ref.Type, fmt: ref.Fmt, list: ref.Def.Has(field.List), multi: ref.Def.Has(field.Multi),
+			typed: typeAlone(ref.Def), cost: readCost(ref), name: o.Token(), ref: ref, refs: []*field.Ref{ref}}, nil)
 		get, arg := ref.Def.Get, &ref.Arg
 		c.fill[v.slot] = func(env *Env, s *slot) { s.vals = get(env.scene, arg, s.vals) }
 		return v, nil
@@ -238,7 +233,7 @@ func (c *Compiler) newOperand(o Operand) (*operand, error) {
 			}
 			typ, l.Num = field.Int64, uint64(n)
 		}
-		return c.add(operand{typ: typ, name: o.Text}, func(_ *Env, s *slot) { s.vals = append(s.vals, l) }), nil
+		return c.addSlot(operand{typ: typ, name: o.Text}, func(_ *Env, s *slot) { s.vals = append(s.vals, l) }), nil
 	case *Call:
 		return c.call(o)
 	case *Tuple:
@@ -247,8 +242,11 @@ func (c *Compiler) newOperand(o Operand) (*operand, error) {
 	return nil, fmt.Errorf("no way to compile %T", o)
 }
 
-func (c *Compiler) add(v operand, f filler) *operand {
+func (c *Compiler) addSlot(v operand, f filler) *operand {
 	v.slot = len(c.fill)
+	for _, r := range v.refs {
+		v.order = v.order || r.Def.Has(field.Stateful)
+	}
 	c.fill = append(c.fill, f)
 	return &v
 }
@@ -320,7 +318,7 @@ func (c *Compiler) printed(ref *field.Ref) Getter {
 	key := "print " + ref.Token
 	v := c.index[key]
 	if v == nil {
-		v = c.add(operand{typ: ref.Type, fmt: ref.Fmt, name: ref.Token, ref: ref, refs: []*field.Ref{ref}},
+		v = c.addSlot(operand{typ: ref.Type, fmt: ref.Fmt, name: ref.Token, ref: ref, refs: []*field.Ref{ref}},
 			func(env *Env, s *slot) { s.vals = ref.OutputValues(env.scene, s.vals) })
 		if c.index == nil {
 			c.index = map[string]*operand{}

@@ -3,8 +3,6 @@
 package filter_test
 
 import (
-	"math/rand"
-	"strings"
 	"testing"
 
 	"github.com/falco-go/falco/pkg/filter"
@@ -186,59 +184,6 @@ func TestQuotes(t *testing.T) {
 	}
 }
 
-// TestPrint makes conditions at random, and reads what they print.
-func TestPrint(t *testing.T) {
-	rng := rand.New(rand.NewSource(1))
-	pick := func(words string) string {
-		w := strings.Fields(words)
-		return w[rng.Intn(len(w))]
-	}
-	var cond func(depth int) string
-	cond = func(depth int) string {
-		if depth > 0 {
-			switch rng.Intn(5) {
-			case 0:
-				return "(" + cond(depth-1) + " and " + cond(depth-1) + ")"
-			case 1:
-				return "(" + cond(depth-1) + " or " + cond(depth-1) + " or " + cond(depth-1) + ")"
-			case 2:
-				return "not " + cond(depth-1)
-			}
-		}
-		left := pick("a.b a.b[0] tolower(a.b) len(toupper(a.c)) getopt(a.b,nt)[x]")
-		left = strings.Replace(left, ",nt", `,"nt"`, 1)
-		value := pick(`x "a\tb" "a\"b" 'it' <NA> => /a/b "\x41\n" not`)
-		switch rng.Intn(6) {
-		case 0:
-			return left + " exists"
-		case 1:
-			return left + " >= -5.5"
-		case 2:
-			return left + " in (" + value + "," + value + ")"
-		case 3:
-			return left + " startswith allof (" + value + ")"
-		case 4:
-			return pick("m1 m2")
-		}
-		if value == "=>" {
-			value = `"=>"`
-		}
-		return left + " = " + value
-	}
-	for i := 0; i < 2000; i++ {
-		text := strings.ReplaceAll(cond(4), "(=>,=>)", `("=>","=>")`)
-		text = strings.ReplaceAll(text, "(=>)", `("=>")`)
-		e := parse(t, text)
-		printed := e.String()
-		if strings.Contains(printed, ",nt") {
-			continue // a constant is printed without its quotes
-		}
-		if again := parse(t, printed).String(); again != printed {
-			t.Fatalf("%s\nprints as %s\nthen as   %s", text, printed, again)
-		}
-	}
-}
-
 const busy = "evt.type in (open,openat,openat2) and (proc.name in (a,b,c,d,e,f,g,h,i,j) or fd.name startswith /etc) and " +
 	"not proc.aname in (x, y) and tolower(fd.name) = /etc/shadow and fd.name pmatch (/usr, /e*/shadow) and " +
 	"concat(proc.name,\"-\",fd.name) contains shadow and fd.net in (10.0.0.0/8) and fd.name regex '/etc/(passwd|shadow)' and " +
@@ -308,6 +253,14 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		_ = e.String()
+		printed := filter.Print(e)
+		again, err := filter.Syntax{Depth: filter.RulesDepth}.Parse(&filter.Source{Text: printed})
+		if err != nil {
+			t.Fatalf("%q prints as %q: %v", text, printed, err)
+		}
+		if diff := sameTree(e, again); diff != "" {
+			t.Fatalf("%q prints as %q\n%s", text, printed, diff)
+		}
 		filter.Events(e)
 		fields := new(filtertest.Fields)
 		fields.Set(facts)

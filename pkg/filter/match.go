@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/falco-go/falco/pkg/field"
@@ -14,29 +15,30 @@ import (
 // pred says whether one value satisfies a check.
 type pred func(v *field.Value) bool
 
-// check compiles a check. What it compares has a type, which decides the
-// operators; then literals are converted and made into predicates.
-func (c *Compiler) check(e *Check) (func(*Env) bool, error) {
-	left, err := c.operand(e.Left, false)
+// check makes a node of a check. What it compares has a type, which decides the
+// operators; then literals are converted. What a table can answer becomes a look-up
+// (hit.go), the rest a test of its own.
+func (c *Compiler) check(e *Check) (nodeID, error) {
+	left, err := c.conditionOperand(e.Left)
 	if err != nil {
-		return nil, err
+		return never, err
 	}
-	slot := left.slot
+	fail := func(pos Pos, err error) (nodeID, error) { return never, &Error{Pos: pos, Msg: err.Error()} }
 	if e.Op == OpExists {
-		return func(env *Env) bool { return len(env.get(slot)) > 0 }, nil
+		return c.exists(e, left), nil
 	}
-	fail := func(pos Pos, err error) (func(*Env) bool, error) { return nil, &Error{Pos: pos, Msg: err.Error()} }
 	if e.Right.Of != nil {
 		if err := c.rightField(e, left); err != nil {
 			return fail(e.Pos, err)
 		}
-		return c.checkField(e, left)
+		f, err := c.checkField(e, left)
+		return c.testOf(e, left, f), err
 	}
 	if err := allowed(e.Op, e.Mod, left); err != nil {
 		return fail(e.Pos, err)
 	}
 	if own, err := c.ownWay(e, left); own != nil || err != nil {
-		return own, err
+		return c.testOf(e, left, own), err
 	}
 	lits := make([]literal, len(e.Right.Values))
 	values := e.Right.Values
@@ -46,19 +48,84 @@ func (c *Compiler) check(e *Check) (func(*Env) bool, error) {
 			op, v = c.glued(op, v, left)
 		}
 		if lits[i], err = c.literalOf(op, v, left); err != nil {
-			return nil, err
+			return never, err
 		}
 	}
 	if left.typ == field.Port && left.multi && op == OpIntersects {
 		op = OpIn // QUIRK 12
 	}
+	if certain, ok := c.certainNum(e, left); ok {
+		return constant(certain), nil
+	}
 	if c.Strict {
 		if f := strictChecks(op, e.Mod, left, &lits); f != nil {
-			return f, nil
+			return c.testOf(e, left, f), nil
 		}
 	}
-	if e.Mod != ModNone {
-		return checkMod(op, e.Mod, left, lits), nil
+	if id, ok := c.lookUp(e, op, left, lits); ok {
+		return id, nil
+	}
+	id := c.testOf(e, left, direct(op, e.Mod, left, lits))
+	if need, ok := c.needs(op, e.Mod, left, lits); ok {
+		c.nodes[id].need = need
+	}
+	return id, nil
+}
+
+// conditionOperand is operand for a side of a check.
+func (c *Compiler) conditionOperand(o Operand) (*operand, error) {
+	v, err := c.operand(o, false)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range v.refs {
+		if r.Def.Has(field.PrintOnly) {
+			return nil, &Error{Pos: o.At(), Msg: fmt.Sprintf("field '%s' can only be used in an output", r.Token), At: r.Token}
+		}
+	}
+	return v, nil
+}
+
+// testOf makes a node of a check that is evaluated by itself.
+func (c *Compiler) testOf(e *Check, left *operand, f func(*Env) bool) nodeID {
+	if f == nil {
+		return never
+	}
+	key := appendKey(nil, e.Left)
+	key = append(key, ' ', byte(e.Op), byte(e.Mod))
+	if e.Right.Of != nil {
+		key = appendKey(key, e.Right.Of)
+	}
+	for _, v := range e.Right.Values {
+		key = strconv.AppendQuote(key, v.Text)
+		key = append(key, "bq"[b2i(v.Quoted)])
+	}
+	if left.order {
+		c.unique++
+		key = strconv.AppendUint(key, uint64(c.unique), 10)
+	}
+	n := node{test: f, typed: left.typed && e.Right.Of == nil, order: left.order, cost: left.cost + 3 + weights[e.Op], p: chances[e.Op]}
+	if classOf(left.typ) == classBool && e.Op != OpExists {
+		n.p = 0.4
+	}
+	if m := float32(len(e.Right.Values)); m > 1 && !e.Op.List() {
+		n.cost += weights[e.Op] * m
+	}
+	return c.test(key, n)
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// direct makes the function that a test is.
+func direct(op Op, mod Mod, left *operand, lits []literal) func(*Env) bool {
+	slot := left.slot
+	if mod != ModNone {
+		return checkMod(op, mod, left, lits)
 	}
 	var p pred
 	switch {
@@ -74,18 +141,18 @@ func (c *Compiler) check(e *Check) (func(*Env) bool, error) {
 	case op.List():
 		p = member(left.typ, lits)
 		if left.list && op == OpIn {
-			return everyValue(slot, p), nil
+			return everyValue(slot, p)
 		}
 	default:
 		p = predicate(op, left.typ, &lits[0])
 		if op == OpNE && left.ends() {
-			return everyValue(slot, p), nil
+			return everyValue(slot, p)
 		}
 	}
 	if left.multi || left.list {
-		return someValue(slot, p), nil
+		return someValue(slot, p)
 	}
-	return oneValue(slot, p), nil
+	return oneValue(slot, p)
 }
 
 func oneValue(slot int, p pred) func(*Env) bool {

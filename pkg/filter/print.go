@@ -4,116 +4,155 @@ package filter
 
 import "strings"
 
-// Printing makes the canonical text of a tree (rules-language.md §3.9): one form
-// for all ways of writing the same condition. Parsing it gives the same tree
-// again, unless a value has parentheses or commas inside, which it leaves bare.
+// There are two ways to print a tree. String makes the canonical text
+// (rules-language.md §3.9): one form for all ways of writing the same condition,
+// which leaves out quotes that the parser would need. Print makes a text that
+// parses to the same tree again.
 
-func (e *And) String() string     { return string(e.appendTo(nil)) }
-func (e *Or) String() string      { return string(e.appendTo(nil)) }
-func (e *Not) String() string     { return string(e.appendTo(nil)) }
-func (e *Ident) String() string   { return string(e.appendTo(nil)) }
-func (e *Check) String() string   { return string(e.appendTo(nil)) }
-func (o *Field) String() string   { return string(o.appendTo(nil)) }
-func (o *Call) String() string    { return string(o.appendTo(nil)) }
-func (o *Literal) String() string { return string(o.appendTo(nil)) }
-func (o *Tuple) String() string   { return string(o.appendTo(nil)) }
+func (e *And) String() string     { return canonical(e) }
+func (e *Or) String() string      { return canonical(e) }
+func (e *Not) String() string     { return canonical(e) }
+func (e *Ident) String() string   { return canonical(e) }
+func (e *Check) String() string   { return canonical(e) }
+func (o *Field) String() string   { return canonical(o) }
+func (o *Call) String() string    { return canonical(o) }
+func (o *Literal) String() string { return canonical(o) }
+func (o *Tuple) String() string   { return canonical(o) }
 
-func (e *And) appendTo(b []byte) []byte { return appendKids(b, e.Kids, " and ") }
+func canonical(n Node) string {
+	var p printer
+	n.print(&p)
+	return string(p.b)
+}
 
-func (e *Or) appendTo(b []byte) []byte { return appendKids(b, e.Kids, " or ") }
+// Print returns a text that parses to e again, but for the places.
+func Print(e Expr) string {
+	p := printer{exact: true}
+	e.print(&p)
+	return string(p.b)
+}
 
-func appendKids(b []byte, kids []Expr, between string) []byte {
-	b = append(b, '(')
+type printer struct {
+	b     []byte
+	exact bool // keep the quotes
+}
+
+func (p *printer) text(s string) { p.b = append(p.b, s...) }
+
+func (e *And) print(p *printer) { p.kids(e.Kids, " and ") }
+
+func (e *Or) print(p *printer) { p.kids(e.Kids, " or ") }
+
+func (p *printer) kids(kids []Expr, between string) {
+	p.text("(")
 	for i, k := range kids {
 		if i > 0 {
-			b = append(b, between...)
+			p.text(between)
 		}
-		b = k.appendTo(b)
+		k.print(p)
 	}
-	return append(b, ')')
+	p.text(")")
 }
 
-func (e *Not) appendTo(b []byte) []byte { return e.Kid.appendTo(append(b, "not "...)) }
+func (e *Not) print(p *printer) {
+	p.text("not ")
+	if _, twice := e.Kid.(*Not); twice && p.exact { // "not not" is nothing
+		p.text("(")
+		defer p.text(")")
+	}
+	e.Kid.print(p)
+}
 
-func (e *Ident) appendTo(b []byte) []byte { return append(b, e.Name...) }
+func (e *Ident) print(p *printer) { p.text(e.Name) }
 
-func (e *Check) appendTo(b []byte) []byte {
-	b = e.Left.appendTo(b)
-	b = append(b, ' ')
-	b = append(b, e.Op.String()...)
+func (e *Check) print(p *printer) {
+	e.Left.print(p)
+	p.text(" ")
+	p.text(e.Op.String())
 	if e.Op == OpExists {
-		return b
+		return
 	}
-	b = append(b, ' ')
+	p.text(" ")
 	if e.Mod != ModNone {
-		b = append(b, e.Mod.String()...)
-		b = append(b, ' ')
+		p.text(e.Mod.String())
+		p.text(" ")
 	}
-	return e.Right.appendTo(b)
+	e.Right.print(p)
 }
 
-func (r *Right) appendTo(b []byte) []byte {
+func (r *Right) print(p *printer) {
 	switch {
 	case r.Val:
-		b = append(b, "val("...)
-		return append(r.Of.appendTo(b), ')')
+		p.text("val(")
+		r.Of.print(p)
+		p.text(")")
+		return
 	case r.Of != nil:
-		return r.Of.appendTo(b)
+		r.Of.print(p)
+		return
 	case !r.List:
-		return appendValue(b, r.Values[0].Text)
+		p.value(r.Values[0].Text, r.Values[0].Quoted)
+		return
 	}
-	b = append(b, '(')
+	p.text("(")
 	for i, v := range r.Values {
 		if i > 0 {
-			b = append(b, ", "...)
+			p.text(", ")
 		}
-		b = appendValue(b, v.Text)
+		p.value(v.Text, v.Quoted)
 	}
-	return append(b, ')')
+	p.text(")")
 }
 
-func (o *Field) appendTo(b []byte) []byte { return appendIndex(append(b, o.Name...), o.Arg, o.HasArg) }
-
-func (o *Call) appendTo(b []byte) []byte {
-	b = append(b, o.Fn...)
-	b = appendArgs(b, o.Args)
-	return appendIndex(b, o.Arg, o.HasArg)
+func (o *Field) print(p *printer) {
+	p.text(o.Name)
+	p.index(o.Arg, o.HasArg)
 }
 
-func (o *Tuple) appendTo(b []byte) []byte { return appendArgs(b, o.Items) }
+func (o *Call) print(p *printer) {
+	p.text(o.Fn)
+	p.args(o.Args)
+	p.index(o.Arg, o.HasArg)
+}
 
-func (o *Literal) appendTo(b []byte) []byte { return appendValue(b, o.Text) }
+func (o *Tuple) print(p *printer) { p.args(o.Items) }
 
-func appendArgs(b []byte, args []Operand) []byte {
-	b = append(b, '(')
+func (o *Literal) print(p *printer) { p.value(o.Text, !o.Number) }
+
+func (p *printer) args(args []Operand) {
+	p.text("(")
 	for i, a := range args {
 		if i > 0 {
-			b = append(b, ',')
+			p.text(",")
 		}
-		b = a.appendTo(b)
+		a.print(p)
 	}
-	return append(b, ')')
+	p.text(")")
 }
 
-func appendIndex(b []byte, arg string, has bool) []byte {
-	if !has {
-		return b
+func (p *printer) index(arg string, has bool) {
+	if has {
+		p.text("[")
+		p.value(arg, strings.ContainsAny(arg, "[]") || arg == "")
+		p.text("]")
 	}
-	b = append(b, '[')
-	b = appendValue(b, arg)
-	return append(b, ']')
 }
 
-// appendValue writes a value bare if it can.
-func appendValue(b []byte, s string) []byte {
-	if !strings.ContainsAny(s, " =\"'\\\b\f\n\r\t") {
-		return append(b, s...)
+// value writes a value bare if it can. Where the tree has to come back, one
+// that had quotes keeps them.
+func (p *printer) value(s string, quoted bool) {
+	if quoted && p.exact || strings.ContainsAny(s, " =\"'\\\b\f\n\r\t") && !(p.exact && bare(s)) {
+		p.quote(s)
+		return
 	}
-	return appendQuoted(b, s)
+	p.text(s)
 }
 
-func appendQuoted(b []byte, s string) []byte {
-	b = append(b, '"')
+// bare reports whether s can be read without quotes.
+func bare(s string) bool { return !strings.ContainsAny(s, " =\"'\b\n\r\t") }
+
+func (p *printer) quote(s string) {
+	b := append(p.b, '"')
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; c {
 		case '\b':
@@ -132,5 +171,5 @@ func appendQuoted(b []byte, s string) []byte {
 			b = append(b, c)
 		}
 	}
-	return append(b, '"')
+	p.b = append(b, '"')
 }

@@ -27,7 +27,7 @@ func (c *Compiler) rightField(e *Check, left *operand) error {
 
 // checkField compiles the comparison of left with a field or call.
 func (c *Compiler) checkField(e *Check, left *operand) (func(*Env) bool, error) {
-	right, err := c.operand(e.Right.Of, false)
+	right, err := c.conditionOperand(e.Right.Of)
 	if err != nil {
 		return nil, err
 	}

@@ -38,21 +38,21 @@ func (c *Compiler) call(o *Call) (*operand, error) {
 	if err := c.transformable(o.Fn, v); err != nil {
 		return fail("%s", err)
 	}
-	out := operand{typ: v.typ, fmt: v.fmt, list: v.list, name: o.String(), refs: v.refs}
+	out := operand{typ: v.typ, fmt: v.fmt, list: v.list, cost: v.cost + callCost, name: o.String(), refs: v.refs}
 	in := v.slot
 	switch o.Fn {
 	case "tolower":
-		return c.add(out, mapText(in, appendLower)), nil
+		return c.addSlot(out, mapText(in, appendLower)), nil
 	case "toupper":
-		return c.add(out, mapText(in, appendUpper)), nil
+		return c.addSlot(out, mapText(in, appendUpper)), nil
 	case "basename":
-		return c.add(out, func(env *Env, s *slot) {
+		return c.addSlot(out, func(env *Env, s *slot) {
 			for _, v := range env.get(in) {
 				s.vals = append(s.vals, field.Value{Str: v.Str[strings.LastIndexByte(v.Str, '/')+1:]})
 			}
 		}), nil
 	case "b64":
-		return c.add(out, func(env *Env, s *slot) {
+		return c.addSlot(out, func(env *Env, s *slot) {
 			for _, v := range env.get(in) {
 				if text, ok := s.base64(v.Str); ok {
 					s.vals = append(s.vals, field.Value{Str: text})
@@ -62,13 +62,13 @@ func (c *Compiler) call(o *Call) (*operand, error) {
 	}
 	out.typ, out.fmt, out.list = field.Uint64, 0, false // len
 	if v.list {
-		return c.add(out, func(env *Env, s *slot) {
+		return c.addSlot(out, func(env *Env, s *slot) {
 			if vals := env.get(in); len(vals) > 0 {
 				s.vals = append(s.vals, field.Value{Num: uint64(len(vals))})
 			}
 		}), nil
 	}
-	return c.add(out, func(env *Env, s *slot) {
+	return c.addSlot(out, func(env *Env, s *slot) {
 		for _, v := range env.get(in) {
 			s.vals = append(s.vals, field.Value{Num: uint64(len(v.Str))})
 		}
@@ -146,7 +146,7 @@ func (s *slot) base64(text string) (string, bool) {
 
 // multiCall looks up join, concat or getopt.
 func (c *Compiler) multiCall(o *Call, fail func(string, ...any) (*operand, error)) (*operand, error) {
-	out := operand{typ: field.String, name: o.String()}
+	out := operand{typ: field.String, cost: 4 * callCost, name: o.String()}
 	switch o.Fn {
 	case "concat":
 		if len(o.Args) < 2 {
@@ -167,7 +167,7 @@ func (c *Compiler) multiCall(o *Call, fail func(string, ...any) (*operand, error
 			slots = append(slots, v.slot)
 			out.refs = append(out.refs, v.refs...)
 		}
-		return c.add(out, func(env *Env, s *slot) {
+		return c.addSlot(out, func(env *Env, s *slot) {
 			s.buf = s.buf[:0]
 			for _, i := range slots {
 				vals := env.get(i)
@@ -207,7 +207,7 @@ func (c *Compiler) multiCall(o *Call, fail func(string, ...any) (*operand, error
 			out.refs = append(out.refs, v.refs...)
 		}
 		out.refs = append(out.refs, sep.refs...)
-		return c.add(out, join(sep.slot, items)), nil
+		return c.addSlot(out, join(sep.slot, items)), nil
 	}
 	return c.getopt(o, out, fail)
 }
@@ -308,7 +308,7 @@ func (c *Compiler) getopt(o *Call, out operand, fail func(string, ...any) (*oper
 	if o.HasArg {
 		g.want = o.Arg[0]
 	}
-	return c.add(out, g.fill), nil
+	return c.addSlot(out, g.fill), nil
 }
 
 // getopt reads short options as getopt(3) does: it stops at the first word that

@@ -3,6 +3,9 @@
 package rules
 
 import (
+	"encoding/binary"
+
+	"github.com/falco-go/falco/pkg/event"
 	"github.com/falco-go/falco/pkg/field"
 	"github.com/falco-go/falco/pkg/filter"
 	"github.com/falco-go/falco/pkg/format"
@@ -23,47 +26,125 @@ type Set struct {
 	EngineVersion string // the largest required_engine_version, "" if there is none
 
 	all    bool
-	byType [][]*Rule // by event type
-	byCall [][]*Rule // of the generic events, by system call
+	byType []*filter.Choice // by event type, nil where no rule asks
+	byCall []*filter.Choice // of the generic events, by system call
 	events filter.EventSet
 	env    *filter.Env
+	found  []int32 // places of the rules that match
 
-	compiler *filter.Compiler
+	compiler *filter.Compiler // until everything is compiled
 
 	pluginNeeds []pluginNeed
 	lists       []*listItem
 	macros      []*macroTree
 }
 
-// file puts the rules that run under the event types that they can match.
-func (s *Set) file(threshold Priority) {
-	s.byType = make([][]*Rule, len(schema.Events))
-	s.byCall = make([][]*Rule, len(schema.Syscalls))
+// run decides which rules run.
+func (s *Set) run(threshold Priority) {
 	for _, r := range s.Rules {
-		if !r.Enabled || r.Priority > threshold {
+		if r.Enabled && r.Priority <= threshold {
+			r.runs = true
+			s.events = s.events.Union(r.Events)
+		}
+	}
+}
+
+// file makes a Choice of the rules for each event type and each system call
+// without a type. What their conditions say about the type itself is decided
+// here; types for which the same remains share a Choice.
+func (s *Set) file() {
+	types, calls := make([][]*Rule, len(schema.Events)), make([][]*Rule, len(schema.Syscalls))
+	for _, r := range s.Rules {
+		if !r.runs || r.Source != syscallSource {
 			continue
 		}
-		r.runs = true
 		events := r.Events
 		events.AddType(asyncEvent)
-		s.events = s.events.Union(r.Events)
 		for _, t := range events.Types() {
-			s.byType[t] = append(s.byType[t], r)
+			types[t] = append(types[t], r)
 		}
 		for _, c := range events.Calls() {
 			if schema.Syscalls[c].Exit == schema.GenericX {
-				s.byCall[c] = append(s.byCall[c], r)
+				calls[c] = append(calls[c], r)
 			}
 		}
 	}
+	var scenes []*state.Scene
+	for t := range types {
+		scenes = append(scenes, &state.Scene{Event: &event.Event{Type: schema.EventType(t), Info: schema.EventType(t).Info()}, FDNum: -1})
+	}
+	for c := range calls {
+		scenes = append(scenes, &state.Scene{Event: genericEvent(schema.SyscallCode(c)), FDNum: -1})
+	}
+	typings := s.compiler.Typings(scenes)
+	// What these are called is in the event, not in its type.
+	for _, t := range []schema.EventType{asyncEvent, schema.GenericX, schema.GenericE} {
+		typings[t] = nil
+	}
+	f := filing{compiler: s.compiler, known: map[string]*filter.Choice{}}
+	s.byType, s.byCall = make([]*filter.Choice, len(types)), make([]*filter.Choice, len(calls))
+	for t, rules := range types {
+		s.byType[t] = f.choice(rules, typings[t])
+	}
+	for c, rules := range calls {
+		s.byCall[c] = f.choice(rules, typings[len(types)+c])
+	}
+}
+
+// genericEvent returns an event of a system call that has no type of its own.
+func genericEvent(call schema.SyscallCode) *event.Event {
+	raw := make([]byte, schema.HeaderSize, schema.HeaderSize+4)
+	binary.LittleEndian.PutUint16(raw[20:], uint16(schema.GenericX))
+	binary.LittleEndian.PutUint32(raw[22:], 1)
+	raw = binary.LittleEndian.AppendUint16(raw, 2)
+	raw = binary.LittleEndian.AppendUint16(raw, uint16(call))
+	binary.LittleEndian.PutUint32(raw[16:], uint32(len(raw)))
+	e := new(event.Event)
+	if _, err := e.Decode(raw); err != nil {
+		panic("rules: " + err.Error()) // our own schema does not read our own record
+	}
+	return e
+}
+
+// filing makes choices, one for equal sets of conditions.
+type filing struct {
+	compiler *filter.Compiler
+	known    map[string]*filter.Choice
+	key      []byte
+}
+
+func (f *filing) choice(rules []*Rule, t *filter.Typing) *filter.Choice {
+	programs := make([]filter.Ranked, 0, len(rules))
+	f.key = f.key[:0]
+	for _, r := range rules {
+		p := r.prog
+		if t != nil {
+			p = t.Decide(p)
+		}
+		if !p.Never() {
+			programs = append(programs, filter.Ranked{Program: p, Rank: int32(r.Index)})
+			f.key = p.AppendKey(binary.LittleEndian.AppendUint32(f.key, uint32(r.Index)))
+		}
+	}
+	if len(programs) == 0 {
+		return nil
+	}
+	c, ok := f.known[string(f.key)]
+	if !ok {
+		c = f.compiler.NewChoice(programs)
+		f.known[string(f.key)] = c
+	}
+	return c
 }
 
 // finish makes s ready for Match.
 func (s *Set) finish(c *collection) {
 	s.EngineVersion, s.pluginNeeds, s.lists = c.engine, c.plugins, c.lists
 	s.selectRules(c.opts)
-	s.file(c.opts.Priority)
+	s.run(c.opts.Priority)
+	s.file()
 	s.env = s.compiler.NewEnv()
+	s.compiler = nil
 }
 
 // Match appends the rules that match the scene to matched, in load order: the
@@ -74,20 +155,25 @@ func (s *Set) Match(scene *state.Scene, matched []*Rule) []*Rule {
 	if int(e.Type) >= len(s.byType) {
 		return matched
 	}
-	rules := s.byType[e.Type]
+	choice := s.byType[e.Type]
 	if e.Type == schema.GenericX || e.Type == schema.GenericE {
 		if code, ok := e.Uint(0); ok && code < uint64(len(s.byCall)) {
-			rules = s.byCall[code]
+			choice = s.byCall[code]
 		}
 	}
+	if choice == nil {
+		return matched
+	}
 	s.env.Begin(scene)
-	for _, r := range rules {
-		if r.Source == syscallSource && r.prog.Match(s.env) {
-			matched = append(matched, r)
-			if !s.all {
-				break
-			}
+	if !s.all {
+		if i := choice.First(s.env); i >= 0 {
+			matched = append(matched, s.Rules[i])
 		}
+		return matched
+	}
+	s.found = choice.All(s.env, s.found[:0])
+	for _, i := range s.found {
+		matched = append(matched, s.Rules[i])
 	}
 	return matched
 }

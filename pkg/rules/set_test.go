@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/falco-go/falco/pkg/event"
+	"github.com/falco-go/falco/pkg/filter"
 	"github.com/falco-go/falco/pkg/filter/filtertest"
 	"github.com/falco-go/falco/pkg/schema"
 	"github.com/falco-go/falco/pkg/state"
@@ -63,16 +64,16 @@ func generic(code schema.SyscallCode) []byte {
 func TestIndex(t *testing.T) {
 	s := needSet(t, Options{All: true}, simple("a", "evt.type=open")+simple("b", "evt.type in (times, open)")+
 		simple("c", "evt.type=sysinfo")+simple("d", "not evt.type=times")+simple("e", "evt.num=0"))
-	names := func(rules []*Rule) (out []string) {
-		for _, r := range rules {
-			out = append(out, r.Name)
+	names := func(c *filter.Choice) (out []string) {
+		for _, i := range c.Ranks() {
+			out = append(out, s.Rules[i].Name)
 		}
 		return out
 	}
 	times, _ := schema.SyscallByName("times")
 	sysinfo, _ := schema.SyscallByName("sysinfo")
 	for _, tc := range []struct {
-		got  []*Rule
+		got  *filter.Choice
 		want []string
 	}{
 		{s.byType[schema.OpenX], []string{"a", "b", "d"}},

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package filter
+
+import (
+	"slices"
+
+	"github.com/falco-go/falco/pkg/field"
+	"github.com/falco-go/falco/pkg/state"
+)
+
+// filler computes the values of a slot. It may use the memory that the slot has.
+type filler func(env *Env, s *slot)
+
+type slot struct {
+	turn  uint64
+	vals  []field.Value
+	buf   []byte   // bytes of values that a call has made
+	words []string // of getopt
+}
+
+// Env is the memory that programs run in. It belongs to one goroutine and is
+// used again for every event, so that an evaluation allocates nothing. Whatever
+// it remembers carries the number of the event (turn): a new event makes all of
+// it void without touching it.
+type Env struct {
+	scene *state.Scene
+	turn  uint64
+
+	fill   []filler
+	slots  []slot
+	nodes  []node
+	memo   []uint64 // turn<<1 and the result
+	tables []*table
+	looks  []tableState
+	visits []uint64 // turn in which a stage was gone through
+}
+
+// NewEnv returns the memory for all that c has compiled so far.
+func (c *Compiler) NewEnv() *Env {
+	c.init()
+	memos := c.seal()
+	return &Env{fill: c.fill, slots: make([]slot, len(c.fill)), nodes: c.nodes, memo: make([]uint64, memos),
+		tables: c.tables, looks: make([]tableState, len(c.tables)), visits: make([]uint64, c.visits)}
+}
+
+// Begin turns to the next scene; what was known of the one before is forgotten.
+func (e *Env) Begin(s *state.Scene) {
+	e.scene = s
+	e.turn++
+}
+
+// Scene returns the scene that Begin was given last.
+func (e *Env) Scene() *state.Scene { return e.scene }
+
+func (e *Env) get(i int) []field.Value {
+	s := &e.slots[i]
+	if s.turn != e.turn {
+		s.turn = e.turn
+		s.vals = s.vals[:0]
+		e.fill[i](e, s)
+	}
+	return s.vals
+}
+
+// hits returns the atoms of a table that fit the event, each once.
+func (e *Env) hits(t int32) []int32 {
+	s := &e.looks[t]
+	if s.turn != e.turn {
+		s.turn = e.turn
+		s.hits = s.hits[:0]
+		tab := e.tables[t]
+		vals := e.get(tab.slot)
+		if len(vals) > 1 && !tab.many {
+			vals = vals[:1]
+		}
+		for i := range vals {
+			tab.look(&vals[i], s)
+		}
+		if len(vals) > 1 { // two values may fit the same atom
+			slices.Sort(s.hits)
+			s.hits = slices.Compact(s.hits)
+		}
+	}
+	return s.hits
+}
+
+// eval returns the truth of a node.
+func (e *Env) eval(id nodeID) bool {
+	n := &e.nodes[id]
+	if n.memo < 0 {
+		return e.compute(n)
+	}
+	if m := e.memo[n.memo]; m>>1 == e.turn {
+		return m&1 != 0
+	}
+	if e.compute(n) {
+		e.memo[n.memo] = e.turn<<1 | 1
+		return true
+	}
+	e.memo[n.memo] = e.turn << 1
+	return false
+}
+
+func (e *Env) compute(n *node) bool {
+	switch n.op {
+	case nodeHit:
+		for _, a := range e.hits(n.table) {
+			if n.atoms.has(a) {
+				return true
+			}
+		}
+		return false
+	case nodeTest:
+		return n.test(e)
+	case nodeNot:
+		return !e.eval(n.kids[0])
+	case nodeAnd:
+		for _, k := range n.kids {
+			if !e.eval(k) {
+				return false
+			}
+		}
+		return true
+	case nodeOr:
+		for _, k := range n.kids {
+			if e.eval(k) {
+				return true
+			}
+		}
+		return false
+	}
+	return n.p > 0
+}
