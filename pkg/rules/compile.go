@@ -5,6 +5,7 @@ package rules
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/falco-go/falco/pkg/field"
@@ -34,7 +35,7 @@ func (r *reader) compile() (*Set, error) {
 		return nil, err
 	}
 	c.set.macros = macros.trees
-	for _, i := range c.rules {
+	for _, i := range c.rules.all {
 		out, err := c.rule(i, macros)
 		if err != nil {
 			return nil, err
@@ -44,12 +45,12 @@ func (r *reader) compile() (*Set, error) {
 			c.set.Rules = append(c.set.Rules, out)
 		}
 	}
-	for _, m := range c.macros {
+	for _, m := range c.macros.all {
 		if !m.used {
 			c.warn(WarnUnusedMacro, m.ctx, "Macro not referred to by any other rule/macro")
 		}
 	}
-	for _, l := range c.lists {
+	for _, l := range c.lists.all {
 		if !l.used {
 			c.warn(WarnUnusedList, l.ctx, "List not referred to by any other rule/macro")
 		}
@@ -282,7 +283,7 @@ func (c *compiler) place(fe *filter.Error, ctx *context, text string) string {
 		}
 	}
 	if fe.Pos.Src != nil && fe.Pos.Src.Name != "" {
-		m := c.findMacro(fe.Pos.Src.Name)
+		m := c.macros.find(fe.Pos.Src.Name)
 		ctx = m.cctx
 		where = fmt.Sprintf(", in macro %q", m.name)
 	}
@@ -300,7 +301,7 @@ func (a *AppendOutput) matches(i *ruleItem) bool {
 		return false
 	}
 	for _, t := range a.Tags {
-		if find(i.tags, t, func(s string) string { return s }) != t {
+		if !slices.Contains(i.tags, t) {
 			return false
 		}
 	}
@@ -352,7 +353,7 @@ func (c *compiler) listHint(cond string) string {
 	}
 	hint := ""
 	filter.Walk(e, func(e filter.Expr) {
-		if id, ok := e.(*filter.Ident); ok && hint == "" && c.findList(id.Name) != nil {
+		if id, ok := e.(*filter.Ident); ok && hint == "" && c.lists.find(id.Name) != nil {
 			hint = fmt.Sprintf("%q is a list: compare a field with it, as in \"proc.name in (%s)\"", id.Name, id.Name)
 		}
 	})

@@ -60,7 +60,7 @@ func (s *Set) JSON() any {
 	for _, m := range s.macros {
 		macros = append(macros, s.macroJSON(m))
 	}
-	for _, l := range s.lists {
+	for _, l := range s.lists.all {
 		lists = append(lists, s.listJSON(l))
 	}
 	return map[string]any{"rules": rules, "macros": macros, "lists": lists,
@@ -138,7 +138,7 @@ func (s *Set) macroJSON(m *macroTree) any {
 func (s *Set) listJSON(l *listItem) any {
 	items, lists := []string{}, []string{}
 	for _, i := range l.items {
-		if find(s.lists, i, func(l *listItem) string { return l.name }) != nil {
+		if s.lists.find(i) != nil {
 			lists = append(lists, i)
 		} else {
 			items = append(items, i)
@@ -177,9 +177,7 @@ func flat(e *entry) []string {
 // macrosIn returns the macros that a condition names itself.
 func (s *Set) macrosIn(cond string) []string {
 	out := []string{}
-	for _, l := range s.lists {
-		cond, _ = l.put(cond)
-	}
+	cond = s.lists.put(cond, func(*listItem) {})
 	e, err := filter.Syntax{Depth: filter.RulesDepth}.Parse(&filter.Source{Text: cond})
 	if err != nil {
 		return out // it could be parsed when it was loaded
@@ -195,9 +193,9 @@ func (s *Set) macrosIn(cond string) []string {
 // listsIn returns the lists that a condition names itself.
 func (s *Set) listsIn(cond string) []string {
 	out := []string{}
-	for _, l := range s.lists {
-		if _, ok := l.put(cond); ok {
-			out = append(out, l.name)
+	for i := s.lists.next(cond, 0); i >= 0; i = s.lists.next(cond, i+1) {
+		if _, ok := s.lists.all[i].put(cond); ok {
+			out = append(out, s.lists.all[i].name)
 		}
 	}
 	sort.Strings(out)

@@ -3,6 +3,7 @@
 package rules
 
 import (
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -95,7 +96,9 @@ func (r *reader) exceptions(v *yaml.Node, ctx *context, out *ruleItem, op string
 		}
 		var old *exception
 		if op == opAppend {
-			old = find(next, e.name, func(e *exception) string { return e.name })
+			if i := slices.IndexFunc(next, func(o *exception) bool { return o.name == e.name }); i >= 0 {
+				old = next[i]
+			}
 		}
 		if old != nil {
 			switch {

@@ -14,9 +14,9 @@ import (
 type collection struct {
 	opts    *Options
 	order   int // number of the item being read
-	lists   []*listItem
-	macros  []*macroItem
-	rules   []*ruleItem
+	lists   lists
+	macros  shelf[macroItem]
+	rules   shelf[ruleItem]
 	engine  string // the largest required_engine_version
 	plugins []pluginNeed
 }
@@ -54,25 +54,25 @@ type pluginNeed struct {
 	or            []pluginNeed
 }
 
-func find[T any](items []T, name string, of func(T) string) (out T) {
-	for _, i := range items {
-		if of(i) == name {
-			return i
-		}
+// shelf holds items in the order in which they were defined first.
+type shelf[T any] struct {
+	all []*T
+	at  map[string]int
+}
+
+func (s *shelf[T]) find(name string) *T {
+	if i, ok := s.at[name]; ok {
+		return s.all[i]
 	}
-	return out
+	return nil
 }
 
-func (c *collection) findList(name string) *listItem {
-	return find(c.lists, name, func(l *listItem) string { return l.name })
-}
-
-func (c *collection) findMacro(name string) *macroItem {
-	return find(c.macros, name, func(m *macroItem) string { return m.name })
-}
-
-func (c *collection) findRule(name string) *ruleItem {
-	return find(c.rules, name, func(r *ruleItem) string { return r.name })
+func (s *shelf[T]) add(name string, item *T) {
+	if s.at == nil {
+		s.at = map[string]int{}
+	}
+	s.at[name] = len(s.all)
+	s.all = append(s.all, item)
 }
 
 var semver = regexp.MustCompile(`^\s*(\d+)\.(\d+)\.(\d+)`)
@@ -209,7 +209,7 @@ func (r *reader) list(n *yaml.Node, ctx *context) error {
 	if err != nil {
 		return err
 	}
-	old := r.findList(name)
+	old := r.lists.find(name)
 	if adding || ops["items"] == opAppend {
 		if old == nil {
 			return r.fail(ErrValidate, ctx, "List uses 'append' or 'override.items: append' but no list by that name already exists")
@@ -224,7 +224,7 @@ func (r *reader) list(n *yaml.Node, ctx *context) error {
 		*old = *l
 		return nil
 	}
-	r.lists = append(r.lists, l)
+	r.lists.add(name, l)
 	return nil
 }
 
@@ -251,7 +251,7 @@ func (r *reader) macro(n *yaml.Node, ctx *context) error {
 	if err != nil {
 		return err
 	}
-	old := r.findMacro(name)
+	old := r.macros.find(name)
 	if adding || ops["condition"] == opAppend {
 		if old == nil {
 			return r.fail(ErrValidate, ctx, "Macro uses 'append' or 'override.condition: append' but no macro by that name already exists")
@@ -266,7 +266,7 @@ func (r *reader) macro(n *yaml.Node, ctx *context) error {
 		*old = *m
 		return nil
 	}
-	r.macros = append(r.macros, m)
+	r.macros.add(name, m)
 	return nil
 }
 

@@ -15,10 +15,10 @@ import (
 
 // resolveLists computes what each list stands for.
 func (c *collection) resolveLists() {
-	for _, l := range c.lists {
+	for _, l := range c.lists.all {
 		l.used = false
 	}
-	for _, l := range c.lists {
+	for _, l := range c.lists.all {
 		l.expanded = nil
 		if c.opts.StrictUpstream {
 			c.expandRaw(l)
@@ -32,7 +32,7 @@ func (c *collection) resolveLists() {
 // those defined earlier (QUIRK 3).
 func (c *collection) expandRaw(l *listItem) {
 	for _, item := range l.items {
-		if o := c.findList(item); o != nil && o.first < l.last {
+		if o := c.lists.find(item); o != nil && o.first < l.last {
 			o.used = true
 			l.expanded = append(l.expanded, o.items...)
 		} else {
@@ -51,7 +51,7 @@ const (
 // once.
 func (c *collection) expandDeep(l, from *listItem, path map[*listItem]bool) {
 	for _, item := range from.items {
-		o := c.findList(item)
+		o := c.lists.find(item)
 		switch {
 		case len(l.expanded) >= maxItems:
 			return
@@ -68,16 +68,76 @@ func (c *collection) expandDeep(l, from *listItem, path map[*listItem]bool) {
 	}
 }
 
-func listDelimiter(c byte) bool { return strings.IndexByte(" \t\n\r(),=", c) >= 0 }
+func listDelimiter(c byte) bool {
+	switch c {
+	case ' ', '\t', '\n', '\r', '(', ')', ',', '=':
+		return true
+	}
+	return false
+}
+
+// lists are all lists that have been defined.
+type lists struct {
+	shelf[listItem]
+	words   int   // how many have been looked at for strange names
+	strange []int // those with delimiters in their names
+}
 
 // putLists replaces the names of lists in a condition by their items.
 func (c *collection) putLists(cond string) string {
-	for _, l := range c.lists {
-		found := false
-		cond, found = l.put(cond)
-		l.used = l.used || found
+	return c.lists.put(cond, func(l *listItem) { l.used = true })
+}
+
+// put replaces the names of lists, one list after the other: what one has put
+// in can hold the name of one that was defined later. The lists that are in cond
+// are told to found.
+func (s *lists) put(cond string, found func(*listItem)) string {
+	for i := s.next(cond, 0); i >= 0; i = s.next(cond, i+1) {
+		out, ok := s.all[i].put(cond)
+		if ok {
+			cond = out
+			found(s.all[i])
+		}
 	}
 	return cond
+}
+
+// next returns the first list from place from on whose name may be in cond, -1
+// if there is none.
+func (s *lists) next(cond string, from int) int {
+	best := -1
+	take := func(i int) {
+		if i >= from && (best < 0 || i < best) {
+			best = i
+		}
+	}
+	for start := 0; start < len(cond); {
+		end := start
+		for end < len(cond) && !listDelimiter(cond[end]) {
+			end++
+		}
+		if i, ok := s.at[cond[start:end]]; ok && end > start {
+			take(i)
+		}
+		start = end + 1
+	}
+	for _, i := range s.odd() {
+		take(i)
+	}
+	return best
+}
+
+// odd returns the lists whose names are not one word: the language allows them.
+func (s *lists) odd() []int {
+	if s.words == len(s.all) {
+		return s.strange
+	}
+	for ; s.words < len(s.all); s.words++ {
+		if strings.ContainsFunc(s.all[s.words].name, func(r rune) bool { return r < 0x80 && listDelimiter(byte(r)) }) {
+			s.strange = append(s.strange, s.words)
+		}
+	}
+	return s.strange
 }
 
 // put replaces each occurrence of l's name that stands between delimiters. It
@@ -188,7 +248,7 @@ func (r *resolver) run(e filter.Expr, visible func(*macroTree) bool) (filter.Exp
 // macroTrees parses all macros and replaces the macros within them.
 func (c *compiler) macroTrees() (*resolver, error) {
 	r := &resolver{index: map[string]*macroTree{}}
-	for _, m := range c.macros {
+	for _, m := range c.macros.all {
 		m.used = false
 		text := c.putLists(m.cond)
 		e, err := c.syntax.Parse(&filter.Source{Text: text, Name: m.name})
@@ -223,13 +283,13 @@ func (c *compiler) macroError(err error, ctx *context, cond string) error {
 	stop := c.fail(ErrValidate, ctx.expression(m.at.Pos, cond), "%s", m.msg)
 	issue := c.res.Errors[len(c.res.Errors)-1]
 	if strings.HasPrefix(m.msg, "Undefined") {
-		if l := c.findList(m.name); l != nil {
+		if l := c.lists.find(m.name); l != nil {
 			issue.Hint = fmt.Sprintf("%q is a list: compare a field with it, as in \"proc.name in (%s)\"", m.name, m.name)
-		} else if old := c.findMacro(m.name); old != nil {
+		} else if old := c.macros.find(m.name); old != nil {
 			issue.Hint = fmt.Sprintf("macro %q is defined further down: a macro sees only those above it", m.name)
 		} else {
 			var names []string
-			for _, o := range c.macros {
+			for _, o := range c.macros.all {
 				names = append(names, o.name)
 			}
 			issue.Hint = suggest(m.name, names)

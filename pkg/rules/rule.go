@@ -53,7 +53,7 @@ func (r *reader) toggleRule(n *yaml.Node, ctx *context, name string) error {
 	}
 	r.warn(WarnDeprecated, ctx, "The standalone 'enabled' key usage is deprecated. The correct approach requires also a "+
 		"'replace' entry under the 'override' key (i.e. 'enabled: replace').")
-	old := r.findRule(name)
+	old := r.rules.find(name)
 	if old == nil {
 		return r.fail(ErrValidate, ctx, "Rule has 'enabled' key but no rule by that name already exists")
 	}
@@ -81,7 +81,7 @@ func (r *reader) appendRule(n *yaml.Node, ctx *context, name string) error {
 // overrideRule changes an earlier rule: appends first, then replacements, and
 // nothing at all if one of them is wrong.
 func (r *reader) overrideRule(n *yaml.Node, ctx *context, name string, ops map[string]string) error {
-	old := r.findRule(name)
+	old := r.rules.find(name)
 	if old == nil {
 		for _, op := range ops {
 			if op == opAppend {
@@ -140,9 +140,9 @@ func (r *reader) defineRule(n *yaml.Node, ctx *context, name string) error {
 			}
 		}
 	}
-	old := r.findRule(name)
+	old := r.rules.find(name)
 	if old == nil {
-		r.rules = append(r.rules, &next)
+		r.rules.add(name, &next)
 		return nil
 	}
 	if old.source != next.source {

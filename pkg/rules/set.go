@@ -35,7 +35,7 @@ type Set struct {
 	compiler *filter.Compiler // until everything is compiled
 
 	pluginNeeds []pluginNeed
-	lists       []*listItem
+	lists       lists
 	macros      []*macroTree
 }
 
