@@ -33,6 +33,11 @@ func TestScripts(t *testing.T) {
 			env.Defer(func() { conn.Close() })
 			env.Setenv("NOTIFY_SOCKET", path)
 			env.Setenv("TZ", "UTC")
+			corpus, err := filepath.Abs(filepath.Join("..", "tests", "corpus"))
+			if err != nil {
+				return err
+			}
+			env.Setenv("CORPUS", corpus)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -5,6 +5,7 @@ package main
 import (
 	"net"
 	"os"
+	"time"
 )
 
 // States that a service manager can be told.
@@ -12,6 +13,9 @@ const (
 	notifyReady    = "READY=1"
 	notifyStopping = "STOPPING=1"
 )
+
+// notifyWait is how long whoever listens may have no room for a datagram.
+const notifyWait = time.Second
 
 // notify tells the service manager (systemd, or the harness of tests/vm) how we
 // are: one datagram to the socket that NOTIFY_SOCKET names; nobody listening is
@@ -27,5 +31,6 @@ func notify(state string) {
 		return
 	}
 	defer conn.Close()
+	conn.SetWriteDeadline(time.Now().Add(notifyWait))
 	conn.Write([]byte(state))
 }

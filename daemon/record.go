@@ -79,7 +79,7 @@ func runRecord(c *cli.Context, d *daemon) error {
 
 	begin := d.beginLive
 	if name := c.String("read"); name != "" {
-		from, err := openReplay(name)
+		from, err := openReplay(name, d.stop)
 		if err != nil {
 			return err
 		}

@@ -140,9 +140,6 @@ func (r *recording) Write(blocks []byte) (int, error) {
 	events := r.w.Stats().Events
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for r.waits && !r.last && r.size+n > maxWaiting && r.size > 0 {
-		r.room.Wait()
-	}
 	more := events - r.seen
 	r.seen = events
 	if r.last {
@@ -159,6 +156,9 @@ func (r *recording) Write(blocks []byte) (int, error) {
 	r.waiting = append(r.waiting, piece{append(b[:0], blocks...), more})
 	r.size += n
 	r.work.Signal()
+	for r.waits && r.size > 0 { // so that every replay of a file does the same
+		r.room.Wait()
+	}
 	return n, nil
 }
 
@@ -261,11 +261,11 @@ func (r *recording) fail(err error) {
 
 // stop tells the loop that nothing more is taken.
 func (r *recording) stop(s recordState) {
+	r.state.Store(s) // first: whoever waits looks at it
 	r.mu.Lock()
 	r.last, r.waiting, r.size = true, nil, 0
 	r.room.Signal()
 	r.mu.Unlock()
-	r.state.Store(s)
 }
 
 // plainly leaves out what the message around err says already.
