@@ -139,7 +139,7 @@ func (d *daemon) openSource() error {
 		d.pipe.source = nothing{}
 	case config.KindReplay:
 		d.log.infof("Replaying events from the capture file: %s", d.cfg.Engine.CaptureFile)
-		r, err := openReplay(d.cfg.Engine.CaptureFile)
+		r, err := openReplay(d.cfg.Engine.CaptureFile, d.stop)
 		if err != nil {
 			return err
 		}

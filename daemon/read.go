@@ -43,7 +43,7 @@ func runRead(c *cli.Context, d *daemon) error {
 		return err
 	}
 	e.limit = c.Int("n")
-	r, err := openReplay(words[0])
+	r, err := openReplay(words[0], nil)
 	if err != nil {
 		return err
 	}

@@ -88,8 +88,9 @@ type replay struct {
 	events, place atomic.Uint64
 }
 
-// openReplay opens a capture. Nothing is read of it but its kind before begin.
-func openReplay(name string) (*replay, error) {
+// openReplay opens a capture. Nothing is read of it but its kind before begin. When
+// stop is closed nobody waits any more for a pipe that says nothing.
+func openReplay(name string, stop <-chan struct{}) (*replay, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, &failure{form: block, text: fmt.Sprintf("Could not open trace filename %s for reading: %s", name, strerror(err))}
@@ -102,7 +103,15 @@ func openReplay(name string) (*replay, error) {
 	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
 		r.size = st.Size()
 	}
+	go func() {
+		select {
+		case <-stop:
+			r.interrupt()
+		case <-r.quit:
+		}
+	}()
 	if r.reader, err = capture.NewReader(f); err != nil {
+		close(r.quit)
 		f.Close()
 		return nil, r.failure(err)
 	}
@@ -120,6 +129,9 @@ func strerror(err error) string {
 }
 
 func (r *replay) failure(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		err = errors.New("interrupted")
+	}
 	f := &failure{form: block, text: fmt.Sprintf("read %s: %v", r.name, err)}
 	if r.delivered > 0 {
 		f.hint = fmt.Sprintf("the %d events before are in what you see", r.delivered)
@@ -346,13 +358,20 @@ func (r *replay) Ledger() (ledger, error) {
 	return ledger{Seen: r.delivered, Delivered: r.delivered, Unread: r.unread}, nil
 }
 
-// stop ends the goroutine. The reader is nobody's then.
+// stop ends the goroutine, also if it waits for a pipe that nobody writes to.
+// After it the reader is the caller's.
 func (r *replay) stop() {
-	r.once.Do(func() { close(r.quit) })
+	r.once.Do(func() {
+		close(r.quit)
+		r.interrupt()
+	})
 	if r.started {
 		<-r.gone
 	}
 }
+
+// interrupt ends a read that waits. What is no pipe does not wait for long.
+func (r *replay) interrupt() { r.file.SetReadDeadline(time.Unix(1, 0)) }
 
 func (r *replay) Close() error {
 	r.stop()

@@ -96,6 +96,48 @@ func TestFull(t *testing.T) {
 	}
 }
 
+// A stream that can wait loses nothing, however slow the sink is, until it is told
+// to end.
+func TestWait(t *testing.T) {
+	g, stop := newGate(), make(chan struct{})
+	q := Start(g, Options{Style: utc, Capacity: 1, Wait: stop})
+	const alerts = 50
+	closed := make(chan bool)
+	go func() {
+		for range alerts {
+			q.Send(say("x"))
+		}
+		closed <- q.Close(0)
+	}()
+	for range alerts {
+		<-g.in
+		g.out <- nil
+	}
+	if !<-closed {
+		t.Error("the worker was abandoned")
+	}
+	if s := q.Stats(); s != (Stats{Name: "gate", Sent: alerts}) {
+		t.Errorf("stats %+v", s)
+	}
+
+	g = newGate()
+	q = Start(g, Options{Style: utc, Capacity: 1, Wait: stop})
+	q.Send(say("0"))
+	<-g.in // the worker holds 0
+	q.Send(say("1"))
+	close(stop)
+	q.Send(say("2")) // there is no room, and nobody waits any more
+	if q.Close(0) {
+		t.Error("the worker has ended")
+	}
+	if s := q.Stats(); s.Dropped != 2 {
+		t.Errorf("stats %+v, want 2 dropped", s)
+	}
+	g.out <- nil
+	<-g.in
+	g.out <- nil
+}
+
 func TestBlocked(t *testing.T) {
 	g, r := newGate(), newReports()
 	q := Start(g, Options{Style: utc, Timeout: time.Millisecond, Report: r.report})

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/falco-go/falco/pkg/capture"
+	"github.com/falco-go/falco/pkg/event"
+	"github.com/falco-go/falco/pkg/event/eventtest"
+	"github.com/falco-go/falco/pkg/schema"
+	"github.com/falco-go/falco/pkg/state"
+)
+
+// made is a capture that a test makes.
+type made struct {
+	t   *testing.T
+	buf bytes.Buffer
+	w   *capture.Writer
+}
+
+const noon = 1767268800_000000000
+
+// newMade begins a capture of a machine called host, on which one process runs.
+func newMade(t *testing.T, host string) *made {
+	m := &made{t: t}
+	m.w = capture.NewWriter(&m.buf, false)
+	m.w.Begin()
+	m.w.Machine(&capture.Machine{CPUs: 1, Hostname: host})
+	m.w.Proc(&capture.Proc{Tid: 10, Pid: 10, Ptid: 1, Vtid: 10, Vpid: 10, Comm: host, Exe: host, Cwd: "/"})
+	m.w.End()
+	return m
+}
+
+// add appends an event at so many seconds past noon.
+func (m *made) add(second float64, flags capture.RecordFlags, b *eventtest.Builder) *made {
+	ts := uint64(noon + int64(second*1e9))
+	if err := m.w.Event(ts, 0, flags, b.TS(ts).Tid(10).Bytes(), nil); err != nil {
+		m.t.Fatal(err)
+	}
+	return m
+}
+
+func (m *made) opened(second float64, name string) *made {
+	return m.add(second, 0, eventtest.New(schema.OpenatX).Set("fd", 3).Set("dirfd", -100).Set("name", name))
+}
+
+func (m *made) bytes() []byte {
+	m.w.Flush()
+	return m.buf.Bytes()
+}
+
+func file(t *testing.T, content []byte) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "x.scap")
+	if err := os.WriteFile(name, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// begun opens a capture and seeds a state.
+func begun(t *testing.T, content []byte) (*replay, *state.State) {
+	t.Helper()
+	r, err := openReplay(file(t, content), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	st := state.New(state.Options{})
+	if err := r.begin(st); err != nil {
+		t.Fatal(err)
+	}
+	return r, st
+}
+
+// next returns the next event of r, waiting for it.
+func next(r *replay, ev *event.Event) error {
+	for {
+		ok, err := r.Next(ev)
+		if ok || err != nil {
+			return err
+		}
+		<-r.C()
+	}
+}
+
+// Batches change nothing: events come as they stand in the file, small ones and
+// those that are larger than a batch.
+func TestReplayOrder(t *testing.T) {
+	m := newMade(t, "host")
+	var want []string
+	for i := range 3*batchEvents + 7 {
+		name := fmt.Sprint(i)
+		if i%1000 == 999 {
+			name += strings.Repeat("x", 60000)
+		}
+		m.opened(0, name)
+		want = append(want, name)
+	}
+	r, _ := begun(t, m.bytes())
+	var ev event.Event
+	for i := range want {
+		if err := next(r, &ev); err != nil {
+			t.Fatalf("event %d: %v", i, err)
+		}
+		if name, _ := ev.Str(2); ev.Num != uint64(i+1) || name[:min(len(name), 9)] != want[i][:min(len(want[i]), 9)] || len(name) != len(want[i]) {
+			t.Fatalf("event %d has number %d and %d bytes", i+1, ev.Num, len(name))
+		}
+	}
+	if err := next(r, &ev); err != io.EOF {
+		t.Errorf("at the end: %v", err)
+	}
+	if l, _ := r.Ledger(); l.Seen != uint64(len(want)) || l.Delivered != l.Seen {
+		t.Errorf("ledger %+v, want %d", l, len(want))
+	}
+}
+
+// An event beyond the size of a batch is delivered whole, and its memory does not
+// stay.
+func TestReplayLargeEvent(t *testing.T) {
+	m := newMade(t, "host")
+	var want []int
+	for i := range 3 * batches {
+		size := 10
+		if i == 1 {
+			size = 4 * batchBytes
+		}
+		m.add(0, 0, eventtest.New(schema.AsynceventE).Set("name", "x").Set("data", make([]byte, size)))
+		want = append(want, size)
+	}
+	r, _ := begun(t, m.bytes())
+	var ev event.Event
+	for i, size := range want {
+		if err := next(r, &ev); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(ev.Param(2)); n != size {
+			t.Errorf("event %d has %d bytes, want %d", i, n, size)
+		}
+	}
+	if err := next(r, &ev); err != io.EOF {
+		t.Fatal(err)
+	}
+}
+
+// A further section replaces the state where it stands in the file, however far
+// ahead somebody has read.
+func TestReplaySections(t *testing.T) {
+	first := newMade(t, "one").opened(0, "/a").opened(1, "/b")
+	second := newMade(t, "two").opened(2, "/c")
+	r, st := begun(t, append(bytes.Clone(first.bytes()), second.bytes()...))
+	var ev event.Event
+	for _, want := range []string{"one one /a", "one one /b", "two two /c"} {
+		if err := next(r, &ev); err != nil {
+			t.Fatal(err)
+		}
+		sc := st.Apply(&ev)
+		if got := st.Machine.Hostname + " " + sc.Thread.Comm + " " + sc.FD.Name; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+		st.Settle()
+	}
+}
+
+// What a filter left out of a recording still changes the state, and is not seen.
+func TestReplayHidden(t *testing.T) {
+	m := newMade(t, "host").opened(0, "/a")
+	m.add(1, capture.StateOnly, eventtest.New(schema.OpenatX).Set("fd", 4).Set("dirfd", -100).Set("name", "/hidden"))
+	m.add(2, 0, eventtest.New(schema.ReadX).Set("res", 1).Set("fd", 4))
+	r, st := begun(t, m.bytes())
+	var ev event.Event
+	for i, want := range []string{"/a", "/hidden"} {
+		if err := next(r, &ev); err != nil {
+			t.Fatal(err)
+		}
+		if sc := st.Apply(&ev); sc.FD.Name != want || ev.Num != uint64(i+1) {
+			t.Errorf("event %d is about %s, want %s", ev.Num, sc.FD.Name, want)
+		}
+		st.Settle()
+	}
+}
+
+// -M counts the seconds of the recording.
+func TestReplayBound(t *testing.T) {
+	for seconds, want := range map[int]int{0: 4, 1: 2, 2: 3, 100: 4, -1: 1} {
+		m := newMade(t, "host").opened(0, "/a").opened(1, "/b").opened(1.5, "/c").opened(3, "/d")
+		r, _ := begun(t, m.bytes())
+		r.bound(seconds)
+		var ev event.Event
+		n := 0
+		for next(r, &ev) == nil {
+			n++
+		}
+		if n != want {
+			t.Errorf("%d seconds: %d events, want %d", seconds, n, want)
+		}
+	}
+}
+
+// Everything up to the place where a file ends or goes wrong is delivered.
+func TestReplayEnds(t *testing.T) {
+	whole := newMade(t, "host").opened(0, "/a").opened(1, "/b").bytes()
+	last := len(whole) - int(binary.LittleEndian.Uint32(whole[len(whole)-4:])) // of the last block
+	broken := bytes.Clone(whole)
+	broken[last+4]++ // its length
+	for _, tc := range []struct {
+		name    string
+		content []byte
+		events  int
+		is      error
+		says    string
+	}{
+		{"whole", whole, 2, io.EOF, ""},
+		{"cut in a block", whole[:len(whole)-3], 1, capture.ErrTruncated, ""},
+		{"cut behind its head", whole[:last+9], 1, capture.ErrTruncated, ""},
+		{"no events", newMade(t, "host").bytes(), 0, capture.ErrNoEvents, ""},
+		{"wrong length", broken, 1, nil, fmt.Sprintf("offset %d, block ", last)},
+	} {
+		r, _ := begun(t, tc.content)
+		var ev event.Event
+		n, err := 0, error(nil)
+		for err == nil {
+			if err = next(r, &ev); err == nil {
+				n++
+			}
+		}
+		if n != tc.events || tc.is != nil && !errors.Is(err, tc.is) || !strings.Contains(err.Error(), tc.says) {
+			t.Errorf("%s: %d events and %v, want %d and %v %s", tc.name, n, err, tc.events, tc.is, tc.says)
+		}
+		if again := next(r, &ev); again != err {
+			t.Errorf("%s: the end changed from %v to %v", tc.name, err, again)
+		}
+	}
+}
+
+// Close ends the goroutine wherever it is.
+func TestReplayClose(t *testing.T) {
+	m := newMade(t, "host")
+	for range 20 * batchEvents {
+		m.opened(0, "/a")
+	}
+	content := m.bytes()
+	before := runtime.NumGoroutine()
+	for n := range 20 {
+		r, err := openReplay(file(t, content), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n > 0 {
+			if err := r.begin(state.New(state.Options{})); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var ev event.Event
+		for range n * 1000 {
+			if err := next(r, &ev); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if after := runtime.NumGoroutine(); after > before {
+		t.Errorf("%d goroutines, %d before", after, before)
+	}
+}
+
+// In steady state an event costs no memory.
+func TestReplayAllocates(t *testing.T) {
+	m := newMade(t, "host")
+	const events = 50 * batchEvents
+	for range events {
+		m.opened(0, "/etc/passwd")
+	}
+	r, st := begun(t, m.bytes())
+	var ev event.Event
+	turn := func() {
+		if err := next(r, &ev); err != nil {
+			t.Fatal(err)
+		}
+		st.Apply(&ev)
+		st.Settle()
+	}
+	for range 10 * batchEvents {
+		turn()
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range 30 * batchEvents {
+		turn()
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.Mallocs - before.Mallocs; n > 30 { // some of the runtime itself
+		t.Errorf("%d allocations in %d events", n, 30*batchEvents)
+	}
+}
