@@ -127,7 +127,7 @@ func (d *day) child(parent, tid int64, comm string) {
 }
 
 // round plays all records once; look sees each scene.
-func (d *day) round(look func(*state.Scene)) error {
+func (d *day) round(look func(*state.State, *state.Scene)) error {
 	for _, r := range d.records {
 		if _, err := d.ev.Decode(r); err != nil {
 			return err
@@ -135,7 +135,7 @@ func (d *day) round(look func(*state.Scene)) error {
 		d.num++
 		d.ev.Num = d.num
 		if scene := d.state.Apply(&d.ev); scene != nil {
-			look(scene)
+			look(d.state, scene)
 		}
 		d.state.Settle()
 	}
