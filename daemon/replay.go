@@ -29,6 +29,9 @@ import (
 // or what a further section of the file tells of the time before its events; the
 // loop takes either in where it stands in the file. So nothing depends on how
 // far ahead somebody reads, and two replays of a file are the same.
+//
+// A file fills batches as fast as anybody can ask. A pipe may pause: its batches
+// go when the loop has nothing else to do, full or not.
 const (
 	batches     = 4
 	batchBytes  = 256 << 10
@@ -65,7 +68,9 @@ type replay struct {
 	wake       chan struct{} // a batch is there
 	quit       chan struct{} // closed when nobody wants a batch any more
 	gone       chan struct{} // closed when the goroutine has ended
-	filling    *batch        // of the goroutine
+	filling    *batch        // of the goroutine; of a pipe, of whoever holds mu
+	pipe       bool
+	mu         sync.Mutex
 	started    bool
 	once       sync.Once
 
@@ -102,6 +107,8 @@ func openReplay(name string, stop <-chan struct{}) (*replay, error) {
 	}
 	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
 		r.size = st.Size()
+	} else {
+		r.pipe = true
 	}
 	go func() {
 		select {
@@ -169,17 +176,56 @@ func (r *replay) ahead() {
 	defer close(r.gone)
 	for {
 		rec, err := r.reader.Next()
+		r.lock()
 		if err == nil {
 			err = r.add(&rec)
 		}
+		if err != nil && r.room(0, 0) == nil {
+			r.filling.err = err
+			r.hand()
+		}
+		r.unlock()
 		if err != nil {
-			if r.room(0, 0) == nil {
-				r.filling.err = err
-				r.hand()
-			}
 			return
 		}
 	}
+}
+
+// lock keeps the loop away from the batch at hand; unlock lets it look.
+func (r *replay) lock() {
+	if r.pipe {
+		r.mu.Lock()
+	}
+}
+
+func (r *replay) unlock() {
+	if r.pipe {
+		r.mu.Unlock()
+		r.call()
+	}
+}
+
+// call wakes the loop.
+func (r *replay) call() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// steal takes for the loop what the goroutine has so far. If that is in the middle
+// of something it will call.
+func (r *replay) steal() bool {
+	if !r.pipe || !r.mu.TryLock() {
+		return false
+	}
+	defer r.mu.Unlock()
+	if b := r.filling; b == nil || len(b.events)+len(b.tables) == 0 {
+		return false
+	}
+	r.full <- r.filling
+	r.filling = nil
+	return true
 }
 
 // add copies an event into the batch at hand.
@@ -212,7 +258,7 @@ func (r *replay) room(bytes, tables int) error {
 			b.buf = make([]byte, 0, batchBytes)
 		}
 		clear(b.tables)
-		b.buf, b.events, b.tables = b.buf[:0], b.events[:0], b.tables[:0]
+		b.buf, b.events, b.tables, b.at = b.buf[:0], b.events[:0], b.tables[:0], 0
 		r.filling = b
 		return nil
 	case <-r.quit:
@@ -226,10 +272,7 @@ func (r *replay) hand() {
 	r.filling = nil
 	_, b.at = r.reader.Position()
 	r.full <- b
-	select {
-	case r.wake <- struct{}{}:
-	default:
-	}
+	r.call()
 }
 
 // relay brings tables to the state: at once before the first event, later with
@@ -242,6 +285,8 @@ func (r *relay) tell(f func(capture.Tables)) {
 		return
 	}
 	all := (*replay)(r)
+	all.lock()
+	defer all.unlock()
 	if all.room(0, 1) == nil {
 		r.filling.tables = append(r.filling.tables, f)
 	}
@@ -279,6 +324,9 @@ func (r *replay) Next(ev *event.Event) (bool, error) {
 			case r.cur = <-r.full:
 				r.next, r.start = 0, 0
 			default:
+				if r.steal() {
+					continue
+				}
 				return false, nil
 			}
 			for _, tell := range r.cur.tables {
@@ -316,7 +364,9 @@ func (r *replay) done() {
 	b := r.cur
 	r.cur = nil
 	r.events.Store(r.delivered)
-	r.place.Store(uint64(b.at))
+	if b.at > 0 {
+		r.place.Store(uint64(b.at))
+	}
 	if b.err != nil {
 		r.err = b.err
 	}
