@@ -313,6 +313,33 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
+func TestCapture(t *testing.T) {
+	read := func(overrides ...string) (Capture, error) {
+		t.Helper()
+		c, err := Load(Options{Overrides: overrides, Env: os.LookupEnv})
+		if err != nil {
+			return Capture{}, err
+		}
+		return c.Capture, nil
+	}
+	want := Capture{PathPrefix: "/tmp/falco", Duration: 5 * time.Second}
+	if c, err := read(); err != nil || c != want {
+		t.Errorf("%+v, %v", c, err)
+	}
+	// What is no number leaves the default, and the size has a bound.
+	if c, err := read("capture.default_duration=-1", "capture.max_events=x"); err != nil || c != want {
+		t.Errorf("%+v, %v", c, err)
+	}
+	want = Capture{Enabled: true, All: true, PathPrefix: "/x", Duration: 7 * time.Millisecond, MaxBytes: 1 << 40, MaxEvents: 3}
+	if c, err := read("capture.enabled=true", "capture.mode=all_rules", "capture.path_prefix=/x", "capture.default_duration=7",
+		"capture.max_file_size_mb=2000000", "capture.max_events=3"); err != nil || c != want {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if _, err := read("capture.mode=zz"); err == nil || !strings.HasSuffix(err.Error(), "capture.mode 'zz' is not a valid mode.") {
+		t.Error(err)
+	}
+}
+
 // The shipped falco.yaml tells the truth: its values are the defaults, but for
 // those where it says otherwise, and nothing in it is unknown.
 func TestShipped(t *testing.T) {
@@ -325,6 +352,7 @@ func TestShipped(t *testing.T) {
 	want.RulesFiles = []string{"/etc/falco/falco_rules.yaml", "/etc/falco/falco_rules.local.yaml", "/etc/falco/rules.d"}
 	want.Append = []Append{{Suggested: true}}
 	want.Stdout, want.Log.Stderr = true, true
+	want.Capture.PathPrefix = "/var/lib/falco/captures/falco"
 	want.Engine.Snaplen = 80 // what 0 means
 	want.BaseSyscalls.Custom = []string{}
 	if diff := cmp.Diff(want, c); diff != "" {
