@@ -95,7 +95,7 @@ var options = []option{
 	{short: "g", long: "gvisor-config", arg: "file", gone: "gVisor engine is not supported", help: "Not supported."},
 	{long: "gvisor-root", arg: "path", gone: "gVisor engine is not supported", help: "Not supported."},
 	{long: "gvisor-generate-config", arg: "path", optional: true, gone: "gVisor engine is not supported", help: "Not supported."},
-	{short: "w", long: "writefile", arg: "file", gone: "-w is not supported", help: "Not supported."},
+	{short: "w", long: "writefile", arg: "file", help: "Write all events to a capture, while looking for what breaks a rule. Without rules: falco record."},
 	{short: "F", arg: "mb", old: "nothing, it has no effect", help: "No effect."},
 	{long: "alternate-lua-dir", arg: "path", old: "nothing, it has no effect", help: "No effect."},
 	{long: "ignored-events", old: "-i", help: "The same as -i."},

@@ -184,7 +184,7 @@ func (d *daemon) runCapturing(limit time.Duration) error {
 	d.log.infof("Capture is enabled in mode '%s'. Capturing events to %s", mode, d.cfg.Capture.PathPrefix)
 	_, live := d.pipe.source.(*kmod)
 	c := &captures{cfg: d.cfg.Capture, log: d.log, state: d.pipe.state, machine: machineOf(d.pipe.source), waits: !live, send: d.pipe.emit}
-	d.pipe.tape = c
+	d.pipe.tapes = append(d.pipe.tapes, c)
 	err := d.pipe.run(limit)
 	c.finish(limit)
 	if e := c.failed(); e != nil {

@@ -196,7 +196,9 @@ func (d *daemon) watch() error {
 	if err := begin(); err != nil {
 		return err
 	}
+	written := d.writeEvents()
 	err := d.runCapturing(max(d.cfg.OutputTimeout, 2*time.Second))
+	written()
 	if replays {
 		err = d.endReplay(r, err)
 	}

@@ -177,6 +177,7 @@ type opts struct {
 	list, namesOnly, describe, markdown     bool
 	listSource, format, describeRule        string
 	config, pluginInfo, print, pidFile      string
+	writeFile                               string
 	rules, validate, override               []string
 	enableSource, disableSource             []string
 	legacy                                  rules.Legacy
@@ -192,7 +193,7 @@ func optionsOf(c *cli.Context) *opts {
 		listPlugins: c.Bool("list-plugins"), namesOnly: c.Bool("N"),
 		markdown: c.Bool("markdown"), list: c.IsSet("list"), listSource: c.String("list"), format: c.String("format"),
 		describe: c.Bool("L"), describeRule: c.String("l"),
-		config: c.String("c"), pluginInfo: c.String("plugin-info"), print: c.String("print"), pidFile: c.String("pidfile"),
+		config: c.String("c"), pluginInfo: c.String("plugin-info"), print: c.String("print"), pidFile: c.String("pidfile"), writeFile: c.String("writefile"),
 		rules: c.StringSlice("r"), validate: c.StringSlice("validate"),
 		enableSource: c.StringSlice("enable-source"), disableSource: c.StringSlice("disable-source"),
 		legacy: rules.Legacy{DisabledSubstrings: c.StringSlice("D"), DisabledTags: c.StringSlice("T"), EnabledTags: c.StringSlice("t")},

@@ -30,7 +30,7 @@ type pipeline struct {
 	matched []*rules.Rule // by the last event
 	counts  []uint64      // alerts, by rule
 	early   backlog       // events from before the state was seeded
-	tape    tape          // writes captures; may be nil
+	tapes   []tape        // that write captures
 
 	stop  <-chan struct{} // closed when it is time to end
 	seeds <-chan func()   // what the readers of /proc have found; closed when they are done
@@ -55,8 +55,8 @@ func (p *pipeline) turn(ev *event.Event) {
 			p.send(r, scene)
 		}
 	}
-	if p.tape != nil {
-		p.tape.event(ev, scene, p.matched)
+	for _, t := range p.tapes {
+		t.event(ev, scene, p.matched)
 	}
 	p.state.Settle()
 }
@@ -115,8 +115,8 @@ func (p *pipeline) batch() (dry bool, err error) {
 			return true, err
 		}
 		p.turn(&p.ev)
-		if p.tape != nil {
-			if err := p.tape.failed(); err != nil {
+		for _, t := range p.tapes {
+			if err := t.failed(); err != nil {
 				return true, err
 			}
 		}

@@ -110,7 +110,7 @@ func runRecord(c *cli.Context, d *daemon) error {
 		return err
 	}
 	r.state, r.machine = p.state, machineOf(p.source)
-	p.tape = r
+	p.tapes = []tape{r}
 	err = p.run(2 * time.Second)
 	if from, ok := p.source.(*replay); ok {
 		err = d.endReplay(from, err)

@@ -76,6 +76,7 @@ type replay struct {
 
 	state  *state.State
 	tables capture.Tables // of state
+	told   capture.Machine
 	cur    *batch
 	next   int // event of cur
 	start  int // in cur.buf
@@ -296,7 +297,7 @@ func (r *relay) Begin() { r.tell(func(t capture.Tables) { t.Begin() }) }
 func (r *relay) End()   { r.tell(func(t capture.Tables) { t.End() }) }
 func (r *relay) Machine(m *capture.Machine) {
 	c := *m
-	r.tell(func(t capture.Tables) { t.Machine(&c) })
+	r.tell(func(t capture.Tables) { t.Machine(&c); r.told = c })
 }
 func (r *relay) Interface(i *capture.Interface) {
 	c := *i
@@ -308,6 +309,9 @@ func (r *relay) Proc(p *capture.Proc)   { c := *p; r.tell(func(t capture.Tables)
 func (r *relay) FD(f *capture.FD)       { c := *f; r.tell(func(t capture.Tables) { t.FD(&c) }) }
 
 // The loop's side.
+
+// Machine returns where the events come from, as the file says.
+func (r *replay) Machine() capture.Machine { return r.told }
 
 // Next makes ev the next event of the file. The end is io.EOF, after a warning in
 // the log if the file was cut.

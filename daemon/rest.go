@@ -66,8 +66,8 @@ func (p *pipeline) sleep(dry bool) (bool, time.Duration) {
 }
 
 func (p *pipeline) ticked(now time.Time) {
-	if p.tape != nil {
-		p.tape.tick()
+	for _, t := range p.tapes {
+		t.tick()
 	}
 	if p.tick != nil {
 		p.tick(now)
