@@ -2,10 +2,16 @@
 
 package filter
 
+import "strconv"
+
 // Source is a text that nodes come from: the condition of a rule or macro.
 type Source struct {
 	Text string
 	Name string // of the macro, or "" for a rule's own condition
+
+	// Place, if set, says in which line of which file the word at an offset of Text
+	// stands. Text need not stand in one piece in a file, nor look the same there.
+	Place func(offset int) (file string, line int)
 }
 
 // Pos is where a node begins.
@@ -22,6 +28,26 @@ type Node interface {
 	// String prints the node in canonical form (rules-language.md §3.9).
 	String() string
 	print(p *printer)
+}
+
+// Where returns the place in a file, "rules.yaml:12, macro open_read", as far as
+// the source knows it.
+func (p Pos) Where() string {
+	if p.Src == nil {
+		return ""
+	}
+	where := ""
+	if p.Src.Place != nil {
+		file, line := p.Src.Place(p.Offset)
+		where = file + ":" + strconv.Itoa(line)
+	}
+	if p.Src.Name != "" {
+		if where != "" {
+			where += ", "
+		}
+		where += "macro " + p.Src.Name
+	}
+	return where
 }
 
 // At returns p; it makes every node that embeds a Pos have a position.

@@ -146,7 +146,7 @@ func (c *Compiler) lower(e Expr) (id nodeID, err error) {
 		return never, fmt.Errorf("no way to compile %T", e)
 	}
 	if err == nil {
-		c.mark(id, e.At())
+		c.mark(id, e)
 	}
 	return id, err
 }

@@ -48,7 +48,7 @@ type node struct {
 	test  func(*Env) bool
 	need  []tableAtom // of a nodeTest: if it is true then one of these is there
 
-	from []Pos // where it stands in the rules, as far as there is room
+	from []Expr // where it stands in the rules, as far as there is room
 }
 
 // maxFrom bounds what a node remembers of the places that it comes from.
@@ -88,11 +88,11 @@ func (g *graph) add(n node) nodeID {
 	return id
 }
 
-// mark remembers that node id stands at pos.
-func (g *graph) mark(id nodeID, pos Pos) {
+// mark remembers that node id is what e has become.
+func (g *graph) mark(id nodeID, e Expr) {
 	n := &g.nodes[id]
-	if len(n.from) < maxFrom && n.op != nodeConst && !slices.Contains(n.from, pos) {
-		n.from = append(n.from, pos)
+	if len(n.from) < maxFrom && n.op != nodeConst && !slices.Contains(n.from, e) {
+		n.from = append(n.from, e)
 	}
 }
 
@@ -335,8 +335,8 @@ func (g *graph) replace(id nodeID, memo map[nodeID]nodeID, leaf func(nodeID) nod
 		out = g.join(op, kids)
 	}
 	if out != id {
-		for _, pos := range g.nodes[id].from {
-			g.mark(out, pos)
+		for _, e := range g.nodes[id].from {
+			g.mark(out, e)
 		}
 	}
 	memo[id] = out

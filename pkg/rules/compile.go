@@ -85,7 +85,9 @@ func (c *compiler) rule(i *ruleItem, macros *resolver) (*Rule, error) {
 	}
 	cond := i.withExceptions()
 	text := c.putLists(cond)
-	tree, err := c.syntax.Parse(&filter.Source{Text: text})
+	src := &filter.Source{Text: text}
+	src.Place = func(offset int) (string, int) { return placeOf(text, offset, i.pieces, i.ctx) }
+	tree, err := c.syntax.Parse(src)
 	if err != nil {
 		err = c.filterError(err, i.cctx, text, text)
 		if h := c.listHint(cond); h != "" {

@@ -34,6 +34,7 @@ type macroItem struct {
 	name        string
 	ctx, cctx   *context
 	cond        string
+	pieces      []piece // of cond
 	first, last int
 	used        bool
 }
@@ -41,6 +42,7 @@ type macroItem struct {
 type ruleItem struct {
 	name, cond, output, desc, source string
 	ctx, cctx, octx                  *context
+	pieces                           []piece // of cond
 	priority                         Priority
 	tags                             []string
 	enabled, warnTypes, skipUnknown  bool
@@ -257,10 +259,12 @@ func (r *reader) macro(n *yaml.Node, ctx *context) error {
 			return r.fail(ErrValidate, ctx, "Macro uses 'append' or 'override.condition: append' but no macro by that name already exists")
 		}
 		old.cond += " " + cond
+		old.pieces = append(old.pieces, piece{ctx.in(inMacroCond, "", get(n, "condition")), cond})
 		old.last = r.order
 		return nil
 	}
 	m := &macroItem{name: name, ctx: ctx, cctx: ctx.in(inMacroCond, "", get(n, "condition")), cond: cond, first: r.order, last: r.order}
+	m.pieces = []piece{{m.cctx, cond}}
 	if old != nil {
 		m.first = old.first
 		*old = *m

@@ -251,7 +251,9 @@ func (c *compiler) macroTrees() (*resolver, error) {
 	for _, m := range c.macros.all {
 		m.used = false
 		text := c.putLists(m.cond)
-		e, err := c.syntax.Parse(&filter.Source{Text: text, Name: m.name})
+		src := &filter.Source{Text: text, Name: m.name}
+		src.Place = func(offset int) (string, int) { return placeOf(text, offset, m.pieces, m.ctx) }
+		e, err := c.syntax.Parse(src)
 		if err != nil {
 			return nil, c.filterError(err, m.cctx, text, text)
 		}

@@ -3,6 +3,7 @@
 package rules
 
 import (
+	"slices"
 	"sort"
 	"strings"
 
@@ -168,9 +169,16 @@ func (r *reader) ruleKey(n *yaml.Node, key string, ctx *context, out *ruleItem, 
 	}
 	switch key {
 	case "condition":
-		if err = text(&out.cond); err == nil && (op != opAppend || out.cctx == nil) {
-			out.cctx = ctx.in(inRuleCond, "", v)
+		was := out.cond
+		if err = text(&out.cond); err != nil {
+			break
 		}
+		here := ctx.in(inRuleCond, "", v)
+		if op != opAppend || out.cctx == nil {
+			out.cctx, out.pieces = here, nil
+			was = ""
+		}
+		out.pieces = append(slices.Clip(out.pieces), piece{here, out.cond[len(was):]})
 	case "output":
 		if err = text(&out.output); err == nil && (op != opAppend || out.octx == nil) {
 			out.octx = ctx.in(inOutput, "", v)

@@ -210,5 +210,10 @@ func (r *Rule) Refs() []*field.Ref {
 	return out
 }
 
+// Explain returns what the condition of r has become: its parts in the order of
+// evaluation, each with the places that it comes from. Part.From tells these as
+// files and lines (filter.Pos.Where).
+func (s *Set) Explain(r *Rule) filter.Part { return s.env.Explain(&r.prog) }
+
 // Runs reports whether r is among the rules that are tried.
 func (s *Set) Runs(r *Rule) bool { return r.runs }
