@@ -31,6 +31,8 @@
 #define FALCO_REC_NESTED               0x10
 #define FALCO_REC_COMPAT               0x20
 #define FALCO_REC_EXT                  0x40
+#define FALCO_EXT_END                  0
+#define FALCO_EXT_REALPATH             1
 #define FALCO_LOST_FULL                0
 #define FALCO_LOST_TOO_BIG             1
 #define FALCO_LOST_NESTED              2
@@ -39,6 +41,7 @@
 #define FALCO_LOST_CAUSES              5
 #define FALCO_FILTER_SUCCESS           1
 #define FALCO_FILTER_ENTER             2
+#define FALCO_FILTER_REALPATH          4
 
 struct falco_info {
 	__u32 size;

@@ -33,6 +33,7 @@ type Event struct {
 	n   int                          // parameters present
 	off [schema.MaxParams + 1]uint32 // parameter i is raw[off[i]:off[i+1]]
 	raw []byte                       // the record, from its header on
+	ext []byte                       // what stands behind it, see SetExt
 }
 
 // Errors of Decode, wrapped with the place where they were found.
@@ -99,7 +100,7 @@ func (e *Event) Decode(rec []byte) (int, error) {
 	e.off[n] = pos
 	e.TS = binary.LittleEndian.Uint64(rec)
 	e.Tid = int64(binary.LittleEndian.Uint64(rec[8:]))
-	e.Type, e.Info, e.n, e.raw = typ, info, int(n), rec
+	e.Type, e.Info, e.n, e.raw, e.ext = typ, info, int(n), rec, nil
 	return int(size), nil
 }
 
