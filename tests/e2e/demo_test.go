@@ -76,13 +76,13 @@ func (s *scene) check() string {
 }
 
 // Every act of the demo sets off its rule as often as it says and nothing else,
-// its twins set off nothing, and no event is lost.
+// its twins set off nothing, and no event is lost. A replay of it says the same.
 func TestDemo(t *testing.T) {
 	_, helpers := actors(t)
-	result := vm.Run(t, vm.Config{
-		Rules: []string{stockRules, stepRules}, Act: play, Files: helpers,
-	})
+	config := vm.Config{Rules: []string{stockRules, stepRules}, Act: play, Files: helpers, Capture: true}
+	result := vm.Run(t, config)
 	balanced(t, result)
+	sameAgain(t, config, result)
 	if result.ExitCode != 0 {
 		t.Errorf("the play ended with %d:\n%s", result.ExitCode, result.Act)
 	}

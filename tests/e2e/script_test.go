@@ -118,12 +118,13 @@ func TestScripts(t *testing.T) {
 				t.Fatalf("%s: %v", name, err)
 			}
 			_, helpers := actors(t)
-			config := vm.Config{Script: s.act, Files: helpers, FalcoArgs: s.args}
+			config := vm.Config{Script: s.act, Files: helpers, FalcoArgs: s.args, Capture: true}
 			for _, file := range s.rules {
 				config.Rules = append(config.Rules, givenPath(t, file))
 			}
 			result := vm.Run(t, config)
 			balanced(t, result)
+			sameAgain(t, config, result)
 			wrong := s.judge(result.Rules())
 			for _, line := range wrong {
 				t.Error(line)

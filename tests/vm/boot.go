@@ -59,7 +59,7 @@ func (g *Guest) boot(ctx context.Context, m *machine) (*Result, error) {
 	collector.up = func() { step.Done("") }
 	alerts, sums := &keep{limit: captured, also: c.Alerts}, &keep{limit: captured}
 	stdout := newSieve(alerts, sums)
-	act := &keep{limit: captured, also: c.ActOut}
+	act, capture := &keep{limit: captured, also: c.ActOut}, &keep{limit: captured}
 	log, console := &keep{limit: captured}, &keep{limit: captured}
 	limit := c.Timeout + bootLimit
 	if c.Terminal {
@@ -71,18 +71,23 @@ func (g *Guest) boot(ctx context.Context, m *machine) (*Result, error) {
 		go watchBoot(watched, collector, console, stop)
 	}
 	err := m.run(watched, limit, map[string]io.Writer{
-		wire.PortReport: &lineWriter{line: collector.reportLine},
-		wire.PortAlerts: stdout,
-		wire.PortLog:    log,
-		wire.PortAct:    act,
-		portConsole:     console,
+		wire.PortReport:  &lineWriter{line: collector.reportLine},
+		wire.PortAlerts:  stdout,
+		wire.PortLog:     log,
+		wire.PortAct:     act,
+		wire.PortCapture: capture,
+		portConsole:      console,
 	})
 	if !collector.isUp() {
 		step.Fail()
 	}
 	stdout.flush()
+	if capture.cut { // whoever wrote to it has ended
+		c.Progress.Say("the capture ends early: %d MB of it are kept", captured>>20)
+	}
 	result := &Result{
 		AlertText: alerts.String(), Sums: sums.String(), Log: log.String(), Act: act.String(), Console: console.String(),
+		Capture: []byte(capture.String()),
 	}
 	result.Total = time.Since(collector.start)
 	if c.Terminal {

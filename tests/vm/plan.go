@@ -122,6 +122,9 @@ func (g *Guest) addDaemon(r *guestRoot) error {
 	if !c.Text {
 		argv = append(argv, "-o", "json_output=true")
 	}
+	if c.Capture {
+		argv = append(argv, "-w", wire.CapturePath)
+	}
 	r.plan.Daemon = append(argv, c.FalcoArgs...)
 	return nil
 }

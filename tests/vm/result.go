@@ -47,6 +47,7 @@ type Result struct {
 	Sums      string // the block with which it ends
 	Log       string // its standard error
 	Act       string // what the script printed
+	Capture   []byte // all that the daemon saw, with Config.Capture
 	Console   string
 	Dmesg     string
 
@@ -184,7 +185,7 @@ func readAlerts(text string) []Alert {
 	return alerts
 }
 
-// Save leaves the guest's four files in a folder.
+// Save leaves the guest's files in a folder: four, and the capture if there is one.
 func (r *Result) Save(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -195,6 +196,9 @@ func (r *Result) Save(dir string) error {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			return err
 		}
+	}
+	if len(r.Capture) > 0 {
+		return os.WriteFile(filepath.Join(dir, "capture.scap"), r.Capture, 0o644)
 	}
 	return nil
 }
@@ -230,14 +234,15 @@ type keep struct {
 	mu    sync.Mutex
 	text  bytes.Buffer
 	limit int
+	cut   bool // there was more
 	also  io.Writer
 }
 
 func (k *keep) Write(p []byte) (int, error) {
 	k.mu.Lock()
-	if k.text.Len()+len(p) <= k.limit {
-		k.text.Write(p)
-	}
+	fits := min(len(p), k.limit-k.text.Len()) // nothing may be missing in the middle
+	k.text.Write(p[:fits])
+	k.cut = k.cut || fits < len(p)
 	k.mu.Unlock()
 	if k.also != nil {
 		k.also.Write(p)

@@ -31,6 +31,7 @@ type Config struct {
 	Files     []string // copied to /files with their modes, folders with all below them
 	FalcoArgs []string // more arguments of the daemon
 	Text      bool     // alerts as text; else the daemon runs with json_output
+	Capture   bool     // the daemon writes all that it sees to Result.Capture
 	Env       []string // for daemon and act
 
 	Daemon       string // a static binary of the host instead of ./daemon

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/falco-go/falco/tests/vm/wire"
@@ -36,8 +37,13 @@ func openPorts() {
 func openPort(path string) {
 	text, err := os.ReadFile(path)
 	name := strings.TrimSpace(string(text))
-	if err != nil || name == "" || ports[name] != nil {
+	if _, known := ports[name]; err != nil || name == "" || known {
 		return // not named yet, or known
+	}
+	if name == wire.PortCapture { // the daemon's, if it wants it
+		ports[name] = nil
+		check("make "+wire.CapturePath, makeNode(wire.CapturePath, filepath.Join(filepath.Dir(path), "dev")))
+		return
 	}
 	file, err := os.OpenFile("/dev/"+filepath.Base(filepath.Dir(path)), os.O_WRONLY, 0)
 	if err == nil {
@@ -45,9 +51,24 @@ func openPort(path string) {
 	}
 }
 
+// makeNode makes a character device like the one whose numbers stand in a file.
+func makeNode(path, numbers string) error {
+	text, err := os.ReadFile(numbers)
+	if err != nil {
+		return err
+	}
+	var major, minor int
+	if _, err := fmt.Sscanf(string(text), "%d:%d", &major, &minor); err != nil {
+		return fmt.Errorf("%s: %w", numbers, err)
+	}
+	return syscall.Mknod(path, syscall.S_IFCHR|0o600, major<<8|minor)
+}
+
 func closePorts() {
 	for _, port := range ports {
-		port.Close()
+		if port != nil {
+			port.Close()
+		}
 	}
 }
 

@@ -26,7 +26,7 @@ func runAct(ctx context.Context, o *options) int {
 			return fail(vm.ExitLater, "%v", err)
 		}
 	}
-	config.Alerts = os.Stdout
+	config.Alerts, config.Capture = os.Stdout, o.out != ""
 	guest, code := prepare(config)
 	if guest == nil {
 		return code
@@ -38,9 +38,13 @@ func runAct(ctx context.Context, o *options) int {
 	if code := judge(result, config); code != 0 {
 		return code
 	}
-	o.progress.Say("%s exited with %d; %s; no capture.scap yet: captures come later", filepath.Base(o.act), result.ExitCode, sums(result))
+	o.progress.Say("%s exited with %d; %s", filepath.Base(o.act), result.ExitCode, sums(result))
 	if o.out != "" {
-		o.progress.Say("in %s: alerts.jsonl, falco.log, console.log, act.log", filepath.Clean(o.out))
+		files := "alerts.jsonl, falco.log, console.log, act.log"
+		if len(result.Capture) > 0 {
+			files += ", capture.scap"
+		}
+		o.progress.Say("in %s: %s", filepath.Clean(o.out), files)
 	}
 	return result.ExitCode
 }

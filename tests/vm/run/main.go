@@ -53,7 +53,7 @@ func run() int {
 	flags.StringVar(&o.kernel, "kernel", vm.DefaultKernel, "`name` of a kernel in tests/vm/kernels.txt")
 	flags.StringVar(&o.rules, "rules", "", "rule `files`, in order, separated by blanks (default: the stock rules)")
 	flags.StringVar(&o.act, "act", "", "the `script`; the guest runs it with sh, as root")
-	flags.StringVar(&o.out, "out", "", "`folder` for alerts.jsonl, falco.log, console.log, act.log")
+	flags.StringVar(&o.out, "out", "", "`folder` for alerts.jsonl, falco.log, console.log, act.log, capture.scap")
 	flags.StringVar(&o.files, "files", "", "`files` and folders to copy to /files")
 	flags.StringVar(&o.falcoArgs, "falco-args", "", "more `arguments` for falco")
 	flags.StringVar(&o.daemon, "daemon", "", "a static falco `binary`, instead of building ./daemon")

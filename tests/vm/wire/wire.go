@@ -9,6 +9,7 @@
 //	 alerts ◄── virtio port "alerts" ───────── standard output of the daemon, untouched
 //	 log    ◄── virtio port "log" ──────────── standard error of the daemon
 //	 act    ◄── virtio port "act" ──────────── both outputs of the script
+//	 capture ◄─ virtio port "capture" ──────── all that the daemon saw, if it is to write that
 //	 console ◄─ first serial line ──────────── the kernel
 package wire
 
@@ -19,14 +20,18 @@ const PlanPath = "/plan.json"
 
 // Names of the ports, in the order in which the host offers them.
 const (
-	PortReport = "report"
-	PortAlerts = "alerts"
-	PortLog    = "log"
-	PortAct    = "act"
+	PortReport  = "report"
+	PortAlerts  = "alerts"
+	PortLog     = "log"
+	PortAct     = "act"
+	PortCapture = "capture"
 )
 
+// CapturePath is where the daemon finds PortCapture, which it opens itself.
+const CapturePath = "/dev/capture"
+
 // Ports lists them.
-var Ports = []string{PortReport, PortAlerts, PortLog, PortAct}
+var Ports = []string{PortReport, PortAlerts, PortLog, PortAct, PortCapture}
 
 // Plan says what init does between boot and power-off. Paths are the guest's.
 type Plan struct {
