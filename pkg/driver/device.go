@@ -32,6 +32,8 @@ type Info struct {
 	SchemaVersion Version
 	CPUs          int // possible CPUs; rings may be missing for some
 	RingBytes     int // of one CPU; 0 before Configure
+	Watermark     int
+	Started       bool
 	Generation    uint32
 	PageSize      int
 }

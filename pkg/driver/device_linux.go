@@ -24,7 +24,7 @@ type Device struct {
 	maps [][]byte
 }
 
-// Mapping is the memory of one CPU's ring. It is valid until Close.
+// Mapping is the memory of one CPU's ring. It is valid until Unmap or Close.
 type Mapping struct {
 	CPU     int
 	Control []byte // one page, shared with the kernel
@@ -40,7 +40,13 @@ func Open(path string) (*Device, error) {
 	}
 	// A non-blocking descriptor joins the runtime's poller: Wait parks a
 	// goroutine, not a thread.
-	file := os.NewFile(uintptr(fd), path)
+	return Attach(os.NewFile(uintptr(fd), path))
+}
+
+// Attach makes a Device of a descriptor that was opened elsewhere, in another
+// process perhaps: all descriptors of one open file are the same consumer. The
+// file belongs to the Device, also if there is an error.
+func Attach(file *os.File) (*Device, error) {
 	raw, err := file.SyscallConn()
 	if err != nil {
 		file.Close()
@@ -53,20 +59,38 @@ func Open(path string) (*Device, error) {
 	}
 	if err != nil {
 		file.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", file.Name(), err)
 	}
 	return d, nil
 }
 
+// Dup returns another descriptor of this consumer, to be handed on.
+func (d *Device) Dup() (*os.File, error) {
+	var fd int
+	var err error
+	cerr := d.raw.Control(func(old uintptr) { fd, err = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0) })
+	if err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return nil, fmt.Errorf("duplicate %s: %w", d.file.Name(), err)
+	}
+	return os.NewFile(uintptr(fd), d.file.Name()), nil
+}
+
 // Close stops the consumer and gives its memory back. Slices from Map must not
 // be touched afterwards.
-func (d *Device) Close() error {
+func (d *Device) Close() error { return errors.Join(d.Unmap(), d.file.Close()) }
+
+// Unmap gives all mappings back, as Configure wants it before it makes rings of
+// another size. Slices from Map must not be touched afterwards.
+func (d *Device) Unmap() error {
 	var errs []error
 	for _, m := range d.maps {
 		errs = append(errs, unix.Munmap(m))
 	}
 	d.maps = nil
-	return errors.Join(append(errs, d.file.Close())...)
+	return errors.Join(errs...)
 }
 
 // ioctl calls request nr with a pointer to arg, which may be nil.
@@ -97,6 +121,8 @@ func (d *Device) Info() (*Info, error) {
 		SchemaVersion: Version(a.SchemaVersion),
 		CPUs:          int(a.Cpus),
 		RingBytes:     int(a.RingBytes),
+		Watermark:     int(a.Watermark),
+		Started:       a.Started != 0,
 		Generation:    a.Generation,
 		PageSize:      int(a.PageSize),
 	}, nil

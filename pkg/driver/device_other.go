@@ -5,6 +5,7 @@
 package driver
 
 import (
+	"os"
 	"time"
 
 	"github.com/falco-go/falco/pkg/schema"
@@ -22,6 +23,14 @@ type Mapping struct {
 // Open fails with ErrUnsupported, as all else here.
 func Open(string) (*Device, error) { return nil, ErrUnsupported }
 
+// Attach fails with ErrUnsupported.
+func Attach(file *os.File) (*Device, error) {
+	file.Close()
+	return nil, ErrUnsupported
+}
+
+func (*Device) Dup() (*os.File, error)   { return nil, ErrUnsupported }
+func (*Device) Unmap() error             { return ErrUnsupported }
 func (*Device) Close() error             { return ErrUnsupported }
 func (*Device) Info() (*Info, error)     { return nil, ErrUnsupported }
 func (*Device) Configure(Config) error   { return ErrUnsupported }
