@@ -230,6 +230,7 @@ func (d *daemon) beginLive() error {
 		d.ready()
 		return nil
 	}
+	d.serveState()
 	if err := k.start(d.calls, d.cfg.Engine.DropFailed); err != nil {
 		return err
 	}

@@ -36,8 +36,8 @@ func verbs() []verb {
 		{name: "driver", usage: "build, install and load the kernel module"},
 		{name: "read", usage: "print the events of a capture", words: "FILE [CONDITION]", flags: readFlags, run: runRead},
 		{name: "record", usage: "write events to a capture", flags: recordFlags, run: runRecord},
-		{name: "ps", usage: "print the process table as rules see it"},
-		{name: "fds", usage: "print the descriptors of a process as rules see them"},
+		{name: "ps", usage: "print the process table as rules see it", flags: psFlags, run: runPs},
+		{name: "fds", usage: "print the descriptors of a process as rules see them", words: "PID", flags: tablesFlags, run: runFds},
 		{name: "doctor", usage: "look for what keeps falco from seeing"},
 	}
 }

@@ -31,6 +31,7 @@ type Config struct {
 		CaptureFile   string // that a replay reads
 	}
 	ThreadTableSize int
+	StateSocket     string // where the state is told, "" for nowhere
 
 	BaseSyscalls struct {
 		Custom      []string // names; "!name" takes one away

@@ -39,6 +39,7 @@ var keys = []key{
 	{path: "falco_libs.thread_table_size", read: number(func(c *Config) *int { return &c.ThreadTableSize })},
 	{path: "falco_libs.thread_table_auto_purging_interval_s"},
 	{path: "falco_libs.thread_table_auto_purging_thread_timeout_s"},
+	{path: "state_socket", read: text(func(c *Config) *string { return &c.StateSocket })},
 	{path: "falco_libs.snaplen", read: number(func(c *Config) *int { return &c.Engine.Snaplen })},
 	{path: "base_syscalls.custom_set", read: texts(func(c *Config) *[]string { return &c.BaseSyscalls.Custom })},
 	{path: "base_syscalls.repair", read: boolean(func(c *Config) *bool { return &c.BaseSyscalls.Repair })},
@@ -175,7 +176,7 @@ var whole = map[string]bool{
 func defaults() *Config {
 	c := &Config{WatchFiles: true, Severity: 7, JSONOutput: true, JSONFields: true, JSONTags: true, OutputTimeout: 2 * time.Second}
 	c.Engine.Kind, c.Engine.BufSizePreset = KindKmod, 4
-	c.ThreadTableSize = 262144
+	c.ThreadTableSize, c.StateSocket = 262144, "/run/falco/state.sock"
 	c.Log.Syslog, c.Log.Level = true, Info
 	c.Capture = Capture{PathPrefix: "/tmp/falco", Duration: 5 * time.Second}
 	return c

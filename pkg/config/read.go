@@ -81,6 +81,14 @@ func number(of func(*Config) *int) func(*loader, *node) error {
 	}
 }
 
+// text reads any scalar.
+func text(of func(*Config) *string) func(*loader, *node) error {
+	return func(l *loader, n *node) error {
+		*of(l.cfg) = n.text
+		return nil
+	}
+}
+
 // texts reads a list of texts; a single text is a list of one.
 func texts(of func(*Config) *[]string) func(*loader, *node) error {
 	return func(l *loader, n *node) error {
