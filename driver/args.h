@@ -15,6 +15,7 @@
 
 #include "schema_gen.h"
 
+struct kernel_siginfo;
 struct linux_binprm;
 struct task_struct;
 
@@ -30,6 +31,8 @@ struct falco_call {
 	union {                   /* of one tracepoint each */
 		struct linux_binprm *bprm;   /* sched_process_exec */
 		struct task_struct *parent;  /* sched_process_fork: task is the child */
+		struct task_struct *next;    /* sched_switch: task is the one that leaves */
+		const struct kernel_siginfo *info; /* signal_deliver */
 	};
 };
 

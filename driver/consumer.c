@@ -303,6 +303,8 @@ void falco_consumer_info(struct falco_consumer *c, struct falco_info *info)
 	info->schema_version = version(FALCO_SCHEMA_MAJOR, FALCO_SCHEMA_MINOR, FALCO_SCHEMA_PATCH);
 	info->page_size = PAGE_SIZE;
 	info->cpus = nr_cpu_ids;
+	if (falco_probe_has(FALCO_HOOK_FAULT_USER))
+		info->features |= FALCO_FEATURE_PAGE_FAULTS;
 	mutex_lock(&falco_lock);
 	info->started = c->started;
 	mutex_lock(&falco_rings_lock);

@@ -124,18 +124,23 @@ static void open_for_socketcall(struct falco_gate *g, const struct falco_selecti
 }
 #endif
 
+/* Beside those of system calls, which follow from what is open. */
 static u32 hooks_for(const struct falco_selection *s)
 {
 	u32 hooks = 0;
 
-	if (!bitmap_empty(s->sc, FALCO_SC_MAX))
-		hooks |= BIT(FALCO_HOOK_SYS_EXIT);
-	if (s->flags & FALCO_FILTER_ENTER)
-		hooks |= BIT(FALCO_HOOK_SYS_ENTER);
 	if (test_bit(FALCO_SC_EXECVE, s->sc) || test_bit(FALCO_SC_EXECVEAT, s->sc))
 		hooks |= BIT(FALCO_HOOK_EXEC);
 	if (test_bit(FALCO_SC_SCHED_PROCESS_EXIT, s->sc))
 		hooks |= BIT(FALCO_HOOK_EXIT);
+	if (test_bit(FALCO_SC_SCHED_SWITCH, s->sc))
+		hooks |= BIT(FALCO_HOOK_SWITCH);
+	if (test_bit(FALCO_SC_SIGNAL_DELIVER, s->sc))
+		hooks |= BIT(FALCO_HOOK_SIGNAL);
+	if (test_bit(FALCO_SC_PAGE_FAULT_USER, s->sc))
+		hooks |= BIT(FALCO_HOOK_FAULT_USER);
+	if (test_bit(FALCO_SC_PAGE_FAULT_KERNEL, s->sc))
+		hooks |= BIT(FALCO_HOOK_FAULT_KERNEL);
 #ifndef CONFIG_X86_64
 	if (test_bit(FALCO_SC_CLONE, s->sc) || test_bit(FALCO_SC_CLONE3, s->sc))
 		hooks |= BIT(FALCO_HOOK_FORK);
@@ -162,6 +167,10 @@ bool falco_gate_add(struct falco_gate *g, struct falco_consumer *consumer,
 			open_for_socketcall(g, s, nr);
 #endif
 	}
+	if (memchr_inv(g->open[FALCO_AT_EXIT], 0, sizeof(g->open[FALCO_AT_EXIT])))
+		g->hooks |= BIT(FALCO_HOOK_SYS_EXIT);
+	if (memchr_inv(g->open[FALCO_AT_ENTER], 0, sizeof(g->open[FALCO_AT_ENTER])))
+		g->hooks |= BIT(FALCO_HOOK_SYS_ENTER);
 	return true;
 }
 

@@ -20,6 +20,7 @@
 #include <linux/string.h>
 
 #include <trace/events/sched.h>
+#include <trace/events/signal.h>
 #include <trace/events/syscalls.h>
 
 #include "args.h"
@@ -119,6 +120,54 @@ static void notrace on_fork(void *data, struct task_struct *parent, struct task_
 	hook_leave();
 }
 
+/* Interrupts are off and the run queue is locked. */
+static void notrace PROBE_SCHED_SWITCH(on_switch)
+{
+	const struct falco_gate *gate = hook_enter();
+
+	count_call();
+	falco_record_switch(gate, prev, next);
+	hook_leave();
+}
+
+/* Interrupts are off and siglock is held. */
+static void notrace on_signal(void *data, int sig, struct kernel_siginfo *info,
+			      struct k_sigaction *action)
+{
+	const struct falco_gate *gate = hook_enter();
+
+	count_call();
+	falco_record_signal(gate, sig, info);
+	hook_leave();
+}
+
+#if FALCO_PAGE_FAULTS
+static __always_inline void on_fault(u16 sc, unsigned long address, struct pt_regs *regs,
+				     unsigned long error_code)
+{
+	const struct falco_gate *gate = hook_enter();
+
+	count_call();
+	falco_record_fault(gate, sc, address, regs, error_code);
+	hook_leave();
+}
+
+static void notrace on_fault_user(void *data, unsigned long address, struct pt_regs *regs,
+				  unsigned long error_code)
+{
+	on_fault(FALCO_SC_PAGE_FAULT_USER, address, regs, error_code);
+}
+
+static void notrace on_fault_kernel(void *data, unsigned long address, struct pt_regs *regs,
+				    unsigned long error_code)
+{
+	on_fault(FALCO_SC_PAGE_FAULT_KERNEL, address, regs, error_code);
+}
+
+NOKPROBE_SYMBOL(on_fault_user);
+NOKPROBE_SYMBOL(on_fault_kernel);
+#endif
+
 NOKPROBE_SYMBOL(on_sys_exit);
 NOKPROBE_SYMBOL(on_sys_enter);
 NOKPROBE_SYMBOL(look_closer_at_exit);
@@ -131,12 +180,19 @@ static struct hook {
 	void *callback;
 	struct tracepoint *tracepoint;
 	bool attached;
+	bool optional; /* where this kernel does not have it, nothing is told */
 } hooks[FALCO_HOOKS] = {
 	[FALCO_HOOK_SYS_EXIT]  = { "sys_exit", on_sys_exit },
 	[FALCO_HOOK_SYS_ENTER] = { "sys_enter", on_sys_enter },
 	[FALCO_HOOK_EXEC]      = { "sched_process_exec", on_exec },
 	[FALCO_HOOK_EXIT]      = { "sched_process_exit", on_exit },
 	[FALCO_HOOK_FORK]      = { "sched_process_fork", on_fork },
+	[FALCO_HOOK_SWITCH]    = { "sched_switch", on_switch },
+	[FALCO_HOOK_SIGNAL]    = { "signal_deliver", on_signal },
+#if FALCO_PAGE_FAULTS
+	[FALCO_HOOK_FAULT_USER]   = { "page_fault_user", on_fault_user, .optional = true },
+	[FALCO_HOOK_FAULT_KERNEL] = { "page_fault_kernel", on_fault_kernel, .optional = true },
+#endif
 };
 
 /* Does not compile where a callback has not the tracepoint's own prototype. */
@@ -147,6 +203,12 @@ static void __maybe_unused check_prototypes(void)
 	check_trace_callback_type_sched_process_exec(on_exec);
 	check_trace_callback_type_sched_process_exit(on_exit);
 	check_trace_callback_type_sched_process_fork(on_fork);
+	check_trace_callback_type_sched_switch(on_switch);
+	check_trace_callback_type_signal_deliver(on_signal);
+#if FALCO_PAGE_FAULTS
+	check_trace_callback_type_page_fault_user(on_fault_user);
+	check_trace_callback_type_page_fault_kernel(on_fault_kernel);
+#endif
 }
 
 int falco_probe_set(u32 wanted)
@@ -157,7 +219,7 @@ int falco_probe_set(u32 wanted)
 	lockdep_assert_held(&falco_lock);
 	for (i = 0; i < FALCO_HOOKS; i++) {
 		struct hook *h = &hooks[i];
-		bool want = wanted & BIT(i);
+		bool want = (wanted & BIT(i)) && h->tracepoint;
 
 		if (want == h->attached)
 			continue;
@@ -179,7 +241,7 @@ static void find(struct tracepoint *tracepoint, void *unused)
 	unsigned int i;
 
 	for (i = 0; i < FALCO_HOOKS; i++)
-		if (!strcmp(tracepoint->name, hooks[i].name))
+		if (hooks[i].name && !strcmp(tracepoint->name, hooks[i].name))
 			hooks[i].tracepoint = tracepoint;
 }
 
@@ -189,13 +251,18 @@ int falco_probe_init(void)
 
 	for_each_kernel_tracepoint(find, NULL);
 	for (i = 0; i < FALCO_HOOKS; i++) {
-		if (!hooks[i].tracepoint) {
+		if (hooks[i].name && !hooks[i].tracepoint && !hooks[i].optional) {
 			pr_err("this kernel has no tracepoint %s: CONFIG_FTRACE_SYSCALLS?\n",
 			       hooks[i].name);
 			return -ENOENT;
 		}
 	}
 	return 0;
+}
+
+bool falco_probe_has(enum falco_hook hook)
+{
+	return hooks[hook].tracepoint;
 }
 
 void falco_probe_exit(void)

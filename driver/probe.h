@@ -14,6 +14,10 @@ enum falco_hook {
 	FALCO_HOOK_EXEC,
 	FALCO_HOOK_EXIT,
 	FALCO_HOOK_FORK, /* not on x86_64: there the child's own sys_exit tells */
+	FALCO_HOOK_SWITCH,
+	FALCO_HOOK_SIGNAL,
+	FALCO_HOOK_FAULT_USER,   /* these two are not everywhere */
+	FALCO_HOOK_FAULT_KERNEL,
 	FALCO_HOOKS
 };
 
@@ -22,6 +26,9 @@ DECLARE_PER_CPU(u64, falco_hook_calls);
 
 /* Find the tracepoints; -ENOENT if this kernel has them not. */
 int falco_probe_init(void);
+
+/* Whether @hook can be attached: page faults have no tracepoint on some architectures. */
+bool falco_probe_has(enum falco_hook hook);
 
 /* Wait until no hook runs any more. All are detached. Sleeps long. */
 void falco_probe_exit(void);

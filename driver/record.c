@@ -215,6 +215,52 @@ void falco_record_fork(const struct falco_gate *gate, struct task_struct *parent
 		record(gate, who, FALCO_EV_CLONE_X, &c);
 }
 
+void falco_record_switch(const struct falco_gate *gate, struct task_struct *prev,
+			 struct task_struct *next)
+{
+	struct falco_call c = { .task = prev, .sc = FALCO_SC_SCHED_SWITCH, .next = next };
+	unsigned long who = falco_gate_listeners(gate, prev, c.sc, FALCO_AT_EXIT, false);
+
+	if (who)
+		record(gate, who, FALCO_EV_SWITCH_E, &c);
+}
+
+void falco_record_signal(const struct falco_gate *gate, int sig, const struct kernel_siginfo *info)
+{
+	struct falco_call c = {
+		.task = current,
+		.sc = FALCO_SC_SIGNAL_DELIVER,
+		.args = { sig },
+		.info = info,
+	};
+	unsigned long who = falco_gate_listeners(gate, c.task, c.sc, FALCO_AT_EXIT, false);
+
+	if (who)
+		record(gate, who, FALCO_EV_SIGNALDELIVER_E, &c);
+}
+
+/*
+ * Our own copies from user memory fault, too, and so do those that a profiler
+ * makes in an NMI. The former are not the task's doing, the latter come where
+ * we must not be: both are no events.
+ */
+void falco_record_fault(const struct falco_gate *gate, u16 sc, unsigned long address,
+			struct pt_regs *regs, unsigned long error_code)
+{
+	struct falco_call c = {
+		.task = current,
+		.sc = sc,
+		.args = { address, instruction_pointer(regs), error_code },
+	};
+	unsigned long who;
+
+	if (in_nmi() || (in_task() && this_cpu_read(scratch.level)))
+		return;
+	who = falco_gate_listeners(gate, c.task, sc, FALCO_AT_EXIT, false);
+	if (who)
+		record(gate, who, FALCO_EV_PAGE_FAULT_E, &c);
+}
+
 /* ---- memory ---- */
 
 int falco_record_prepare(unsigned int cpu)

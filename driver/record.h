@@ -17,6 +17,12 @@ void falco_record_exec(const struct falco_gate *gate, struct task_struct *task,
 void falco_record_exit(const struct falco_gate *gate, struct task_struct *task);
 void falco_record_fork(const struct falco_gate *gate, struct task_struct *parent,
 		       struct task_struct *child);
+void falco_record_switch(const struct falco_gate *gate, struct task_struct *prev,
+			 struct task_struct *next);
+void falco_record_signal(const struct falco_gate *gate, int sig,
+			 const struct kernel_siginfo *info);
+void falco_record_fault(const struct falco_gate *gate, u16 sc, unsigned long address,
+			struct pt_regs *regs, unsigned long error_code);
 
 /* Scratch memory of a CPU: allocated before it runs tasks, kept until the module goes. */
 int falco_record_prepare(unsigned int cpu);

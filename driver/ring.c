@@ -12,8 +12,8 @@
  * are mapped twice back to back it never has to be cut in two.
  *
  * One producer a ring: the CPU that it belongs to, with preemption off. What can
- * still come in between is an interrupt that hits a hook itself (today none of
- * our hooks does, but page faults and signals will). Two rules make that safe:
+ * still come in between is an interrupt whose code faults, and so hits a hook.
+ * Two rules make that safe:
  *
  *  1. Taking space (position, sequence number, timestamp, pending gap) is a dozen
  *     instructions with interrupts off: space, number and time are in the same

@@ -42,6 +42,7 @@
 #define FALCO_FILTER_SUCCESS           1
 #define FALCO_FILTER_ENTER             2
 #define FALCO_FILTER_REALPATH          4
+#define FALCO_FEATURE_PAGE_FAULTS      1
 
 struct falco_info {
 	__u32 size;

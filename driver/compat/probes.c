@@ -71,6 +71,30 @@ void probe(void (*fn)(void *data, struct task_struct *task, bool group_dead))
 }
 #endif
 
+#ifdef PROBE_FAULTS_GENERIC
+#include <linux/ptrace.h>
+#include <trace/events/exceptions.h>
+void probe(void (*fn)(void *data, unsigned long address, struct pt_regs *regs,
+		      unsigned long error_code));
+void probe(void (*fn)(void *data, unsigned long address, struct pt_regs *regs,
+		      unsigned long error_code))
+{
+	check_trace_callback_type_page_fault_user(fn);
+}
+#endif
+
+#ifdef PROBE_FAULTS_X86
+#include <linux/ptrace.h>
+#include <asm/trace/exceptions.h>
+void probe(void (*fn)(void *data, unsigned long address, struct pt_regs *regs,
+		      unsigned long error_code));
+void probe(void (*fn)(void *data, unsigned long address, struct pt_regs *regs,
+		      unsigned long error_code))
+{
+	check_trace_callback_type_page_fault_user(fn);
+}
+#endif
+
 #ifdef PROBE_FILE_MNT_IDMAP
 #include <linux/fs.h>
 struct mnt_idmap *probe(struct file *file);
@@ -116,6 +140,15 @@ struct timespec64 probe(const struct inode *inode)
 }
 #endif
 
+#ifdef PROBE_KERNEL_SIGINFO
+#include <linux/signal.h>
+pid_t probe(const struct kernel_siginfo *info);
+pid_t probe(const struct kernel_siginfo *info)
+{
+	return info->si_pid;
+}
+#endif
+
 #ifdef PROBE_KTIME_GET_BOOTTIME_NS
 #include <linux/ktime.h>
 #include <linux/timekeeping.h>
@@ -141,6 +174,30 @@ struct socket *probe(struct file *file);
 struct socket *probe(struct file *file)
 {
 	return sock_from_file(file);
+}
+#endif
+
+#ifdef PROBE_SWITCH_PREV_STATE
+#include <linux/sched.h>
+#include <trace/events/sched.h>
+void probe(void (*fn)(void *data, bool preempt, struct task_struct *prev,
+		      struct task_struct *next, unsigned int prev_state));
+void probe(void (*fn)(void *data, bool preempt, struct task_struct *prev,
+		      struct task_struct *next, unsigned int prev_state))
+{
+	check_trace_callback_type_sched_switch(fn);
+}
+#endif
+
+#ifdef PROBE_SWITCH_PREV_STATE_SECOND
+#include <linux/sched.h>
+#include <trace/events/sched.h>
+void probe(void (*fn)(void *data, bool preempt, unsigned int prev_state,
+		      struct task_struct *prev, struct task_struct *next));
+void probe(void (*fn)(void *data, bool preempt, unsigned int prev_state,
+		      struct task_struct *prev, struct task_struct *next))
+{
+	check_trace_callback_type_sched_switch(fn);
 }
 #endif
 
