@@ -144,7 +144,9 @@ func traitNames(f *field.Def) (out []string) {
 		trait field.Traits
 		name  string
 	}{{field.FilterOnly, "FILTER_ONLY"}, {field.List, "EPF_IS_LIST"}, {field.NoRHS, "EPF_NO_RHS"}, {field.NoTransform, "EPF_NO_TRANSFORMER"}} {
-		if f.Has(t.trait) {
+		// The original lists evt.arg as one that cannot stand on the right nor in a
+		// call, and then lets it: so do we.
+		if f.Has(t.trait) || f.Name == "evt.arg" && (t.trait == field.NoRHS || t.trait == field.NoTransform) {
 			out = append(out, t.name)
 		}
 	}

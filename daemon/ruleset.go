@@ -33,12 +33,11 @@ func (d *daemon) ruleOptions() (rules.Options, error) {
 		Plugins:        map[string]string{"container": "0.7.1"}, // what is built in
 		ContainerInfo:  containerInfo,
 	}
-	legacy := len(o.Legacy.DisabledSubstrings)+len(o.Legacy.DisabledTags)+len(o.Legacy.EnabledTags) > 0
-	if legacy && len(c.Rules) > 0 {
-		return o, optionErrorf(`Specifying -D, -t, -T command line options together with "rules:" configuration or -o "rules..." is not supported.`)
-	}
 	for _, s := range c.Rules {
 		o.Selection = append(o.Selection, rules.Selection{Enable: s.Enable, Rule: s.Rule, HasRule: s.HasRule, Tag: s.Tag, HasTag: s.HasTag})
+	}
+	if err := o.CheckSelection(); err != nil {
+		return o, optionErrorf("%s", err)
 	}
 	for _, a := range c.Append {
 		out := rules.AppendOutput{Source: a.Source, Tags: a.Tags, Rule: a.Rule, Output: a.Output}
@@ -76,31 +75,6 @@ func suggested() string {
 		parts = append(parts, strings.ReplaceAll(f, ".", "_")+"=%"+f)
 	}
 	return strings.Join(parts, " ")
-}
-
-// logSelection says which rules the configuration turns on and off.
-func (d *daemon) logSelection(o rules.Options) {
-	for _, s := range o.Selection {
-		verb := "Disabling"
-		if s.Enable {
-			verb = "Enabling"
-		}
-		if s.HasRule {
-			d.log.infof("%s rules with name: %s", verb, s.Rule)
-		}
-		if s.HasTag {
-			d.log.infof("%s rules with tag: %s", verb, s.Tag)
-		}
-	}
-	for _, s := range o.Legacy.DisabledSubstrings {
-		d.log.infof("Disabling rules matching substring: %s", s)
-	}
-	for _, s := range o.Legacy.DisabledTags {
-		d.log.infof("Disabling rules with tag: %s", s)
-	}
-	for _, s := range o.Legacy.EnabledTags {
-		d.log.infof("Enabling rules with tag: %s", s)
-	}
 }
 
 // validate is -V.
@@ -170,9 +144,9 @@ func (d *daemon) validate() error {
 	return errDone
 }
 
-// uncaught ends the message of the one error of rules that the original does not
-// report but ends with (QUIRK 8).
-const uncaught = "are not supported by event code search"
+// uncaught is within the messages of the errors of rules that the original does
+// not report but ends with (QUIRK 8).
+const uncaught = "event code search"
 
 // rulesError shows the report, and below it what might help.
 func (d *daemon) rulesError(report string, results []rules.Result) error {
@@ -182,7 +156,7 @@ func (d *daemon) rulesError(report string, results []rules.Result) error {
 		r := &results[i]
 		hints = append(hints, r.Hints()...)
 		for _, e := range r.Errors {
-			if d.opt.strict && strings.HasSuffix(e.Message, uncaught) {
+			if d.opt.strict && strings.Contains(e.Message, uncaught) {
 				f.form, f.text = exiting, e.Message
 			}
 		}
@@ -232,7 +206,9 @@ func (d *daemon) loadRules() error {
 	if err := set.CheckPlugins(o.Plugins); err != nil {
 		return &failure{form: block, text: err.Error()}
 	}
-	d.logSelection(o)
+	for _, line := range o.SelectionLog() {
+		d.log.infof("%s", line)
+	}
 	d.set = set
 	n := 0
 	d.log.debugf("Enabled rules:")

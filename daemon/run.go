@@ -102,8 +102,8 @@ func (d *daemon) checkOptions() (err error) {
 	if d.path, err = config.Find(d.opt.config); err != nil {
 		return err
 	}
-	if d.opt.legacy.EnabledTags != nil && (d.opt.legacy.DisabledTags != nil || d.opt.legacy.DisabledSubstrings != nil) {
-		return optionErrorf("You can not specify both disabled (-D/-T) and enabled (-t) rules")
+	if err := (&rules.Options{Legacy: d.opt.legacy}).CheckSelection(); err != nil { // even where no rules will be read
+		return optionErrorf("%s", err)
 	}
 	return d.checkFormat()
 }

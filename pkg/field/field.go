@@ -99,6 +99,10 @@ type Ref struct {
 	Arg   Arg
 }
 
+// List reports whether the value is a list. With an index the field is one
+// element of it.
+func (r *Ref) List() bool { return r.Def.Has(List) && r.Arg.Index < 0 }
+
 // Values reads the field from s for a condition, appending to out.
 func (r *Ref) Values(s *state.Scene, out []Value) []Value { return r.Def.Get(s, &r.Arg, out) }
 

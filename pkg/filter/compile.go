@@ -219,7 +219,7 @@ func (c *Compiler) newOperand(o Operand) (*operand, error) {
 			}
 			return nil, e
 		}
-		v := c.addSlot(operand{typ: ref.Type, fmt: ref.Fmt, list: ref.Def.Has(field.List), multi: ref.Def.Has(field.Multi),
+		v := c.addSlot(operand{typ: ref.Type, fmt: ref.Fmt, list: ref.List(), multi: ref.Def.Has(field.Multi),
 			typed: typeAlone(ref.Def), cost: readCost(ref), name: o.Token(), ref: ref, refs: []*field.Ref{ref}}, nil)
 		get, arg := ref.Def.Get, &ref.Arg
 		c.fill[v.slot] = func(env *Env, s *slot) { s.vals = get(env.scene, arg, s.vals) }

@@ -78,6 +78,16 @@ func (c *Compiler) conditionOperand(o Operand) (*operand, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, call := o.(*Call); call {
+		operandFields(o, func(f *Field) {
+			if err == nil && IsEventType(f) { // QUIRK 8
+				err = &Error{Pos: f.Pos, Msg: "event code search does not support field transformers on `evt.type`/`syscall.type` checks", At: f.Name}
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
 	for _, r := range v.refs {
 		if r.Def.Has(field.PrintOnly) {
 			return nil, &Error{Pos: o.At(), Msg: fmt.Sprintf("field '%s' can only be used in an output", r.Token), At: r.Token}

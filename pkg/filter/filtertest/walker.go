@@ -82,7 +82,7 @@ func (w *Walker) read(o filter.Operand) side {
 			}
 			w.refs[token] = r
 		}
-		s := side{typ: r.Type, multi: r.Def.Has(field.Multi), list: r.Def.Has(field.List)}
+		s := side{typ: r.Type, multi: r.Def.Has(field.Multi), list: r.List()}
 		s.vals = r.Values(w.scene, nil)
 		return s
 	case *filter.Literal:
