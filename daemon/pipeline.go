@@ -40,12 +40,17 @@ type pipeline struct {
 
 // turn is what happens to one event.
 func (p *pipeline) turn(ev *event.Event) {
-	p.num++
-	if ev.Num == 0 {
-		ev.Num = p.num
+	if !ev.StateOnly {
+		p.num++
+		if ev.Num == 0 {
+			ev.Num = p.num
+		}
 	}
 	p.matched = p.matched[:0]
 	scene := p.state.Apply(ev)
+	if ev.StateOnly {
+		scene = nil
+	}
 	if scene != nil {
 		p.shown++
 		if p.rules != nil {

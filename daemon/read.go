@@ -182,7 +182,7 @@ func (e *eventPrinter) print(r *replay, st *state.State, out *bufio.Writer) erro
 			<-r.C()
 			continue
 		}
-		if scene := st.Apply(&ev); scene != nil && e.wants(scene) {
+		if scene := st.Apply(&ev); scene != nil && !ev.StateOnly && e.wants(scene) {
 			e.line = append(e.format.Append(e.line[:0], e.env), '\n')
 			if _, err := out.Write(e.line); err != nil {
 				return err

@@ -192,8 +192,8 @@ func (r *recorder) event(ev *event.Event, scene *state.Scene, _ []*rules.Rule) {
 		r.begin()
 		r.began = ev.TS
 	}
-	hidden := false
-	if r.env != nil {
+	hidden := ev.StateOnly
+	if r.env != nil && !hidden {
 		if scene != nil {
 			r.env.Begin(scene)
 			hidden = !r.match.Match(r.env)

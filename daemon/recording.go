@@ -114,13 +114,14 @@ func record(path string, open opener, st *state.State, m capture.Machine, o reco
 // prefixKept are the flags of a record that mean something after the ring.
 const prefixKept = ring.Fault | ring.Truncated | ring.Nested | ring.Compat
 
-// event writes ev; a stateOnly one is not shown by whoever reads.
-func (r *recording) event(ev *event.Event, stateOnly bool) {
+// event writes ev. One that is hidden, here or already where it comes from, is not
+// shown by whoever reads.
+func (r *recording) event(ev *event.Event, hidden bool) {
 	var flags capture.RecordFlags
-	if stateOnly {
+	if hidden || ev.StateOnly {
 		flags = capture.StateOnly
 	}
-	r.options = capture.AppendOptions(r.options[:0], uint32(ev.Flags)&prefixKept, nil)
+	r.options = capture.AppendOptions(r.options[:0], uint32(ev.Flags)&prefixKept, ev.Ext())
 	r.w.Event(ev.TS, ev.CPU, flags, ev.Raw(), r.options) // its error is ours, in state
 }
 

@@ -50,6 +50,7 @@ type batch struct {
 
 // placed is an event in a batch.
 type placed struct {
+	len    int // of the event itself; behind it are its extensions
 	end    int // in buf, where the next event begins
 	num    uint64
 	cpu    int
@@ -231,12 +232,13 @@ func (r *replay) steal() bool {
 
 // add copies an event into the batch at hand.
 func (r *replay) add(rec *capture.Record) error {
-	if err := r.room(len(rec.Event), 0); err != nil {
+	if err := r.room(len(rec.Event)+len(rec.Options), 0); err != nil {
 		return err
 	}
 	b := r.filling
 	b.buf = append(b.buf, rec.Event...)
-	b.events = append(b.events, placed{end: len(b.buf), num: rec.Num, cpu: rec.CPU,
+	b.buf = rec.AppendExtensions(b.buf)
+	b.events = append(b.events, placed{len: len(rec.Event), end: len(b.buf), num: rec.Num, cpu: rec.CPU,
 		flags: event.PrefixFlags(rec.Prefix()), hidden: rec.Flags&capture.StateOnly != 0})
 	return nil
 }
@@ -348,17 +350,15 @@ func (r *replay) Next(ev *event.Event) (bool, error) {
 			r.unread++
 			continue
 		}
-		ev.Num, ev.CPU, ev.Flags = p.num, p.cpu, p.flags
+		ev.Num, ev.CPU, ev.Flags, ev.StateOnly = p.num, p.cpu, p.flags, p.hidden
+		if p.len < len(rec) {
+			ev.SetExt(rec[p.len:])
+		}
 		if r.over(ev) {
 			r.err = io.EOF
 			return false, r.err
 		}
 		r.delivered++
-		if p.hidden {
-			r.state.Apply(ev)
-			r.state.Settle()
-			continue
-		}
 		return true, nil
 	}
 }

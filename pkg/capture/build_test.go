@@ -134,7 +134,7 @@ func readFrom(t testing.TB, from io.Reader) (*seen, error) {
 	for err == nil {
 		var rec Record
 		if rec, err = r.Next(); err == nil {
-			rec.Event, rec.Ext = bytes.Clone(rec.Event), bytes.Clone(rec.Ext)
+			rec.Event, rec.Options = bytes.Clone(rec.Event), bytes.Clone(rec.Options)
 			s.Events = append(s.Events, rec)
 		}
 	}

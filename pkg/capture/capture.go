@@ -55,11 +55,11 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Record is one event of a file.
 type Record struct {
-	Num   uint64 // running number of the events that Next returned, from 1; 0 if StateOnly
-	Event []byte // header, lengths, values, in the current schema; a view until the next Next
-	Ext   []byte // what follows the event in its block: options, padding; a view as well
-	CPU   int
-	Flags RecordFlags
+	Num     uint64 // running number of the events that Next returned, from 1; 0 if StateOnly
+	Event   []byte // header, lengths, values, in the current schema; a view until the next Next
+	Options []byte // what follows the event in its block and is no padding (ext.go); a view as well
+	CPU     int
+	Flags   RecordFlags
 }
 
 // RecordFlags are the flags of an event block.

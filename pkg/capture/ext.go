@@ -32,7 +32,7 @@ func AppendOptions(buf []byte, flags uint32, extensions []byte) []byte {
 	buf = binary.LittleEndian.AppendUint16(buf, 4)
 	buf = binary.LittleEndian.AppendUint32(buf, flags)
 	for typ, value := range tlvs(extensions) {
-		if typ > maxExtID {
+		if typ == 0 || typ > maxExtID { // 0 is the end of them in a ring
 			continue
 		}
 		buf = binary.LittleEndian.AppendUint16(buf, optOwn|typ)
@@ -56,34 +56,45 @@ func tlvs(b []byte) iter.Seq2[uint16, []byte] {
 	}
 }
 
-// Options returns what stands behind the event and is no padding. It is a view.
-func (r *Record) Options() []byte {
-	pad := -(2 + len(r.Event)) & 3
-	if len(r.Ext) < pad+4 {
+// optionsOf returns the options in rest, what stands behind an event of so many
+// bytes in its block; nil if that is only padding.
+func optionsOf(rest []byte, size uint32) []byte {
+	pad := int(-(2 + size) & 3) // CPU and event end at a multiple of four; the flags are four bytes
+	if len(rest) < pad+4 {
 		return nil
 	}
-	return r.Ext[pad:]
+	return rest[pad:]
 }
 
 // Prefix returns the flags that the kernel gave the record.
 func (r *Record) Prefix() uint32 {
 	// Ours come first: whoever adds options writes them behind those that he found.
-	o := r.Options()
+	o := r.Options
 	if len(o) >= 8 && binary.LittleEndian.Uint16(o) == optFlags && binary.LittleEndian.Uint16(o[2:]) == 4 {
 		return binary.LittleEndian.Uint32(o[4:])
 	}
 	return 0
 }
 
+// AppendExtensions appends the extensions as they stood behind the parameters.
+func (r *Record) AppendExtensions(buf []byte) []byte {
+	for typ, value := range r.Extensions() {
+		buf = binary.LittleEndian.AppendUint16(buf, typ)
+		buf = binary.LittleEndian.AppendUint16(buf, uint16(len(value)))
+		buf = append(buf, value...)
+	}
+	return buf
+}
+
 // Extensions visits the extensions of the record, by number.
 func (r *Record) Extensions() iter.Seq2[uint16, []byte] {
 	return func(yield func(uint16, []byte) bool) {
-		for o := r.Options(); len(o) >= 4; {
+		for o := r.Options; len(o) >= 4; {
 			code, n := binary.LittleEndian.Uint16(o), int(binary.LittleEndian.Uint16(o[2:]))
 			if code == optEnd || n > len(o)-4 {
 				return
 			}
-			if code >= optOwn && code < optFlags && !yield(code-optOwn, o[4:4+n]) {
+			if code > optOwn && code < optFlags && !yield(code-optOwn, o[4:4+n]) {
 				return
 			}
 			o = o[4+n:]

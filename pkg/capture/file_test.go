@@ -144,8 +144,8 @@ func TestOptions(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !bytes.Equal(rec.Options(), options) {
-				t.Errorf("%s, %d: options %x, expected %x", name, size, rec.Options(), options)
+			if !bytes.Equal(rec.Options, options) {
+				t.Errorf("%s, %d: options %x, expected %x", name, size, rec.Options, options)
 			}
 			want := map[string]uint32{"flags": 0x24, "both": 0x04}[name]
 			if got := rec.Prefix(); got != want {
@@ -155,6 +155,9 @@ func TestOptions(t *testing.T) {
 			var values []string
 			for id, v := range rec.Extensions() {
 				ids, values = append(ids, id), append(values, string(v))
+			}
+			if back := rec.AppendExtensions(nil); name == "both" && !bytes.Equal(back, extensions) || name != "both" && back != nil {
+				t.Errorf("%s, %d: extensions %x", name, size, back)
 			}
 			if name == "both" && (!slices.Equal(ids, []uint16{1, 2}) || !slices.Equal(values, []string{"abc", ""})) || name != "both" && ids != nil {
 				t.Errorf("%s, %d: extensions %v %q", name, size, ids, values)

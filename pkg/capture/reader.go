@@ -178,7 +178,7 @@ func (r *Reader) event(typ BlockType, rec *Record) bool {
 		r.stats.Unknown++
 		return false
 	}
-	rec.Event, rec.Ext = ev[:size:size], ev[size:]
+	rec.Event, rec.Options = ev[:size:size], optionsOf(ev[size:], size)
 	r.stats.Raw[t]++
 	if r.raw != nil {
 		r.raw(rec)

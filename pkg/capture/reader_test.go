@@ -267,13 +267,28 @@ func TestSections(t *testing.T) {
 
 func TestFlagsAndExtensions(t *testing.T) {
 	s := mustRead(t, section(), block(BlockEventFlags, uint16(1), uint32(StateOnly), closeX(1)),
-		block(BlockEvent, uint16(2), closeX(2), []byte("options!")),
+		block(BlockEvent, uint16(2), closeX(2), make([]byte, -(2+len(closeX(2)))&3), []byte("options!")),
 		block(BlockEventFlags1, uint16(1), uint32(0), eventV1(3, 7, schema.CloseX, i64(0), i64(3))))
 	if len(s.Events) != 3 || s.Events[0].Flags != StateOnly || s.Events[0].Num != 0 || s.Events[1].Num != 1 || s.Events[2].Num != 2 {
 		t.Errorf("%+v", s.Events)
 	}
-	if !bytes.HasPrefix(s.Events[1].Ext, []byte("options!")) || !bytes.Equal(s.Events[2].Event, closeX(3)) {
-		t.Errorf("%q, %x", s.Events[1].Ext, s.Events[2].Event)
+	if string(s.Events[1].Options) != "options!" || !bytes.Equal(s.Events[2].Event, closeX(3)) {
+		t.Errorf("%q, %x", s.Events[1].Options, s.Events[2].Event)
+	}
+}
+
+// Options belong to an event as it stands in the file: that it becomes longer
+// afterwards does not move them.
+func TestOptionsOfOldEvents(t *testing.T) {
+	for name := range 4 {
+		old := rawEvent(1, 7, schema.OpenX, i64(3), append(make([]byte, name), 0), u32(0), u32(0))
+		s := mustRead(t, section(), block(BlockEvent, uint16(2), old, make([]byte, -(2+len(old))&3), AppendOptions(nil, 0x24, nil)))
+		if len(s.Events) != 1 || bytes.Equal(s.Events[0].Event, old) {
+			t.Fatalf("%d events", len(s.Events))
+		}
+		if got := s.Events[0].Prefix(); got != 0x24 {
+			t.Errorf("%d bytes, now %d: flags %#x", len(old), len(s.Events[0].Event), got)
+		}
 	}
 }
 

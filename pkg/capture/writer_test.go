@@ -81,7 +81,7 @@ func rewrite(t testing.TB, in io.Reader, out io.Writer, legacy bool) *Writer {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := w.Event(binary.LittleEndian.Uint64(rec.Event), rec.CPU, rec.Flags, rec.Event, rec.Options()); err != nil {
+		if err := w.Event(binary.LittleEndian.Uint64(rec.Event), rec.CPU, rec.Flags, rec.Event, rec.Options); err != nil {
 			t.Fatal(err)
 		}
 	}

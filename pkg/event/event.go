@@ -30,6 +30,10 @@ type Event struct {
 	Flags PrefixFlags
 	Info  *schema.Event
 
+	// StateOnly marks an event that a filtered capture holds for what it changes
+	// in the state: nobody sees it, and it has no number. Its source sets it.
+	StateOnly bool
+
 	n   int                          // parameters present
 	off [schema.MaxParams + 1]uint32 // parameter i is raw[off[i]:off[i+1]]
 	raw []byte                       // the record, from its header on
