@@ -117,20 +117,25 @@ func TestConformanceCLI(t *testing.T) {
 			if code != tc.RC {
 				t.Errorf("%s: exit code %d, want %d", tc.Args, code, tc.RC)
 			}
-			for _, want := range tc.Out {
-				if !strings.Contains(out, want) {
-					t.Errorf("%s: stdout has no %q:\n%s", tc.Args, want, out)
-				}
-			}
-			for _, want := range tc.Err {
-				if !strings.Contains(err, want) {
-					t.Errorf("%s: stderr has no %q:\n%s", tc.Args, want, err)
-				}
-			}
+			inOrder(t, "stdout", out, tc.Out)
+			inOrder(t, "stderr", err, tc.Err)
 			if len(tc.Out) == 0 && out != "" {
 				t.Errorf("%s: stdout is not empty:\n%s", tc.Args, out)
 			}
 		})
+	}
+}
+
+func inOrder(t *testing.T, what, text string, parts []string) {
+	t.Helper()
+	rest := text
+	for _, p := range parts {
+		_, after, ok := strings.Cut(rest, p)
+		if !ok {
+			t.Errorf("%s lacks %q in\n%s", what, p, text)
+			return
+		}
+		rest = after
 	}
 }
 

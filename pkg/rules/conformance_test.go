@@ -3,7 +3,6 @@
 package rules
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -24,7 +23,8 @@ import (
 )
 
 // The conformance cases of the rules language are data that is not part of this
-// repository: one subtest a case, in strict mode.
+// repository: one subtest a case, in strict mode. Those of the command line are
+// played by the daemon; tests/conformance holds the union against the data.
 type conformance struct {
 	Fixtures map[string]map[string]any `yaml:"fixtures"`
 	Parse    []struct {
@@ -78,16 +78,7 @@ type conformance struct {
 		Message          *bool            `yaml:"include_message"`
 		Fields           *bool            `yaml:"include_output_fields"`
 		Extra            map[string][]any `yaml:"extra_fields"`
-		Options          map[string]any   `yaml:"options"`
 	}
-	CLI struct {
-		Files map[string]string
-		Cases []struct {
-			ID, Args string
-			RC       int
-			Out, Err []string
-		}
-	} `yaml:"cli"`
 	Legacy []struct {
 		ID, Flags         string
 		RC                int
@@ -529,121 +520,4 @@ func TestConformanceLegacy(t *testing.T) {
 			}
 		})
 	}
-}
-
-// notHere are the cases of the cli group that are about arguments, files and
-// the configuration: they are the daemon's.
-var notHere = map[string]bool{"C007": true, "C008": true, "C009": true, "C013": true, "C014": true, "C015": true, "C016": true,
-	"C017": true, "C021": true, "C022": true, "C023": true, "C024": true, "C026": true, "C027": true, "C028": true, "C029": true, "C030": true}
-
-// TestConformanceReports plays the cli cases that show what this package writes.
-func TestConformanceReports(t *testing.T) {
-	c := loadConformance(t)
-	c.CLI.Files["good.txt"] = c.CLI.Files["good.yaml"]
-	skipped := 0
-	for _, tc := range c.CLI.Cases {
-		t.Run(tc.ID, func(t *testing.T) {
-			if notHere[tc.ID] {
-				skipped++
-				t.Skip("not the engine's alone: see daemon")
-			}
-			stdout, stderr, rc := runCLI(t, c.CLI.Files, tc.Args)
-			if rc != tc.RC {
-				t.Errorf("%s: exit code %d, want %d", tc.Args, rc, tc.RC)
-			}
-			inOrder(t, "stdout", stdout, tc.Out)
-			inOrder(t, "stderr", stderr, tc.Err)
-		})
-	}
-	t.Logf("%d of %d cases are the daemon's", skipped, len(c.CLI.Cases))
-}
-
-func inOrder(t *testing.T, what, text string, parts []string) {
-	t.Helper()
-	rest := text
-	for _, p := range parts {
-		i := strings.Index(rest, p)
-		if i < 0 {
-			t.Errorf("%s lacks %q in\n%s", what, p, text)
-			return
-		}
-		rest = rest[i+len(p):]
-	}
-}
-
-// runCLI does what the daemon does with these arguments, as far as this package
-// is concerned.
-func runCLI(t *testing.T, texts map[string]string, args string) (stdout, stderr string, rc int) {
-	t.Helper()
-	o := Options{Fields: new(filtertest.Real), StrictUpstream: true, Priority: Debug}
-	var files []File
-	var asJSON, validate, list bool
-	var one string
-	words := strings.Fields(args)
-	for i := 0; i < len(words); i++ {
-		arg := words[i]
-		next := func() string { i++; return strings.Trim(words[i], "'") }
-		switch arg {
-		case "-V", "-r":
-			validate = validate || arg == "-V"
-			name := next()
-			files = append(files, File{name, []byte(texts[name])})
-		case "-o":
-			asJSON = next() == "json_output=true"
-		case "-p":
-			o.Append = []AppendOutput{{Output: next()}}
-			stderr += "The -p/--print option is deprecated and will be removed. Use -o append_output=... instead.\n"
-		case "-L":
-			list = true
-		case "-l":
-			one = next()
-		}
-	}
-	show := func(v any) {
-		b, err := json.Marshal(v)
-		if err != nil {
-			t.Fatal(err)
-		}
-		stdout += string(b) + "\n"
-	}
-	o.Continue = validate
-	set, results := Load(files, o)
-	ok, full, short, reports := true, []string{}, []string{}, []any{}
-	for i := range results {
-		r := &results[i]
-		ok = ok && r.Successful()
-		full = append(full, r.Text(true))
-		reports = append(reports, r.JSON())
-		if r.Successful() && len(r.Warnings) > 0 {
-			stderr += r.Text(true)
-			short = append(short, r.Name+": Ok, with warnings")
-		} else {
-			short = append(short, r.Text(true))
-		}
-	}
-	if ok {
-		if err := set.CheckPlugins(nil); err != nil {
-			return "", stderr + "Error: " + err.Error() + "\n", 1
-		}
-	}
-	switch {
-	case validate && asJSON:
-		show(map[string]any{"falco_load_results": reports})
-	case validate:
-		stdout += strings.Join(short, "\n") + "\n"
-	}
-	if !ok {
-		return stdout, stderr + "Error: " + strings.Join(full, "\n"), 1
-	}
-	switch {
-	case list:
-		stdout += Describe(set.Rules)
-	case one != "":
-		r, err := set.Rule(one)
-		if err != nil {
-			return stdout, stderr + "Runtime error: " + err.Error() + ". Exiting.\n", 1
-		}
-		show(set.DescribeJSON(r))
-	}
-	return stdout, stderr, 0
 }
