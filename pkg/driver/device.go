@@ -86,12 +86,14 @@ type Stats struct {
 	Produced  uint64 // events that passed the filter
 	Published uint64 // events written to the ring
 	Lost      Loss
+	Hooks     uint64 // calls of the module's hooks while this consumer was started
 }
 
 // Add adds other to s.
 func (s *Stats) Add(other Stats) {
 	s.Produced += other.Produced
 	s.Published += other.Published
+	s.Hooks += other.Hooks
 	s.Lost.Add(other.Lost)
 }
 

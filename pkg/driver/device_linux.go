@@ -177,7 +177,7 @@ func (d *Device) Stats(cpu int) (Stats, error) {
 	if err := d.ioctl("STATS", schema.ABIIocStats, unsafe.Pointer(&a)); err != nil {
 		return Stats{}, err
 	}
-	return Stats{Produced: a.Produced, Published: a.Published, Lost: lossOf(a.Lost)}, nil
+	return Stats{Produced: a.Produced, Published: a.Published, Lost: lossOf(a.Lost), Hooks: a.Hooks}, nil
 }
 
 // TypeStats reads the books of one CPU by event type.

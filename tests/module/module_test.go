@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package module runs the checks of guest/ in the guests of tests/vm.
+package module
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/falco-go/falco/tests/vm"
+)
+
+// TestModule is one subtest a check. FALCO_KERNEL names the kernel to boot.
+func TestModule(t *testing.T) {
+	if os.Getenv(vm.Enabled) == "" {
+		t.Skip("needs a guest: " + vm.Enabled + "=1, or make test-vm")
+	}
+	guest, err := vm.BuildGo("./tests/module/guest", "guest", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deeds, err := vm.BuildC("deeds/deeds.c", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	result := vm.Run(t, vm.Config{
+		Kernel: os.Getenv("FALCO_KERNEL"), NoDaemon: true, DebugModule: true,
+		Files:  []string{guest, deeds},
+		Script: "exec /files/guest " + os.Getenv("FALCO_CHECK") + "\n",
+	})
+	judge(t, result.Act)
+}
+
+// judge makes subtests of what guest printed.
+func judge(t *testing.T, text string) {
+	t.Helper()
+	lines := strings.Split(text, "\n")
+	n, ended := 0, false
+	for i, line := range lines {
+		word, name, _ := strings.Cut(line, " ")
+		switch word {
+		case "ok", "FAIL":
+			n++
+			var why []string
+			for _, l := range lines[i+1:] {
+				if !strings.HasPrefix(l, "\t") {
+					break
+				}
+				why = append(why, l)
+			}
+			t.Run(name, func(t *testing.T) {
+				if word != "ok" {
+					t.Error(strings.Join(why, "\n"))
+				}
+			})
+		case "end":
+			ended = true
+		}
+	}
+	if !ended || n == 0 {
+		t.Errorf("%d checks, and then:\n%s", n, text)
+	}
+}
