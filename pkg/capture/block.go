@@ -36,6 +36,7 @@ const (
 	BlockUsers        BlockType = 0x220
 	BlockEventLarge   BlockType = 0x221
 	BlockEventLargeFl BlockType = 0x222
+	BlockLongTexts    BlockType = 0xFA1C0001 // ours, in the range that pcapng leaves to everybody
 )
 
 // Limits of blocks, in bytes.
@@ -96,7 +97,7 @@ var blockNames = map[BlockType]string{
 	BlockProcs9: "processes v9", BlockFDs1: "descriptors v1", BlockFDs: "descriptors",
 	BlockInterfaces1: "interfaces v1", BlockInterfaces: "interfaces", BlockUsers1: "users v1", BlockUsers: "users",
 	BlockEvent1: "event v1", BlockEvent: "event", BlockEventFlags1: "flagged event v1", BlockEventFlags: "flagged event",
-	BlockEventLarge: "large event", BlockEventLargeFl: "large flagged event",
+	BlockLongTexts: "long texts", BlockEventLarge: "large event", BlockEventLargeFl: "large flagged event",
 }
 
 // String names t and gives its number.

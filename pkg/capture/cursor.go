@@ -90,14 +90,8 @@ func (c *cursor) str() string {
 	return s
 }
 
-// strs reads texts that each end with a NUL, save perhaps the last.
-func (c *cursor) strs() []string {
-	s := strings.TrimSuffix(string(c.take(int(c.u16()))), "\x00")
-	if s == "" {
-		return nil
-	}
-	return strings.Split(s, "\x00")
-}
+// strs reads a length and texts.
+func (c *cursor) strs() []string { return split(string(c.take(int(c.u16())))) }
 
 // lists returns the function that reads blocks of type typ, and returns how many
 // entries it could not understand; nil if there is none.
@@ -116,6 +110,8 @@ func (r *Reader) lists(typ BlockType) func(*cursor) uint64 {
 		return func(c *cursor) uint64 { return r.users(c, false) }
 	case BlockUsers:
 		return func(c *cursor) uint64 { return r.users(c, true) }
+	case BlockLongTexts:
+		return r.longTexts
 	case BlockFDs1:
 		return func(c *cursor) uint64 { return r.fds(c, false) }
 	case BlockFDs:

@@ -9,14 +9,9 @@ import (
 
 // How the tables are written: each list block has entries of one kind, which
 // begin with their length.
-//
-// Readers take texts up to a limit, and give up on a file with a longer one.
-const (
-	maxName  = 1023 // names and paths
-	maxTexts = 4095 // arguments, environment, cgroups
-	maxUser  = 255  // whatever passwd says
-	maxList  = 1 << 20
-)
+
+// maxList is the size from which on a list goes on in another block.
+const maxList = 1 << 20
 
 // Begin implements Tables: a file has one section, which NewWriter has begun.
 func (w *Writer) Begin() {}
@@ -49,7 +44,10 @@ func (w *Writer) Interface(i *Interface) {
 	if i.Addr.Is6() {
 		typ, size = ifIPv6Speed, 16
 	}
-	name := w.cut(i.Name, maxUser)
+	name := i.Name[:min(len(i.Name), maxUser)]
+	if len(name) < len(i.Name) {
+		w.stats.Cut++
+	}
 	b := binary.LittleEndian.AppendUint16(w.buf, typ)
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(name)))
 	for _, a := range []netip.Addr{i.Addr, i.Netmask, i.Broadcast} {
@@ -68,9 +66,9 @@ func (w *Writer) User(u *User) {
 	b := append(w.buf, entryUser)
 	b = binary.LittleEndian.AppendUint32(b, u.UID)
 	w.buf = binary.LittleEndian.AppendUint32(b, u.GID)
-	w.str(u.Name, maxUser)
-	w.str(u.Home, maxUser)
-	w.str(u.Shell, maxUser)
+	w.user(u.Name)
+	w.user(u.Home)
+	w.user(u.Shell)
 	w.entryEnd(at)
 }
 
@@ -80,27 +78,28 @@ func (w *Writer) Group(g *Group) {
 	at := w.entry()
 	b := append(w.buf, entryGroup)
 	w.buf = binary.LittleEndian.AppendUint32(b, g.GID)
-	w.str(g.Name, maxUser)
+	w.user(g.Name)
 	w.entryEnd(at)
 }
 
 // Proc writes a thread.
 func (w *Writer) Proc(p *Proc) {
+	w.longProc(p)
 	w.openList(BlockProcs9, 0)
 	at := w.entry()
 	w.u64(uint64(p.Tid), uint64(p.Pid), uint64(p.Ptid), uint64(p.Sid), uint64(p.Vpgid))
-	w.str(p.Comm, maxName)
-	w.str(p.Exe, maxName)
-	w.str(p.ExePath, maxName)
+	w.str(p.Comm)
+	w.str(p.Exe)
+	w.str(p.ExePath)
 	w.strs(p.Args)
-	w.str(p.Cwd, maxName)
+	w.str(p.Cwd)
 	w.u64(uint64(p.FDLimit))
 	w.u32(p.Flags, p.UID, p.GID, p.VMSize, p.VMRSS, p.VMSwap)
 	w.u64(p.PfMajor, p.PfMinor)
 	w.strs(p.Env)
 	w.u64(uint64(p.Vtid), uint64(p.Vpid))
 	w.strs(p.Cgroups)
-	w.str(p.Root, maxName)
+	w.str(p.Root)
 	w.procTail(p)
 	w.entryEnd(at)
 }
@@ -127,6 +126,9 @@ func (w *Writer) procTail(p *Proc) {
 
 // FD writes a descriptor. Those of one thread stand together.
 func (w *Writer) FD(f *FD) {
+	if len(f.Name) > maxName {
+		w.longText(f.Tid, f.Num, longName, f.Name)
+	}
 	w.openList(BlockFDs, f.Tid)
 	at := w.entry()
 	w.u64(uint64(f.Num), f.Ino)
@@ -148,13 +150,13 @@ func (w *Writer) FD(f *FD) {
 		w.buf = append(w.buf, f.L4)
 	case FDUnix:
 		w.u64(f.UnixSrc, f.UnixDst)
-		w.str(f.Name, maxName)
+		w.str(f.Name)
 	case FDFileV2:
 		w.u32(f.OpenFlags)
-		w.str(f.Name, maxName)
+		w.str(f.Name)
 		w.u32(f.Dev)
 	default:
-		w.str(f.Name, maxName)
+		w.str(f.Name)
 	}
 	w.entryEnd(at)
 }
@@ -236,19 +238,21 @@ func (w *Writer) flag(v bool) {
 	w.buf = append(w.buf, b)
 }
 
-func (w *Writer) cut(s string, limit int) string {
-	if len(s) > limit {
-		w.stats.Cut++
-		return s[:limit]
-	}
-	return s
-}
-
-// str writes a text with its length, without a NUL.
-func (w *Writer) str(s string, limit int) {
-	s = w.cut(s, limit)
+// str writes a text with its length, without a NUL; what is longer than readers
+// take stands whole elsewhere (long.go).
+func (w *Writer) str(s string) {
+	s = s[:min(len(s), maxName)]
 	w.u16(uint16(len(s)))
 	w.buf = append(w.buf, s...)
+}
+
+// user writes a text of passwd.
+func (w *Writer) user(s string) {
+	if len(s) > maxUser {
+		w.stats.Cut++
+		s = s[:maxUser]
+	}
+	w.str(s)
 }
 
 // strs writes texts that each end with a NUL.
@@ -259,7 +263,6 @@ func (w *Writer) strs(list []string) {
 		w.buf = append(append(w.buf, s...), 0)
 		if len(w.buf)-at-2 > maxTexts {
 			w.buf = w.buf[:at+2+maxTexts]
-			w.stats.Cut++
 			break
 		}
 	}

@@ -42,6 +42,7 @@ func (r *Reader) fds(c *cursor, told bool) uint64 {
 			}
 		}
 		if !c.short && c.err == nil {
+			r.lengthen(f.Tid, f.Num, f.long)
 			r.tables.FD(&f)
 		}
 	})

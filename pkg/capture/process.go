@@ -59,6 +59,7 @@ func (r *Reader) procs(c *cursor, version int) uint64 {
 			p.tail(c)
 		}
 		if !c.short && c.err == nil {
+			r.lengthen(p.Tid, noFD, p.long)
 			r.tables.Proc(&p)
 		}
 	})

@@ -29,7 +29,8 @@ type Reader struct {
 	held    int  // bytes of the block that the last record is a view of
 	num     uint64
 	rec     Record
-	err     error // what Next returns from now on
+	long    []longText // for the next record of a list
+	err     error      // what Next returns from now on
 	v1      []byte
 
 	raw func(*Record) // sees events as they stand in the file; for tests
@@ -354,7 +355,7 @@ func (r *Reader) section(size int) error {
 	r.src.use(size)
 	r.stats.Sections++
 	r.conv.pending.clear()
-	r.machine = Machine{}
+	r.machine, r.long = Machine{}, nil
 	r.early = true
 	if r.tables != nil {
 		r.end()

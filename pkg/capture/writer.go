@@ -42,7 +42,7 @@ type WriterStats struct {
 	Bytes   uint64 // of whole blocks, before compression
 	TooBig  uint64 // refused: no reader takes a block of that size
 	Unknown uint64 // left out of a legacy capture: no system call, and old readers do not know it
-	Cut     uint64 // texts of the tables that were longer than readers take
+	Cut     uint64 // texts of the tables that are not there whole
 }
 
 // unit is how many bytes are handed down at once, more or less.
