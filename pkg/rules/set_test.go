@@ -116,39 +116,23 @@ func TestOverrideAllOrNothing(t *testing.T) {
 	}
 }
 
-func TestDefaultMode(t *testing.T) {
-	compiled := func(texts ...string) string {
-		t.Helper()
-		s := needSet(t, Options{}, texts...)
-		return s.Rules[0].Expr.String()
-	}
-	user := simple("r", "evt.type=open and proc.name in (c)")
-	for _, tc := range []struct{ text, want string }{
-		// lists in lists, whatever the order (QUIRK 3)
-		{"- list: a\n  items: [x]\n- list: b\n  items: [a]\n- list: c\n  items: [b, y]\n" + user, "(evt.type = open and proc.name in (x, y))"},
-		{"- list: c\n  items: [b, y]\n- list: b\n  items: [a]\n- list: a\n  items: [x]\n" + user, "(evt.type = open and proc.name in (x, y))"},
-		{"- list: c\n  items: [b, c, y]\n- list: b\n  items: [c, x]\n" + user, "(evt.type = open and proc.name in (x, y))"},
-		{"- macro: _m\n  condition: evt.type=open\n" + simple("r", "_m"), "evt.type = open"}, // EXT 5
+// TestWildcard: patterns of rule names go back, those of the original do not.
+func TestWildcard(t *testing.T) {
+	for _, tc := range []struct {
+		pattern, name string
+		ours, strict  bool
+	}{
+		{"*ab", "abab", true, false}, {"a*b*c", "axbxc", true, true}, {"a*a", "a", false, false}, {"a", "a", true, true},
+		{"*", "", true, true}, {"a*", "ab", true, true}, {"a*", "ba", false, false}, {"**", "x", true, true},
 	} {
-		if got := compiled(tc.text); got != tc.want {
-			t.Errorf("%s\ngot  %s\nwant %s", tc.text, got, tc.want)
+		if wildcard(tc.pattern, tc.name, false) != tc.ours || wildcard(tc.pattern, tc.name, true) != tc.strict {
+			t.Errorf("%s and %s", tc.pattern, tc.name)
 		}
 	}
-	// old documents disable rules with append (EXT 2)
-	s := needSet(t, Options{}, simple("a", "evt.type=open")+"- rule: a\n  append: true\n  enabled: false\n")
-	if s.Rules[0].Enabled {
-		t.Error("the rule is enabled")
-	}
-	// %container.info is replaced (EXT 6)
-	s = needSet(t, Options{ContainerInfo: "id=%container.id"}, strings.Replace(simple("a", "evt.type=open"), "o %", "x %container.info %", 1))
-	if got := s.Rules[0].Output.Text; got != "x id=%container.id %proc.name" {
-		t.Errorf("got %q", got)
-	}
-	// wildcards go back (QUIRK 9)
-	if !wildcard("*ab", "abab", false) || wildcard("*ab", "abab", true) || !wildcard("a*b*c", "axbxc", false) || wildcard("a*a", "a", false) {
-		t.Error("wildcard")
-	}
-	// always_true warns where it is written, used or not (EXT 1)
+}
+
+// TestMacroWarnings: what is odd in a macro is told where it is written, used or not.
+func TestMacroWarnings(t *testing.T) {
 	_, r := load(t, Options{}, "- macro: always_true\n  condition: (evt.num=>0)\n"+simple("a", "evt.type=open and always_true"))
 	if len(r.Warnings) != 1 || r.Warnings[0].Code != WarnCondition || len(r.Errors) != 0 {
 		t.Error(r.Text(true))
