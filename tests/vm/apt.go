@@ -13,21 +13,25 @@ import (
 	"strings"
 )
 
-// apt is Debian's package index for one suite, with lists of its own in the cache: any suite can be asked on any Debian,
-// nothing of the host's apt changes, and nobody needs to be root. Signatures are checked as ever.
+// apt is Debian's package index for one suite and machine, with lists of its own in the cache: any suite can be asked on
+// any Debian, nothing of the host's apt changes, and nobody needs to be root. Signatures are checked as ever.
 type apt struct {
-	suite, dir string
+	suite, arch, dir string
 }
 
 const debianKeys = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
-func newApt(suite string) (*apt, error) {
+func newApt(suite, arch string) (*apt, error) {
 	for _, command := range []string{"apt-get", "dpkg-deb"} {
 		if _, err := exec.LookPath(command); err != nil {
 			return nil, fmt.Errorf("%s is missing: kernels are fetched with Debian's apt", command)
 		}
 	}
-	dir, err := cacheDir("apt", suite)
+	name := suite
+	if arch != hostArch {
+		name += "-" + arch
+	}
+	dir, err := cacheDir("apt", name)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +40,7 @@ func newApt(suite string) (*apt, error) {
 			return nil, err
 		}
 	}
-	a := &apt{suite: suite, dir: dir}
+	a := &apt{suite: suite, arch: arch, dir: dir}
 	if err := os.WriteFile(a.path("status"), nil, 0o644); err != nil {
 		return nil, err
 	}
@@ -44,7 +48,7 @@ func newApt(suite string) (*apt, error) {
 	if err != nil {
 		return nil, err
 	}
-	sources := sourcesList(suite, mirrors)
+	sources := sourcesList(suite, arch, mirrors)
 	return a, os.WriteFile(a.path("sources.list"), []byte(sources), 0o644)
 }
 
@@ -90,7 +94,7 @@ func parseMirrors(text string) (mirrors []repository) {
 
 // sourcesList is the suite and, where it has one, its security suite: kernels get their fixes there. The repository of the
 // same suite is asked first, else one that the host has for another.
-func sourcesList(suite string, mirrors []repository) string {
+func sourcesList(suite, arch string, mirrors []repository) string {
 	var b strings.Builder
 	add := func(suite string, security bool) {
 		uri := ""
@@ -100,7 +104,7 @@ func sourcesList(suite string, mirrors []repository) string {
 			}
 		}
 		if uri != "" {
-			fmt.Fprintf(&b, "deb [arch=amd64 signed-by=%s] %s %s main\n", debianKeys, uri, suite)
+			fmt.Fprintf(&b, "deb [arch=%s signed-by=%s] %s %s main\n", arch, debianKeys, uri, suite)
 		}
 	}
 	add(suite, false)
@@ -120,13 +124,16 @@ func (a *apt) options() []string {
 		{"Dir::Etc::sourcelist", a.path("sources.list")},
 		{"Dir::Etc::sourceparts", a.path("empty.d")},
 		{"Dir::Etc::preferencesparts", a.path("empty.d")},
-		{"APT::Architecture", "amd64"},
+		{"APT::Architecture", a.arch},
+		{"APT::Architectures::", a.arch},
 		{"APT::Sandbox::User", "root"},
 		{"APT::Get::List-Cleanup", "true"},
 		{"Acquire::Languages", "none"},
 		{"Acquire::IndexTargets::deb::DEP-11::DefaultEnabled", "false"},
 		{"Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled", "false"},
 		{"Acquire::Retries", "3"},
+		// sid promises each index for a week only, and a machine's clock or mirror may be further apart than that.
+		{"Acquire::Check-Valid-Until", fmt.Sprint(a.suite != "sid")},
 	} {
 		options = append(options, "-o", o[0]+"="+o[1])
 	}
@@ -183,6 +190,27 @@ func (a *apt) closure(packages []string) ([]string, error) {
 	return real, nil
 }
 
+// wouldInstall are the packages that apt would install on an empty system, with all that they depend on.
+func (a *apt) wouldInstall(packages []string) ([]string, error) {
+	text, err := a.run(a.dir, "apt-get", append([]string{"install", "--simulate", "--no-install-recommends", "-y"}, packages...)...)
+	if err != nil {
+		return nil, err
+	}
+	return simulated(text), nil
+}
+
+// simulated reads apt-get's "Inst gcc-14 (14.2.0-19 …)" lines.
+func simulated(text string) []string {
+	var names []string
+	for line := range strings.Lines(text) {
+		fields := strings.Fields(line)
+		if len(fields) > 1 && fields[0] == "Inst" {
+			names = append(names, fields[1])
+		}
+	}
+	return names
+}
+
 // kernelDepends reads apt-cache's "  Depends: linux-…" lines.
 func kernelDepends(text string) []string {
 	var names []string
@@ -192,7 +220,8 @@ func kernelDepends(text string) []string {
 			continue
 		}
 		for _, prefix := range []string{"linux-image-", "linux-headers-", "linux-kbuild-", "linux-modules-", "linux-binary-"} {
-			if strings.HasPrefix(name, prefix) {
+			// The unsigned image is an alternative to the one that we boot.
+			if strings.HasPrefix(name, prefix) && !strings.HasSuffix(name, "-unsigned") {
 				names = append(names, strings.TrimSuffix(name, ":any"))
 			}
 		}

@@ -42,12 +42,12 @@ nodistro nodesource main nodistro https://node.example/
 			keys + "http://mirror.example/debian-security/ trixie-security main\n",
 		"sid": keys + "http://mirror.example/debian/ sid main\n",
 	} {
-		if got := sourcesList(suite, mirrors); got != want {
+		if got := sourcesList(suite, "amd64", mirrors); got != want {
 			t.Errorf("%s: got\n%s", suite, got)
 		}
 	}
 	// A host that has security updates from nowhere gets none here.
-	if got := sourcesList("bookworm", mirrors[:1]); strings.Contains(got, "security") {
+	if got := sourcesList("bookworm", "amd64", mirrors[:1]); strings.Contains(got, "security") {
 		t.Errorf("without a security repository: got\n%s", got)
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 )
 
@@ -55,7 +54,8 @@ func BuildModule(kernel *Kernel, debug bool, progress *Progress) (string, error)
 	if _, err := os.Stat(filepath.Join(source, "Kbuild")); err != nil {
 		return "", fmt.Errorf("build the module: %w", err)
 	}
-	if err := needTools(append([]tool{{kernel.CC, kernel.CC}}, buildTools...), progress); err != nil {
+	builder, err := builderFor(kernel, progress)
+	if err != nil {
 		return "", err
 	}
 	kind, target := "module", "module"
@@ -76,9 +76,11 @@ func BuildModule(kernel *Kernel, debug bool, progress *Progress) (string, error)
 		step.Fail()
 		return "", err
 	}
-	cmd := exec.Command("make", "-C", dir, fmt.Sprintf("-j%d", runtime.NumCPU()), "KDIR="+kernel.Build(), "CC="+kernel.CC, target)
-	cmd.Env = cleanMakeEnv(os.Environ())
-	if _, err := output(cmd); err != nil {
+	cmd, err := builder.command(kernel, dir, target)
+	if err == nil {
+		_, err = output(cmd)
+	}
+	if err != nil {
 		step.Fail()
 		return "", fmt.Errorf("build the module: %w", err)
 	}

@@ -6,26 +6,25 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 )
 
 // DefaultKernel is booted when nobody asks for another.
 const DefaultKernel = "6.1"
 
-// ErrLater is for kernels whose guests are not built yet.
-var ErrLater = errors.New("guests with this kernel are not available yet")
-
 //go:embed kernels.txt
 var kernelsText string
 
 // A Recipe is a line of kernels.txt.
 type Recipe struct {
-	Name, Suite    string
-	Boots          bool
-	CC             string
-	Image, Headers string
+	Name, Arch, Suite string
+	Image, Headers    string
 }
 
 func parseRecipes(text string) ([]Recipe, error) {
@@ -36,39 +35,36 @@ func parseRecipes(text string) ([]Recipe, error) {
 		if len(fields) == 0 {
 			continue
 		}
-		if len(fields) != 6 {
-			return nil, fmt.Errorf("kernels.txt:%d: %d columns instead of 6", i+1, len(fields))
+		if len(fields) != 5 {
+			return nil, fmt.Errorf("kernels.txt:%d: %d columns instead of 5", i+1, len(fields))
 		}
-		if fields[2] != "boots" && fields[2] != "later" {
-			return nil, fmt.Errorf("kernels.txt:%d: state %q is neither boots nor later", i+1, fields[2])
+		if _, known := arches[fields[1]]; !known {
+			return nil, fmt.Errorf("kernels.txt:%d: unknown arch %q", i+1, fields[1])
 		}
 		recipes = append(recipes, Recipe{
-			Name: fields[0], Suite: fields[1], Boots: fields[2] == "boots",
-			CC: fields[3], Image: fields[4], Headers: fields[5],
+			Name: fields[0], Arch: fields[1], Suite: fields[2], Image: fields[3], Headers: fields[4],
 		})
 	}
 	return recipes, nil
 }
 
-// FindRecipe is the line for a name. The error wraps ErrLater where a guest will exist one day.
+// Recipes are all lines of kernels.txt.
+func Recipes() ([]Recipe, error) { return parseRecipes(kernelsText) }
+
+// FindRecipe is the line for a name.
 func FindRecipe(name string) (Recipe, error) {
-	recipes, err := parseRecipes(kernelsText)
+	recipes, err := Recipes()
 	if err != nil {
 		return Recipe{}, err
 	}
-	var boots []string
+	var names []string
 	for _, r := range recipes {
-		if r.Name == name && r.Boots {
+		if r.Name == name {
 			return r, nil
 		}
-		if r.Name == name {
-			return r, fmt.Errorf("kernel %s: %w", name, ErrLater)
-		}
-		if r.Boots {
-			boots = append(boots, r.Name)
-		}
+		names = append(names, r.Name)
 	}
-	return Recipe{}, fmt.Errorf("kernel %q: unknown; there is %s", name, strings.Join(boots, ", "))
+	return Recipe{}, fmt.Errorf("kernel %q: unknown; there is %s", name, strings.Join(names, ", "))
 }
 
 // A Kernel is a kernel in the cache, with all that a guest and a module need:
@@ -124,12 +120,20 @@ func cachedKernel(cache string, recipe Recipe) (*Kernel, error) {
 		return nil, err
 	}
 	kernel := &Kernel{Recipe: recipe, ABI: abi, dir: filepath.Join(cache, abi)}
-	for _, path := range []string{kernel.Image(), kernel.Build(), kernel.guest(guestShell)} {
-		if _, err := os.Stat(path); err != nil {
-			return nil, err
-		}
+	if !kernel.complete() {
+		return nil, fmt.Errorf("%s: not complete", kernel.dir)
 	}
 	return kernel, nil
+}
+
+// complete tells whether the folder has what an earlier version of this program may have left out.
+func (k *Kernel) complete() bool {
+	for _, path := range []string{k.Image(), k.Build(), k.guest(guestShell)} {
+		if _, err := os.Stat(path); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 func fetchKernel(cache string, recipe Recipe, progress *Progress) (*Kernel, error) {
@@ -150,7 +154,7 @@ func fetchKernelInto(cache string, recipe Recipe) (*Kernel, error) {
 			os.RemoveAll(dir)
 		}
 	}
-	apt, err := newApt(recipe.Suite)
+	apt, err := newApt(recipe.Suite, recipe.Arch)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +170,7 @@ func fetchKernelInto(cache string, recipe Recipe) (*Kernel, error) {
 		return nil, fmt.Errorf("%s depends on no linux-image package", recipe.Image)
 	}
 	kernel := &Kernel{Recipe: recipe, ABI: abi, dir: filepath.Join(cache, abi)}
-	if _, err := os.Stat(kernel.dir); err != nil {
+	if !kernel.complete() {
 		if err := kernel.extract(apt, packages); err != nil {
 			return nil, err
 		}
@@ -212,7 +216,10 @@ func (k *Kernel) extract(apt *apt, packages []string) error {
 			return err
 		}
 	}
-	if err := extractGuest(guestDebs, filepath.Join(temp, "userland"), filepath.Join(root, "guest")); err != nil {
+	if err := extractGuest(k.machine(), guestDebs, filepath.Join(temp, "userland"), filepath.Join(root, "guest")); err != nil {
+		return err
+	}
+	if err := settle(root, k.ABI); err != nil {
 		return err
 	}
 	if err := relink(root, k.ABI); err != nil {
@@ -221,7 +228,43 @@ func (k *Kernel) extract(apt *apt, packages []string) error {
 	if err := os.Chmod(root, 0o755); err != nil {
 		return err
 	}
+	if err := os.RemoveAll(k.dir); err != nil {
+		return err
+	}
 	return os.Rename(root, k.dir)
+}
+
+// settle undoes what newer suites do differently: modules are below /usr, and compressed, and the image is among them.
+func settle(root, abi string) error {
+	if _, err := os.Stat(filepath.Join(root, "lib")); errors.Is(err, os.ErrNotExist) {
+		if err := os.Symlink("usr/lib", filepath.Join(root, "lib")); err != nil {
+			return err
+		}
+	}
+	image := filepath.Join("lib/modules", abi, "vmlinuz")
+	if _, err := os.Stat(filepath.Join(root, image)); err == nil {
+		boot := filepath.Join(root, "boot")
+		if err := os.MkdirAll(boot, 0o755); err != nil {
+			return err
+		}
+		if err := os.Symlink("../"+image, filepath.Join(boot, "vmlinuz-"+abi)); err != nil {
+			return err
+		}
+	}
+	var compressed []string
+	err := filepath.WalkDir(filepath.Join(root, "lib/modules")+"/", func(path string, entry fs.DirEntry, err error) error {
+		if strings.HasSuffix(path, ".ko.xz") {
+			compressed = append(compressed, path)
+		}
+		return err
+	})
+	if err != nil || len(compressed) == 0 {
+		return err
+	}
+	xz := exec.Command("xargs", "-0", "-n", "64", "-P", strconv.Itoa(runtime.NumCPU()), "xz", "--decompress")
+	xz.Stdin = strings.NewReader(strings.Join(compressed, "\x00"))
+	_, err = output(xz)
+	return err
 }
 
 // relink lets the tree of the headers work where it is: the packages name each other by absolute paths in two places, a
@@ -232,9 +275,7 @@ func relink(root, abi string) error {
 	if err != nil {
 		return err
 	}
-	// MAKEFILE_LIST names this file as it was found, which is how the tree may be moved afterwards.
-	const here = "include $(dir $(realpath $(lastword $(MAKEFILE_LIST))))../"
-	changed := strings.ReplaceAll(string(text), "include /usr/src/", here)
+	changed := relinked(string(text))
 	if changed == string(text) {
 		return fmt.Errorf("%s: includes nothing below /usr/src", makefile)
 	}
@@ -253,3 +294,14 @@ func relink(root, abi string) error {
 	}
 	return nil
 }
+
+// relinked is the Makefile without absolute paths. MAKEFILE_LIST names this file as it was found, which is how the tree may
+// be moved afterwards; that holds only while make reads these lines, hence := instead of =.
+func relinked(makefile string) string {
+	const here = "$(dir $(realpath $(lastword $(MAKEFILE_LIST))))../"
+	changed := strings.ReplaceAll(makefile, "/usr/src/", here)
+	return strings.ReplaceAll(changed, "KBUILD_OUTPUT="+here, "KBUILD_OUTPUT:="+here)
+}
+
+// Debug tells whether this kernel is built here, from source.
+func (r Recipe) Debug() bool { return strings.HasSuffix(r.Headers, ".config") }

@@ -29,7 +29,7 @@ var guestPackages = []string{"busybox-static", "busybox", "libc6"}
 var guestLibraries = []string{"libc.so.6", "libresolv.so.2", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1"}
 
 // extractGuest picks from the packages what goes into guests.
-func extractGuest(debs []string, temp, to string) error {
+func extractGuest(machine arch, debs []string, temp, to string) error {
 	pick := map[string]string{}
 	for _, deb := range debs {
 		name, _, _ := strings.Cut(filepath.Base(deb), "_")
@@ -40,16 +40,24 @@ func extractGuest(debs []string, temp, to string) error {
 		if err := run("dpkg-deb", "-x", deb, root); err != nil {
 			return err
 		}
+		// /bin and /lib are links into /usr in newer suites.
+		at := func(path string) string {
+			if _, err := os.Stat(filepath.Join(root, path)); err != nil {
+				return filepath.Join(root, "usr", path)
+			}
+			return filepath.Join(root, path)
+		}
 		switch name {
 		case "busybox-static":
-			pick[guestBusybox] = filepath.Join(root, "bin/busybox")
+			pick[guestBusybox] = at("bin/busybox")
 		case "busybox":
-			pick[guestShell] = filepath.Join(root, "bin/busybox")
+			pick[guestShell] = at("bin/busybox")
 		case "libc6":
+			libraries := "lib/" + machine.triplet + "/"
 			for _, library := range guestLibraries {
-				pick["lib/x86_64-linux-gnu/"+library] = filepath.Join(root, "lib/x86_64-linux-gnu", library)
+				pick[libraries+library] = at(libraries + library)
 			}
-			pick["lib64/ld-linux-x86-64.so.2"] = filepath.Join(root, "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")
+			pick[machine.loader] = at(libraries + filepath.Base(machine.loader))
 		}
 	}
 	for name, from := range pick {

@@ -4,7 +4,7 @@
 // of the Makefile's vm, shell and demo (tests/vm/run) and of every test that needs a kernel (Run).
 //
 //	kernel.go apt.go cache.go   which kernel; fetched how; kept where
-//	build.go tools.go           module, daemon, init; what they need of the host
+//	build.go builder.go tools.go    module, daemon, init; with which compiler; what they need of the host
 //	initramfs.go rootfs.go      the guest's files, in one cpio
 //	plan.go                     what init shall do, and with which files
 //	boot.go qemu.go accel.go    the machine
