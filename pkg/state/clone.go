@@ -77,7 +77,7 @@ func (s *State) cloneCaller(ev *event.Event, child int64) {
 	x.PidnsStartTS = s.Machine.BootTime
 	if wasValid {
 		x.inherit(c)
-		s.forkProcess(x, c)
+		s.forkProcess(x, c, flags)
 	}
 	s.insert(x)
 }
@@ -117,9 +117,12 @@ func (s *State) cloneChild(ev *event.Event) {
 		x.inherit(p)
 		if thread {
 			x.LastExecTS = p.LastExecTS
-		} else {
-			s.forkProcess(x, p)
 		}
+		flags := uint32(uintOr(ev, cloneFlags, 0))
+		if thread && flags&schema.CloneThread == 0 { // flags were not told
+			flags = schema.CloneThread | schema.CloneFiles
+		}
+		s.forkProcess(x, p, flags)
 	}
 	x.PidnsStartTS = s.Machine.BootTime
 	if x.Flags&inPidnsFlags != 0 || x.Tid != x.Vtid {
@@ -166,17 +169,33 @@ func (s *State) fillClone(ev *event.Event, x, p *Thread) {
 	x.suppressed = p.suppressed
 }
 
-// forkProcess gives a new process what its maker's has: descriptors, directory
-// and environment. Threads have nothing of their own.
-func (s *State) forkProcess(x, maker *Thread) {
-	if x.Flags&schema.CloneThread != 0 {
+// forkProcess gives a new task what its maker's process has: descriptors,
+// directory and environment. Threads share all that and processes none of it,
+// unless flags, those of the call, say otherwise of descriptors. CLONE_FS is taken
+// for granted among threads, and for absent among processes.
+func (s *State) forkProcess(x, maker *Thread, flags uint32) {
+	files := s.files(maker)
+	if flags&schema.CloneThread != 0 {
+		if flags&schema.CloneFiles == 0 && files != nil {
+			x.fds, x.ownFiles = s.fork(files), true
+		}
+		if maker.ownFS {
+			x.Cwd, x.ownFS = maker.Cwd, true
+		}
 		return
 	}
 	o := s.owner(maker)
 	if o == nil {
 		return
 	}
-	s.forkFDs(x, o)
-	x.Cwd, x.Env = o.Cwd, o.Env
+	switch {
+	case files == nil:
+	case flags&schema.CloneFiles != 0:
+		x.fds = files
+		files.users++
+	default:
+		x.fds = s.fork(files)
+	}
+	x.Cwd, x.Env = s.Cwd(maker), o.Env
 	x.scannedAt = 0
 }

@@ -49,8 +49,40 @@ func (s *State) capset(ev *event.Event) {
 	}
 }
 
-func (s *State) unshare(ev *event.Event) { s.newUserNS(ev, 1) }
-func (s *State) setns(ev *event.Event)   { s.newUserNS(ev, 2) }
+// unshare: res, flags. Besides namespaces it parts what tasks share; some
+// namespaces cannot be entered without that.
+func (s *State) unshare(ev *event.Event) {
+	t := s.set(ev)
+	if t == nil {
+		return
+	}
+	flags := uintOr(ev, 1, 0)
+	if flags&schema.CloneFiles != 0 {
+		s.unshareFiles(t)
+	}
+	if flags&(schema.CloneFs|schema.CloneNewns|schema.CloneNewuser) != 0 {
+		s.unshareFS(t)
+	}
+	s.newUserNS(ev, 1)
+}
+
+// unshareFS gives a thread a working directory of its own.
+func (s *State) unshareFS(t *Thread) {
+	if t.group == nil || len(t.group.members) < 2 {
+		return
+	}
+	if t.group.main != t {
+		t.Cwd, t.ownFS = s.Cwd(t), true
+		return
+	}
+	for _, m := range t.group.members { // they stay where they are
+		if m != t && !m.ownFS {
+			m.Cwd, m.ownFS = t.Cwd, true
+		}
+	}
+}
+
+func (s *State) setns(ev *event.Event) { s.newUserNS(ev, 2) }
 
 // newUserNS gives all capabilities to who enters another user namespace.
 func (s *State) newUserNS(ev *event.Event, flags int) {

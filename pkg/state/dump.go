@@ -4,6 +4,7 @@ package state
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -36,7 +37,7 @@ func (s *State) Dump(to capture.Tables, m capture.Machine) {
 		to.Proc(&p)
 	}
 	for _, t := range threads {
-		for _, slot := range t.fds.slots {
+		for _, slot := range t.slots() {
 			f := dumpFD(slot.fd)
 			f.Tid, f.Num = t.Tid, int64(slot.num)
 			to.FD(&f)
@@ -48,21 +49,13 @@ func (s *State) Dump(to capture.Tables, m capture.Machine) {
 // dumpUsers leaves out those of containers: a file has users of the host alone.
 // Theirs come again as events.
 func (s *State) dumpUsers(to capture.Tables) {
-	var users []User
-	for k, u := range s.users.byUID {
-		if k.container == "" {
-			users = append(users, u)
-		}
-	}
-	slices.SortFunc(users, func(a, b User) int { return cmp.Compare(a.UID, b.UID) })
+	users := slices.SortedFunc(maps.Values(s.users.host.users), func(a, b User) int { return cmp.Compare(a.UID, b.UID) })
 	for _, u := range users {
 		to.User(&capture.User{UID: u.UID, GID: u.GID, Name: u.Name, Home: u.Home, Shell: u.Shell})
 	}
 	var groups []capture.Group
-	for k, name := range s.users.byGID {
-		if k.container == "" {
-			groups = append(groups, capture.Group{GID: k.id, Name: name})
-		}
+	for gid, name := range s.users.host.groups {
+		groups = append(groups, capture.Group{GID: gid, Name: name})
 	}
 	slices.SortFunc(groups, func(a, b capture.Group) int { return cmp.Compare(a.GID, b.GID) })
 	for i := range groups {

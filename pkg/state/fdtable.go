@@ -8,7 +8,9 @@ import (
 	"slices"
 )
 
-// fdTable holds the descriptors of one process, sorted by number.
+// fdTable holds descriptors, sorted by number. It is used by one process, or by
+// several that were cloned with CLONE_FILES, or by a thread that has parted with
+// its process.
 //
 // A fork shares slots and records: the child's table points to the same
 // memory, both tables get a new generation, and whoever writes first copies.
@@ -17,6 +19,7 @@ type fdTable struct {
 	slots  []fdSlot
 	gen    uint64 // records with another one belong to somebody else as well
 	shared bool   // slots belong to somebody else as well
+	users  int    // records that point here
 }
 
 type fdSlot struct {
@@ -54,15 +57,59 @@ func (t *fdTable) own(more int) {
 	t.slots, t.shared = slots, false
 }
 
-// forkFDs gives child the descriptors of parent.
-func (s *State) forkFDs(child, parent *Thread) {
-	s.dropFDs(child)
-	c, p := &child.fds, &parent.fds
-	s.gens += 2
-	p.gen, c.gen = s.gens-1, s.gens
+// newTable returns an empty table with one user.
+func (s *State) newTable() *fdTable {
+	var tbl *fdTable
+	if n := len(s.tables); n > 0 {
+		tbl, s.tables = s.tables[n-1], s.tables[:n-1]
+	} else {
+		tbl = new(fdTable)
+	}
+	s.gens++
+	tbl.users, tbl.gen = 1, s.gens
+	return tbl
+}
+
+// release takes a user from tbl; without one it is gone.
+func (s *State) release(tbl *fdTable) {
+	if tbl.users--; tbl.users > 0 {
+		return
+	}
+	if s.closing == tbl {
+		s.closing = nil
+	}
+	s.fdSlots -= len(tbl.slots)
+	*tbl = fdTable{}
+	if len(s.tables) < maxFDPool {
+		s.tables = append(s.tables, tbl)
+	}
+}
+
+// tableOf returns the table that a new descriptor of t goes to, nil if nobody
+// knows t's process.
+func (s *State) tableOf(t *Thread) *fdTable {
+	if t != nil && t.fds != nil {
+		return t.fds
+	}
+	o := s.owner(t)
+	if o == nil {
+		return nil
+	}
+	if o.fds == nil {
+		o.fds = s.newTable()
+	}
+	return o.fds
+}
+
+// fork returns a copy of p.
+func (s *State) fork(p *fdTable) *fdTable {
+	c := s.newTable()
+	s.gens++
+	p.gen = s.gens
 	c.slots = p.slots
 	c.shared, p.shared = true, true
 	s.fdSlots += len(c.slots)
+	return c
 }
 
 // addFD gives t's process the descriptor n, which the event at hand has made, in
@@ -73,21 +120,14 @@ func (s *State) addFD(t *Thread, n int64, fd *FD) {
 		return
 	}
 	s.scene.FDNum, s.scene.FD = n, nil
-	o := s.owner(t)
-	if o == nil {
-		return
+	if tbl := s.tableOf(t); tbl != nil {
+		s.putFD(tbl, n, fd)
+		s.scene.FD = fd
 	}
-	s.putFD(o, n, fd)
-	s.scene.FD = fd
 }
 
-// putFD makes fd descriptor n of o, evicting another if there are too many.
-func (s *State) putFD(o *Thread, n int64, fd *FD) {
-	tbl := &o.fds
-	if tbl.gen == 0 {
-		s.gens++
-		tbl.gen = s.gens
-	}
+// putFD makes fd descriptor n of tbl, evicting another if there are too many.
+func (s *State) putFD(tbl *fdTable, n int64, fd *FD) {
 	fd.gen = tbl.gen
 	tbl.own(1)
 	i, ok := tbl.find(n)
@@ -116,11 +156,14 @@ func (s *State) evictFD(tbl *fdTable) {
 	s.deleteSlot(tbl, worst)
 }
 
-// removeFD removes descriptor n of o if it is there.
-func (s *State) removeFD(o *Thread, n int64) {
-	if i, ok := o.fds.find(n); ok {
-		o.fds.own(0)
-		s.deleteSlot(&o.fds, i)
+// removeFD removes descriptor n if it is there. tbl may be nil.
+func (s *State) removeFD(tbl *fdTable, n int64) {
+	if tbl == nil {
+		return
+	}
+	if i, ok := tbl.find(n); ok {
+		tbl.own(0)
+		s.deleteSlot(tbl, i)
 	}
 }
 
@@ -130,16 +173,17 @@ func (s *State) deleteSlot(tbl *fdTable, i int) {
 	s.fdSlots--
 }
 
-// dropFDs empties the table of o.
-func (s *State) dropFDs(o *Thread) {
-	s.fdSlots -= len(o.fds.slots)
-	o.fds = fdTable{}
+// dropFDs takes the table away that stands in the record of t.
+func (s *State) dropFDs(t *Thread) {
+	if t.fds != nil {
+		s.release(t.fds)
+		t.fds = nil
+	}
 }
 
-// filterFDs removes the descriptors of o that gone tells.
-func (s *State) filterFDs(o *Thread, gone func(n int64, f *FD) bool) {
-	tbl := &o.fds
-	if !slices.ContainsFunc(tbl.slots, func(sl fdSlot) bool { return gone(int64(sl.num), sl.fd) }) {
+// filterFDs removes the descriptors that gone tells. tbl may be nil.
+func (s *State) filterFDs(tbl *fdTable, gone func(n int64, f *FD) bool) {
+	if tbl == nil || !slices.ContainsFunc(tbl.slots, func(sl fdSlot) bool { return gone(int64(sl.num), sl.fd) }) {
 		return
 	}
 	tbl.own(0)
@@ -148,26 +192,52 @@ func (s *State) filterFDs(o *Thread, gone func(n int64, f *FD) bool) {
 	s.fdSlots -= before - len(tbl.slots)
 }
 
+// unshareFiles gives t's process a table of its own if it shares one with other
+// processes; t alone if it is a thread of several.
+func (s *State) unshareFiles(t *Thread) {
+	if t == nil || t.group == nil {
+		return
+	}
+	switch old := s.files(t); {
+	case old == nil:
+	case t.fds == nil: // a thread that uses those of the main one
+		t.fds, t.ownFiles = s.fork(old), true
+	case t.group.main == t && len(t.group.members) > 1:
+		for _, m := range t.group.members { // they stay with what there was
+			if m.fds == nil {
+				m.fds, m.ownFiles = old, true
+				old.users++
+			}
+		}
+		fallthrough
+	default:
+		if old.users > 1 {
+			t.fds = s.fork(old)
+			s.release(old)
+		}
+	}
+}
+
 // writable returns descriptor n of t's process for changing: the record itself,
 // or a copy in its place if other processes share it. It is nil if n is unknown.
 func (s *State) writable(t *Thread, n int64) *FD {
-	o := s.owner(t)
-	if o == nil {
+	tbl := s.files(t)
+	if tbl == nil {
 		return nil
 	}
-	i, ok := o.fds.find(n)
+	i, ok := tbl.find(n)
 	if !ok {
 		return nil
 	}
-	f := o.fds.slots[i].fd
-	if f.gen == o.fds.gen {
+	f := tbl.slots[i].fd
+	if f.gen == tbl.gen {
 		return f
 	}
 	w := s.newFD()
 	*w = *f
-	w.gen = o.fds.gen
-	o.fds.own(0)
-	o.fds.slots[i].fd = w
+	w.gen = tbl.gen
+	tbl.own(0)
+	tbl.slots[i].fd = w
 	if s.scene.FD == f {
 		s.scene.FD = w
 	}

@@ -128,8 +128,8 @@ func FuzzApply(f *testing.F) {
 				t.Fatalf("seed %d: the tables grow: %+v", seed, st)
 			}
 			for _, th := range s.threads {
-				if len(th.fds.slots) > limits.FDs {
-					t.Fatalf("seed %d: %d has %d descriptors", seed, th.Tid, len(th.fds.slots))
+				if len(th.slots()) > limits.FDs {
+					t.Fatalf("seed %d: %d has %d descriptors", seed, th.Tid, len(th.slots()))
 				}
 			}
 		}

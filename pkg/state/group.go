@@ -26,6 +26,9 @@ func (s *State) place(t *Thread) {
 	if s.suppress != nil && s.suppress[t.Comm] {
 		t.suppressed = true
 	}
+	if t.ContainerID != "" {
+		s.askUsers(t)
+	}
 }
 
 // link puts t into its group and below its parent; place holders have neither.
@@ -49,7 +52,7 @@ func (s *State) join(t *Thread) {
 	g.Alive++
 	if t.IsMain() {
 		g.main = t
-	} else {
+	} else if !t.ownFiles {
 		s.dropFDs(t) // threads use those of the main one
 	}
 }
@@ -109,6 +112,9 @@ func (s *State) remove(t *Thread) {
 	s.die(t)
 	s.rehome(t)
 	if g.Alive <= 0 {
+		if t.Vpid == 1 && t.ContainerID != "" {
+			s.users.ended(t.ContainerID)
+		}
 		for len(g.members) > 0 {
 			s.forget(g.members[len(g.members)-1])
 		}
@@ -143,9 +149,6 @@ func (s *State) forget(t *Thread) {
 	}
 	if s.scene.Thread == t {
 		s.scene.Thread = nil
-	}
-	if s.closing == t {
-		s.closing = nil
 	}
 	if s.exiting == t {
 		s.exiting = nil

@@ -29,34 +29,47 @@ func (s *State) connected(n int64) {
 // closeFD leaves the removal to Settle.
 func (s *State) closeFD(ev *event.Event) {
 	res, ok := ev.Return()
-	o := s.owner(s.scene.Thread)
-	if !ok || res < 0 || o == nil || s.scene.FD == nil {
+	tbl := s.files(s.scene.Thread)
+	if !ok || res < 0 || tbl == nil || s.scene.FD == nil {
 		return
 	}
-	if s.scene.FD.Has(FDFromProc) && s.now <= o.scannedAt {
+	if s.scene.FD.Has(FDFromProc) && s.beforeScan() {
 		return // the scan saw it later: the number was used again
 	}
-	s.closing = o
+	s.closing = tbl
+}
+
+// beforeScan reports whether the event at hand is older than what /proc told of
+// the descriptors of its thread.
+func (s *State) beforeScan() bool {
+	o := s.owner(s.scene.Thread)
+	return o != nil && s.now <= o.scannedAt
 }
 
 // closeRange: res, first, last, flags. There is no descriptor of the event, so
 // nothing has to wait.
 func (s *State) closeRange(ev *event.Event) {
 	res, ok := ev.Return()
-	o := s.owner(s.scene.Thread)
-	if !ok || res < 0 || o == nil {
+	if !ok || res < 0 {
+		return
+	}
+	if uintOr(ev, 3, 0)&schema.CloseRangeUnshare != 0 {
+		s.unshareFiles(s.scene.Thread)
+	}
+	tbl := s.files(s.scene.Thread)
+	if tbl == nil {
 		return
 	}
 	first, last := int64(uintOr(ev, 1, 0)), int64(uintOr(ev, 2, 0))
-	old := s.now <= o.scannedAt
+	old := s.beforeScan()
 	if uintOr(ev, 3, 0)&schema.CloseRangeCloexec == 0 {
-		s.filterFDs(o, func(n int64, f *FD) bool {
+		s.filterFDs(tbl, func(n int64, f *FD) bool {
 			return n >= first && n <= last && !(old && f.Has(FDFromProc))
 		})
 		return
 	}
-	for i := range o.fds.slots {
-		if n := int64(o.fds.slots[i].num); n >= first && n <= last {
+	for i := range tbl.slots {
+		if n := int64(tbl.slots[i].num); n >= first && n <= last {
 			s.setCloexec(n, true)
 		}
 	}
@@ -84,8 +97,8 @@ func (s *State) duplicate(n int64, cloexec bool) {
 		t.Flags |= flagPipeSrc
 	}
 	if from == nil {
-		if o := s.owner(t); o != nil && n != s.scene.FDNum {
-			s.removeFD(o, n) // now something that nobody knows
+		if n != s.scene.FDNum {
+			s.removeFD(s.files(t), n) // now something that nobody knows
 		}
 		return
 	}

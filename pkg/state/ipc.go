@@ -98,9 +98,7 @@ func (s *State) pidfdGetfd(ev *event.Event) {
 	}
 	if from == nil {
 		s.scene.FDNum = n
-		if o := s.owner(t); o != nil {
-			s.removeFD(o, n)
-		}
+		s.removeFD(s.files(t), n)
 		return
 	}
 	f := s.newFD()

@@ -166,10 +166,37 @@ func (s *State) owner(t *Thread) *Thread {
 	return t.group.main
 }
 
+// folder returns the record that holds the working directory of t.
+func (s *State) folder(t *Thread) *Thread {
+	if t != nil && t.ownFS {
+		return t
+	}
+	return s.owner(t)
+}
+
+// files returns the descriptors of t, nil if there are none.
+func (s *State) files(t *Thread) *fdTable {
+	switch {
+	case t == nil:
+		return nil
+	case t.fds != nil || t.group == nil || t.group.main == nil:
+		return t.fds
+	}
+	return t.group.main.fds
+}
+
+// slots returns the descriptors that stand in the record itself.
+func (t *Thread) slots() []fdSlot {
+	if t.fds == nil {
+		return nil
+	}
+	return t.fds.slots
+}
+
 // Cwd returns the working directory of t's process, with a slash at its end:
 // "./" if its main thread is unknown, "" if it was never told.
 func (s *State) Cwd(t *Thread) string {
-	if o := s.owner(t); o != nil {
+	if o := s.folder(t); o != nil {
 		return o.Cwd
 	}
 	return "./"
@@ -193,16 +220,16 @@ func (s *State) FDLimit(t *Thread) int64 {
 
 // FD returns descriptor n of t's process, nil if it is not known.
 func (s *State) FD(t *Thread, n int64) *FD {
-	if o := s.owner(t); o != nil {
-		return o.fds.get(n)
+	if tbl := s.files(t); tbl != nil {
+		return tbl.get(n)
 	}
 	return nil
 }
 
 // FDCount returns how many descriptors of t's process are known.
 func (s *State) FDCount(t *Thread) int {
-	if o := s.owner(t); o != nil {
-		return len(o.fds.slots)
+	if tbl := s.files(t); tbl != nil {
+		return len(tbl.slots)
 	}
 	return 0
 }
@@ -210,11 +237,11 @@ func (s *State) FDCount(t *Thread) int {
 // FDs calls visit with each descriptor of t's process in the order of their
 // numbers until it returns false.
 func (s *State) FDs(t *Thread, visit func(n int64, f *FD) bool) {
-	o := s.owner(t)
-	if o == nil {
+	tbl := s.files(t)
+	if tbl == nil {
 		return
 	}
-	for _, sl := range o.fds.slots {
+	for _, sl := range tbl.slots {
 		if !visit(int64(sl.num), sl.fd) {
 			return
 		}

@@ -284,7 +284,7 @@ func (s *State) chdir(ev *event.Event) {
 func (s *State) fchdir(ev *event.Event) {
 	res, ok := ev.Return()
 	if f := s.scene.FD; ok && res >= 0 && f != nil {
-		if o := s.owner(s.scene.Thread); o != nil && s.now > o.scannedAt {
+		if o := s.folder(s.scene.Thread); o != nil && s.now > o.scannedAt {
 			s.setCwd(o, "/", f.Name)
 		}
 	}
@@ -300,7 +300,7 @@ func (s *State) getcwd(ev *event.Event) {
 // moved returns whose directory a successful call tells, and parameter 1.
 func (s *State) moved(ev *event.Event) (*Thread, string) {
 	res, ok := ev.Return()
-	o := s.owner(s.scene.Thread)
+	o := s.folder(s.scene.Thread)
 	if !ok || res < 0 || o == nil || s.now <= o.scannedAt {
 		return nil, ""
 	}

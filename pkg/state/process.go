@@ -60,6 +60,9 @@ func (s *State) exec(ev *event.Event) {
 	if b := ev.Param(execCgroups); b != nil {
 		t.setCgroups(s.cgroupBytes(b))
 	}
+	if t.ContainerID != "" {
+		s.askUsers(t)
+	}
 	t.TTY = uint32(uintOr(ev, execTTY, uint64(t.TTY)))
 	t.Vpgid = intOr(ev, execVpgid, t.Vpgid)
 	t.Pgid = intOr(ev, execPgid, -1)
@@ -86,8 +89,9 @@ func (s *State) exec(ev *event.Event) {
 
 	// What the scan has found after the exec survived it.
 	old := s.now <= t.scannedAt
-	if o := s.owner(t); o != nil {
-		s.filterFDs(o, func(_ int64, f *FD) bool { return f.Has(FDCloexec) && !(old && f.Has(FDFromProc)) })
+	s.unshareFiles(t)
+	if tbl := s.files(t); tbl != nil {
+		s.filterFDs(tbl, func(_ int64, f *FD) bool { return f.Has(FDCloexec) && !(old && f.Has(FDFromProc)) })
 	}
 	t.seededAt = 0 // the record is as of now: what comes behind is to be applied
 	if g := t.group; g != nil {

@@ -32,7 +32,7 @@ func (s *State) Seed(task *procfs.Task) {
 func (s *State) Seeded() {
 	ports := make(map[uint16]bool)
 	for _, t := range s.threads {
-		for _, sl := range t.fds.slots {
+		for _, sl := range t.slots() {
 			if sl.fd.Type.IsServer() {
 				ports[sl.fd.Dst.Port()] = true
 			}
@@ -65,6 +65,7 @@ func (s *State) addTask(task *procfs.Task) *Thread {
 	s.insert(t)
 	s.giveRoles(t)
 	t.PidnsStartTS = s.pidnsStart(t)
+	s.askSockets(t)
 	return t
 }
 
@@ -98,8 +99,11 @@ func (s *State) fromTask(k *procfs.Task) *Thread {
 		t.Flags |= schema.CloneThread | schema.CloneFiles
 		return t
 	}
+	if len(k.FDs) > 0 {
+		t.fds = s.newTable()
+	}
 	for i := range k.FDs {
-		s.putFD(t, k.FDs[i].Num, s.fromDescriptor(&k.FDs[i]))
+		s.putFD(t.fds, k.FDs[i].Num, s.fromDescriptor(&k.FDs[i]))
 	}
 	return t
 }
@@ -170,7 +174,7 @@ func (s *State) fromDescriptor(d *procfs.FD) *FD {
 // giveRoles tells client and server apart for the connections of t: a local port
 // that is listened on is the server's.
 func (s *State) giveRoles(t *Thread) {
-	for i := range t.fds.slots {
+	for i := range t.slots() {
 		f := t.fds.slots[i].fd
 		if f.Type != FDIPv4 && f.Type != FDIPv6 || !f.Has(FDFromProc) || f.HasRole() || !f.Dst.IsValid() {
 			continue

@@ -38,8 +38,7 @@ func (c *captureSeed) Begin() {
 	}
 	clear(s.threads)
 	clear(s.groups)
-	clear(s.users.byUID)
-	clear(s.users.byGID)
+	s.users.init()
 	s.recent = [len(s.recent)]*Thread{}
 	s.exited = exitRing{}
 	s.oldest, s.newest, s.closing, s.exiting = nil, nil, nil, nil
@@ -98,7 +97,7 @@ func (c *captureSeed) FD(f *capture.FD) {
 	switch {
 	case f.Num < 0 || f.Num > math.MaxInt32:
 	case t != nil && t.IsMain():
-		c.s.putFD(t, f.Num, c.s.fromCaptureFD(f))
+		c.s.putFD(c.s.tableOf(t), f.Num, c.s.fromCaptureFD(f))
 	case t == nil && len(c.wait) < maxWaiting:
 		c.wait = append(c.wait, *f)
 	}

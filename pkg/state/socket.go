@@ -200,9 +200,7 @@ func (s *State) accept(ev *event.Event) {
 	}
 	if e.family == 0 {
 		s.scene.FDNum = n
-		if o := s.owner(s.scene.Thread); o != nil {
-			s.removeFD(o, n) // whatever had the number has it no more
-		}
+		s.removeFD(s.files(s.scene.Thread), n) // whatever had the number has it no more
 		return
 	}
 	f := s.newFD()
@@ -357,6 +355,7 @@ func (s *State) passed(ev *event.Event, control int) {
 	if o == nil || o.Pid < 0 {
 		return
 	}
+	defer s.askSockets(t)
 	left := maxRights
 	// struct cmsghdr: len u64, level s32, type s32; data; padding to 8.
 	for b := ev.Param(control); len(b) >= 16 && left > 0; {
@@ -372,9 +371,9 @@ func (s *State) passed(ev *event.Event, control int) {
 					continue
 				}
 				if d, ok := s.descriptor(o.Pid, n); ok {
-					s.putFD(o, n, s.fromDescriptor(&d))
+					s.putFD(s.tableOf(t), n, s.fromDescriptor(&d))
 				} else {
-					s.removeFD(o, n)
+					s.removeFD(s.files(t), n)
 				}
 			}
 		}

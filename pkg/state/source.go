@@ -122,6 +122,7 @@ func (s *State) resolve(tid int64, f find) *Thread {
 		s.stats.LookupsMissed++
 	} else if s.source.src != nil {
 		s.stats.LookupsRefused++
+		s.ask(Ask{Kind: AskTask, Tid: tid})
 	}
 	return s.fake(tid)
 }

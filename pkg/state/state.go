@@ -34,12 +34,17 @@ type Options struct {
 	Budget   Budget           // how long Source may take
 	Suppress []string         // names of processes that rules never see, nor their descendants
 	Now      func() time.Time // for the budget; time.Now if nil
+
+	// Ask puts a question to whoever reads /proc on the side. It must not block:
+	// false means that he has no time. The answer comes by TakeTask, TakeSockets or
+	// SetUsers. Nil: nobody is there, as in a replay.
+	Ask func(Ask) bool
 }
 
 // Stats counts what happened to the tables since New.
 type Stats struct {
 	Threads int // records now
-	FDs     int // descriptors now, shared ones counted for each process
+	FDs     int // descriptors now; those of a table that several processes share count once
 
 	ThreadsEvicted uint64 // for want of room
 	FDsEvicted     uint64
@@ -49,6 +54,9 @@ type Stats struct {
 	LookupsMissed  uint64 // of these, tasks that were not there
 	LookupsRefused uint64 // not read, for the budget was used up
 	LookupTime     time.Duration
+	Asks           uint64 // questions for the reader on the side
+	AsksLost       uint64 // for which he had no time
+	Repaired       uint64 // place holders that his answers have replaced
 	PathsCut       uint64 // names longer than the limit
 	UnknownClones  uint64 // clone events without a usable thread id
 }
@@ -68,6 +76,7 @@ type State struct {
 	ports   map[uint16]bool // that somebody listened on when the tables were seeded
 	cgroups map[string]*cgroupSet
 	source  lookups
+	asks    func(Ask) bool
 
 	suppress map[string]bool
 	switchTS []uint64 // last switch event, by CPU
@@ -79,13 +88,14 @@ type State struct {
 	fdSlots  int
 
 	scene   Scene
-	oldName string  // of scene.FD before the event
-	closing *Thread // whose descriptor scene.FDNum Settle removes
-	exiting *Thread // whom Settle removes
-	buf     []byte  // for composing names
-	joined  []byte  // a base and its slash
+	oldName string   // of scene.FD before the event
+	closing *fdTable // whose descriptor scene.FDNum Settle removes
+	exiting *Thread  // whom Settle removes
+	buf     []byte   // for composing names
+	joined  []byte   // a base and its slash
 	names   interner
 	fdPool  []*FD
+	tables  []*fdTable // that nobody uses
 	stats   Stats
 }
 
@@ -101,6 +111,7 @@ func New(o Options) *State {
 		names:   interner{seed: maphash.MakeSeed()},
 	}
 	s.source.init(o)
+	s.asks = o.Ask
 	s.users.init()
 	for _, comm := range o.Suppress {
 		if s.suppress == nil {
@@ -145,10 +156,10 @@ func (s *State) Apply(ev *event.Event) *Scene {
 	if r.fd > 0 && ev.Info.Flags&(schema.CreatesFD|schema.UsesFD|schema.DestroysFD) != 0 {
 		if n, ok := ev.Int(int(r.fd)); ok {
 			sc.FDNum = n
-			if o := s.owner(t); o != nil {
-				if i, ok := o.fds.find(n); ok {
-					o.fds.slots[i].use = s.clock
-					sc.FD = o.fds.slots[i].fd
+			if tbl := s.files(t); tbl != nil {
+				if i, ok := tbl.find(n); ok {
+					tbl.slots[i].use = s.clock
+					sc.FD = tbl.slots[i].fd
 					s.oldName = sc.FD.Name
 				}
 			}
@@ -176,9 +187,9 @@ func (s *State) Apply(ev *event.Event) *Scene {
 // It must be called once after each Apply.
 func (s *State) Settle() {
 	s.scene.FD = nil // nobody looks any more: its record can be used again
-	if o := s.closing; o != nil {
+	if tbl := s.closing; tbl != nil {
 		s.closing = nil
-		s.removeFD(o, s.scene.FDNum)
+		s.removeFD(tbl, s.scene.FDNum)
 	}
 	if t := s.exiting; t != nil {
 		s.exiting = nil

@@ -22,7 +22,8 @@ const noID = 0xffffffff
 // task's own innermost one. -1 is an id that is not known.
 //
 // What a process has once (descriptors, working directory, environment) stands
-// in the record of its main thread; Cwd, Env, FD and FDs of a State go there.
+// in the record of its main thread; Cwd, Env, FD and FDs of a State go there. A
+// thread can part with its process (unshare(2)) and have its own.
 type Thread struct {
 	Tid, Pid, Ptid       int64
 	Vtid, Vpid, Vpgid    int64
@@ -62,7 +63,7 @@ type Thread struct {
 	parent           *Thread // who has this record in its list of children
 	children         *Thread
 	prevSib, nextSib *Thread
-	fds              fdTable
+	fds              *fdTable // nil: that of the main thread, or none
 	enter            *pending // of the system call that the thread is in; nil if none was told
 	seededAt         uint64   // events up to this time are already in the fields; 0 if not seeded
 	scannedAt        uint64   // the same, of working directory and descriptors
@@ -70,6 +71,8 @@ type Thread struct {
 	lruTS            uint64   // time of its last move in the LRU list
 	older, newer     *Thread  // LRU list of the State
 	suppressed       bool
+	ownFiles, ownFS  bool // a thread that does not share descriptors, or the directory, with its process
+	askedSockets     bool
 }
 
 // Cut says which texts of a record were longer than their limits.

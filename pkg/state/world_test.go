@@ -148,6 +148,7 @@ func (w *world) check() {
 // consistent reports the first thing in the tables that does not fit another.
 func (s *State) consistent() error {
 	n, fds := 0, 0
+	users := make(map[*fdTable]int)
 	for t := s.oldest; t != nil; t = t.newer {
 		n++
 		if s.threads[t.Tid] != t {
@@ -161,8 +162,12 @@ func (s *State) consistent() error {
 		return fmt.Errorf("%d threads in the list, %d in the table", n, len(s.threads))
 	}
 	for tid, t := range s.threads {
-		fds += len(t.fds.slots)
-		for i, sl := range t.fds.slots {
+		if t.fds != nil {
+			if users[t.fds]++; users[t.fds] == 1 {
+				fds += len(t.fds.slots)
+			}
+		}
+		for i, sl := range t.slots() {
 			if i > 0 && sl.num <= t.fds.slots[i-1].num {
 				return fmt.Errorf("thread %d: descriptors out of order", tid)
 			}
@@ -182,6 +187,11 @@ func (s *State) consistent() error {
 			if c.parent != t || s.threads[c.Tid] != c {
 				return fmt.Errorf("thread %d has a child %d that has another parent", tid, c.Tid)
 			}
+		}
+	}
+	for tbl, n := range users {
+		if tbl.users != n {
+			return fmt.Errorf("%d records use a table that counts %d", n, tbl.users)
 		}
 	}
 	if fds != s.fdSlots {

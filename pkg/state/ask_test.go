@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package state
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/falco-go/falco/pkg/procfs"
+	"github.com/falco-go/falco/pkg/schema"
+)
+
+// asker is a world in which somebody is asked.
+type asker struct {
+	*world
+	asked []Ask
+	busy  bool
+}
+
+func newAsker(t *testing.T, o Options) *asker {
+	a := &asker{}
+	o.Ask = func(q Ask) bool {
+		if a.busy {
+			return false
+		}
+		a.asked = append(a.asked, q)
+		return true
+	}
+	a.world = newWorldWith(t, o)
+	return a
+}
+
+// A task is read without the tables of sockets while an event waits; what its
+// sockets are comes later.
+func TestAskSockets(t *testing.T) {
+	w := newAsker(t, Options{})
+	unknown := func(n int64, ino uint64) procfs.FD {
+		return procfs.FD{Num: n, Kind: procfs.Other, Name: fmt.Sprintf("socket:[%d]", ino), Ino: ino, Flags: hostCloexec}
+	}
+	w.src.tasks[900] = task(900, 900, 100, "nc", func(k *procfs.Task) {
+		k.ReadAt, k.FDs = w.ts, []procfs.FD{unknown(3, 33), unknown(4, 44), unknown(5, 55), unknown(6, 66)}
+	})
+	w.do(write(900, 3, 1))
+	w.same("asked", w.asked, []Ask{{Kind: AskSockets, Tid: 900}})
+	w.do(write(900, 3, 1))
+	w.do(closed(900, 4, 0))
+	w.do(openat(900, atCwd, "/x", schema.ORdonly, 4)) // another thing by now
+	w.do(closed(900, 5, 0))
+	w.nothing(1)
+	inet := func(n int64, ino uint64, remote string) procfs.FD {
+		return procfs.FD{Num: n, Kind: procfs.Inet, Ino: ino, Flags: hostCloexec,
+			Socket: procfs.Socket{Proto: procfs.TCP, Local: addr("10.0.0.5:4000"), Remote: addr(remote)}}
+	}
+	w.s.TakeSockets(900, []procfs.FD{inet(3, 33, "1.2.3.4:443"), inet(4, 44, "1.2.3.4:444"), inet(5, 55, "1.2.3.4:445"), unknown(6, 66)})
+	w.check()
+	sc := w.do(write(900, 3, 1))
+	w.sock(sc, "10.0.0.5:4000->1.2.3.4:443", "10.0.0.5:4000", "1.2.3.4:443", FDClient)
+	w.same("close-on-exec", sc.FD.Has(FDCloexec), true)
+	w.same("4", w.fdName(900, 4), "/x")
+	w.same("5", w.fdName(900, 5), "<nil>")
+	w.same("6", w.s.FD(sc.Thread, 6).Type, FDUnknown)
+	w.same("asked once", len(w.asked), 1)
+	w.s.TakeSockets(4711, nil) // gone meanwhile
+}
+
+// What the budget does not allow is read on the side, and repairs the record.
+func TestAskTask(t *testing.T) {
+	w := newAsker(t, Options{Budget: Budget{Time: -1}})
+	w.nothing(900)
+	w.do(openat(900, atCwd, "/late", schema.ORdonly, 7))
+	w.same("asked", w.asked, []Ask{{Kind: AskTask, Tid: 900}})
+	w.same("comm", w.s.Lookup(900).Comm, Unknown)
+	answer := task(900, 900, 100, "vim", func(k *procfs.Task) {
+		k.Cwd, k.FDs = "/srv", []procfs.FD{{Num: 1, Kind: procfs.File, Name: "/dev/null"}}
+	})
+	w.s.TakeTask(answer)
+	w.check()
+	x := w.nothing(900).Thread
+	w.same("comm then", x.Comm, "vim")
+	w.same("parent", w.s.Parent(x).Comm, "bash")
+	w.same("from /proc", w.fdName(900, 1), "/dev/null")
+	w.same("from an event", w.fdName(900, 7), "/late")
+	w.same("repaired", w.s.Stats().Repaired, 1)
+	w.s.TakeTask(answer)
+	w.s.TakeTask(task(901, 901, 1, "gone", nil))
+	w.same("twice, or unasked", w.s.Stats().Repaired, 1)
+	w.busy = true
+	w.nothing(950)
+	w.same("lost", w.s.Stats().AsksLost, 1)
+}
+
+// Users of a container are asked for once they can be seen, and forgotten with it.
+func TestAskUsers(t *testing.T) {
+	w := newAsker(t, Options{})
+	cg := []string{"cpu=/docker/" + hex64}
+	w.do(made(schema.CloneX, 501, 0, 501, 100, schema.CloneNewpid, "vtid", 1, "vpid", 1, "cgroups", cg))
+	w.same("at clone", w.asked, []Ask{{Kind: AskUsers, Tid: 501, Container: dockID}})
+	w.s.SetUsers(dockID, nil, nil) // still in the host's root
+	w.do(execve(501, "init", "init", nil, "cgroups", cg))
+	w.same("again at exec", len(w.asked), 2)
+	w.s.SetUsers(dockID, []byte("app:x:7:7::/app:/bin/sh\n"), []byte("app:x:7:\n"))
+	w.do(made(schema.CloneX, 502, 0, 502, 501, inPidns, "vtid", 2, "vpid", 2, "cgroups", cg))
+	w.same("known", len(w.asked), 2)
+	u, ok := w.s.User(w.s.Lookup(502), 7)
+	w.same("user", u.Name, "app")
+	w.same("found", ok, true)
+	name, _ := w.s.GroupName(w.s.Lookup(502), 7)
+	w.same("group", name, "app")
+	_, ok = w.s.User(w.s.Lookup(502), 1000)
+	w.same("the host's are others", ok, false)
+	w.do(exits(501, 0))
+	w.nothing(1)
+	w.same("forgotten", len(w.s.users.asked)+len(w.s.users.in), 0)
+	w.s.SetUsers(dockID, []byte("late:x:7:7::/app:/bin/sh\n"), nil)
+	w.same("too late", len(w.s.users.in), 0)
+}
+
+func TestUsersAreBounded(t *testing.T) {
+	w := newWorld(t)
+	for i := range maxUsers + 10 {
+		w.s.users.addUser("", User{UID: uint32(i)}, true)
+	}
+	w.same("entries", w.s.users.total, maxUsers)
+	w.s.SetHostUsers(nil, nil)
+	w.same("none", w.s.users.total, 0)
+}
+
+// Tables that processes share, and threads that part with theirs.
+func TestSharedFiles(t *testing.T) {
+	runAll(t, []scenario{
+		{"clone with CLONE_FILES", func(w *world) {
+			w.do(made(schema.CloneX, 100, 200, 100, 1, schema.CloneFiles))
+			w.do(made(schema.CloneX, 200, 0, 200, 100, schema.CloneFiles))
+			w.do(openat(200, atCwd, "/c", schema.ORdonly|schema.OCloexec, 3))
+			w.same("seen by the maker", w.fdName(100, 3), "/c")
+			w.same("counted once", w.s.Stats().FDs, 4)
+			w.do(closed(100, 0, 0))
+			w.nothing(1)
+			w.same("closed for both", w.fdName(200, 0), "<nil>")
+			w.do(execve(200, "ls", "ls", nil)) // gives it a table of its own
+			w.same("dropped", w.fdName(200, 3), "<nil>")
+			w.same("kept", w.fdName(100, 3), "/c")
+			w.do(openat(200, atCwd, "/d", schema.ORdonly, 5))
+			w.same("no longer shared", w.fdName(100, 5), "<nil>")
+		}},
+		{"the maker exits first", func(w *world) {
+			w.do(made(schema.CloneX, 200, 0, 200, 100, schema.CloneFiles))
+			w.do(exits(100, 0))
+			w.nothing(1)
+			w.same("descriptor", w.fdName(200, 2), "/dev/pts/0")
+			w.do(exits(200, 0))
+			w.nothing(1)
+			w.same("none left", w.s.Stats().FDs, 0)
+		}},
+		{"unshare by a process", func(w *world) {
+			w.do(made(schema.CloneX, 200, 0, 200, 100, schema.CloneFiles))
+			w.do(call(schema.UnshareX, 200, "res", 0, "flags", schema.CloneFiles))
+			w.do(closed(200, 0, 0))
+			w.nothing(1)
+			w.same("not the maker's", w.fdName(100, 0), "/dev/pts/0")
+		}},
+		{"unshare by a thread", func(w *world) {
+			w.do(made(schema.CloneX, 101, 0, 100, 1, threadFlags))
+			w.do(call(schema.UnshareX, 101, "res", 0, "flags", schema.CloneFiles|schema.CloneFs))
+			w.do(openat(101, atCwd, "/t", schema.ORdonly, 3))
+			w.do(call(schema.ChdirX, 101, "res", 0, "path", "/srv"))
+			w.same("thread's", w.fdName(101, 3), "/t")
+			w.same("process's", w.fdName(100, 3), "<nil>")
+			w.same("directory", w.s.Cwd(w.s.Lookup(101)), "/srv/")
+			w.same("process's directory", w.s.Cwd(w.s.Lookup(100)), "/root/")
+			w.do(made(schema.ForkX, 300, 0, 300, 101, 0))
+			w.same("child of the thread", w.fdName(300, 3), "/t")
+			w.same("its directory", w.s.Cwd(w.s.Lookup(300)), "/srv/")
+		}},
+		{"unshare by the main thread", func(w *world) {
+			w.do(made(schema.CloneX, 101, 0, 100, 1, threadFlags))
+			w.do(made(schema.CloneX, 102, 0, 100, 1, threadFlags))
+			w.do(call(schema.UnshareX, 100, "res", 0, "flags", schema.CloneFiles|schema.CloneNewns))
+			w.do(closed(100, 0, 0))
+			w.do(call(schema.ChdirX, 100, "res", 0, "path", "/srv"))
+			w.do(openat(101, atCwd, "x", schema.ORdonly, 3))
+			w.same("thread's", w.fdName(101, 0), "/dev/pts/0")
+			w.same("threads still share", w.fdName(102, 3), "/root/x")
+			w.same("process's", w.fdName(100, 3), "<nil>")
+		}},
+		{"thread without CLONE_FILES", func(w *world) {
+			w.do(made(schema.CloneX, 101, 0, 100, 1, schema.CloneThread|schema.CloneVm))
+			w.do(openat(101, atCwd, "/t", schema.ORdonly, 3))
+			w.same("thread's", w.fdName(101, 3), "/t")
+			w.same("process's", w.fdName(100, 3), "<nil>")
+		}},
+		{"close_range with CLOSE_RANGE_UNSHARE", func(w *world) {
+			w.do(made(schema.CloneX, 200, 0, 200, 100, schema.CloneFiles))
+			w.do(call(schema.CloseRangeX, 200, "res", 0, "first", 0, "last", uint32(1<<32-1), "flags", schema.CloseRangeUnshare))
+			w.same("closed", w.s.FDCount(w.s.Lookup(200)), 0)
+			w.same("not the maker's", w.s.FDCount(w.s.Lookup(100)), 3)
+		}},
+	})
+}

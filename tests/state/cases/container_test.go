@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cases
+
+import (
+	"github.com/falco-go/falco/pkg/field"
+	"github.com/falco-go/falco/pkg/schema"
+)
+
+// Containers. Which one a process is in, its control groups say.
+var containers = []scenario{
+	{"C-090", func(w *world) {
+		for pid := int64(200); pid < 203; pid++ {
+			w.member(pid, "/docker/"+hex64)
+			w.want("container.id", short)
+		}
+		w.same("users asked for", len(w.asked), 1)
+	}},
+	{"C-091", func(w *world) {
+		w.in("/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod1_2.slice/cri-containerd-"+hex64+".scope", short)
+	}},
+	{"C-092", func(w *world) {
+		w.in("/system.slice/containerd.service/kubepods-pod1.slice:cri-containerd:"+hex64, short)
+	}},
+	{"C-093", func(w *world) {
+		w.in("/kubepods.slice/kubepods-pod1.slice/crio-"+hex64+".scope", short)
+		w.in("/kubepods.slice/kubepods-pod1.slice/crio-"+hex64+".scope/container", short)
+	}},
+	{"C-094", func(w *world) {
+		w.in("/machine.slice/libpod-conmon-"+hex64+".scope", "host")
+		w.in("/kubepods.slice/crio-conmon-"+hex64+".scope", "host")
+	}},
+	{"C-095", func(w *world) {
+		w.in("/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-"+hex64+".scope/container", short)
+	}},
+	{"C-096", func(w *world) { w.in("/lxc.payload.web/init.scope", "web") }},
+	{"C-097", func(w *world) { w.in(`/machine.slice/machine-lxc\x2d229\x2dc1.scope/libvirt`, `229\x2dc1`) }},
+	{"C-098", func(w *world) { w.in("/default/redis", "redis") }},
+	{"C-099", func(w *world) {
+		for _, path := range []string{"/user.slice/user-0.slice/session-1.scope", "/init.scope", "/"} {
+			w.in(path, "host")
+			w.want("container.name", "host", "container.image.repository", "")
+		}
+	}},
+	{"C-100", func(w *world) { w.in("/system.slice/systemd-nspawn@deb.service/payload", "host") }},
+	{"C-101", func(w *world) {
+		w.do(made(schema.ForkX, 200, 0, 200, 100, 0, "cgroups", []string{"cpuset=/", "memory=/docker/" + hex64}))
+		w.want("container.id", short)
+	}},
+	{"C-102", func(w *world) {
+		w.member(200, "/docker/"+hex64)
+		w.want("container.id", short, "container.image", null)
+		w.fails("container.image.repository = x", "container.image.repository != x")
+		w.holds("not container.image.repository in (x)")
+	}},
+	{"C-103", later("k8s.ns.name")},
+	{"C-104", later("container.mount.dest")},
+	{"C-105", later("k8s.ns.name")},
+	{"C-106", later("container.type")},
+	{"C-107", func(w *world) {
+		w.fork(100, 700)
+		w.want("container.id", "host")
+		w.do(execve(700, "/bin/sh", "sh", []string{"-c", "curl"}, "cgroups", []string{"cpu=/docker/" + hex64}))
+		w.want("container.id", short)
+	}},
+	{"C-108", later("container.name")},
+	{"C-109", func(w *world) {
+		w.member(200, "/docker/"+hex64)
+		w.do(call(schema.SetuidX, 200, "res", 0, "uid", 1000))
+		w.want("user.uid", "1000", "user.name", "<NA>") // alice lives on the host
+		w.st.SetUsers(short, []byte("bob:x:1000:1000::/home/bob:/bin/sh\n"), []byte("staff:x:1000:\n"))
+		w.at(200)
+		w.want("user.name", "bob", "user.homedir", "/home/bob")
+		w.at(100)
+		w.want("user.loginname", "alice")
+	}},
+	{"C-110", func(w *world) {
+		w.at(100)
+		w.want("container.duration", "1000001000000")
+		w.same("starts with the machine", w.field("container.start_ts") != null, true)
+		w.do(made(schema.CloneX, 501, 0, 501, 100, schema.CloneNewpid, "vtid", 1, "vpid", 1, "pidns_init_start_ts", 42*sec))
+		w.pass(sec)
+		w.at(501)
+		w.same("duration", w.num64("container.duration"), w.ts-(boot+42*sec))
+	}},
+	{"C-111", later("container.label")},
+	{"C-112", later("container.image.tag")},
+	{"C-113", later("container.ip")},
+	{"C-155", later("container.ip")},
+}
+
+// member makes bash start a process in a control group.
+func (w *world) member(pid int64, path string) {
+	w.do(made(schema.ForkX, pid, 0, pid, 100, 0, "cgroups", []string{"cpu=" + path}))
+}
+
+// in says which container a control group stands for.
+func (w *world) in(path, id string) {
+	w.Helper()
+	w.pass(3 * sec)
+	w.member(200, path)
+	w.want("container.id", id)
+}
+
+// later is the row of a scenario that is about metadata of containers. As soon
+// as the field is computed the row has to be written.
+func later(name string) func(w *world) {
+	return func(w *world) {
+		def, ok := field.Lookup(name)
+		if !ok || !def.Has(field.NotYet) {
+			w.Fatalf("%s is there: play this scenario", name)
+		}
+		w.Skipf("%s is not computed yet", name)
+	}
+}
+
+func (w *world) num64(token string) uint64 {
+	w.Helper()
+	vs := w.ref(token).OutputValues(w.last, nil)
+	if len(vs) != 1 {
+		w.Fatalf("%s has %d values", token, len(vs))
+	}
+	return vs[0].Num
+}
