@@ -129,8 +129,9 @@ func printDifferences(d *daemon, all map[disagreement]sides) error {
 	return w.Flush()
 }
 
-// compared is what two records of a thread are compared in. Amounts of memory and
-// counts of faults are not among it: they move without any system call.
+// compared is what two records of a thread are compared in. What moves without
+// any event is not among it: amounts of memory, counts of faults, and the name,
+// which is the one of the last exec here (spec: prctl changes no proc.name).
 var compared = []struct {
 	name string
 	main bool // only main threads have it
@@ -143,19 +144,18 @@ var compared = []struct {
 	{"sid", false, func(p *capture.Proc) string { return num(p.Sid) }},
 	{"pgid", false, func(p *capture.Proc) string { return num(p.Pgid) }},
 	{"vpgid", false, func(p *capture.Proc) string { return num(p.Vpgid) }},
-	{"name", false, func(p *capture.Proc) string { return p.Comm }},
 	{"exe", true, func(p *capture.Proc) string { return p.Exe }},
 	{"exepath", true, func(p *capture.Proc) string { return p.ExePath }},
 	{"args", true, func(p *capture.Proc) string { return strings.Join(p.Args, " ") }},
 	{"env", true, func(p *capture.Proc) string { return strings.Join(p.Env, " ") }},
-	{"cwd", true, func(p *capture.Proc) string { return p.Cwd }},
+	{"cwd", true, func(p *capture.Proc) string { return ifHosts(p, p.Cwd) }},
 	{"root", true, func(p *capture.Proc) string { return p.Root }},
 	{"uid", false, func(p *capture.Proc) string { return strconv.FormatUint(uint64(p.UID), 10) }},
 	{"gid", false, func(p *capture.Proc) string { return strconv.FormatUint(uint64(p.GID), 10) }},
 	{"loginuid", false, func(p *capture.Proc) string { return num(int64(int32(p.LoginUID))) }},
 	{"tty", true, func(p *capture.Proc) string { return strconv.FormatUint(uint64(p.TTY), 10) }},
-	{"cap_effective", false, func(p *capture.Proc) string { return strconv.FormatUint(p.CapEff, 16) }},
-	{"cap_permitted", false, func(p *capture.Proc) string { return strconv.FormatUint(p.CapPrm, 16) }},
+	{"cap_effective", false, func(p *capture.Proc) string { return rootCaps(p, p.CapEff) }},
+	{"cap_permitted", false, func(p *capture.Proc) string { return rootCaps(p, p.CapPrm) }},
 	{"cap_inheritable", false, func(p *capture.Proc) string { return strconv.FormatUint(p.CapInh, 16) }},
 	{"exe_ino", true, func(p *capture.Proc) string { return strconv.FormatUint(p.ExeIno, 10) }},
 	{"exe_mtime", true, func(p *capture.Proc) string { return strconv.FormatUint(p.ExeMtime, 10) }},
@@ -190,7 +190,7 @@ func diffTables(falco, proc *tables, skip map[int64]bool) map[disagreement]sides
 			out[disagreement{p.Pid, tid, -1, "cgroups"}] = s
 		}
 		if tid == p.Pid {
-			diffFDs(out, tid, falco.fds[tid], proc.fds[tid])
+			diffFDs(out, falco, proc, tid)
 		}
 	}
 	return out
@@ -210,18 +210,37 @@ func diffCgroups(falco, proc []string) (s sides) {
 	return s
 }
 
-func diffFDs(out map[disagreement]sides, pid int64, falco, proc []capture.FD) {
-	theirs := map[int64]*capture.FD{}
-	for i := range proc {
-		theirs[proc[i].Num] = &proc[i]
+// rootCaps leaves out what a change of users has taken away: the kernel does that
+// by itself, and tells nobody.
+func rootCaps(p *capture.Proc, caps uint64) string {
+	if p.UID != 0 {
+		return "of a user"
 	}
-	for i := range falco {
-		f := &falco[i]
+	return strconv.FormatUint(caps, 16)
+}
+
+// ifHosts leaves out a path of a process that has another root: /proc tells it as
+// the host sees it, and events as the process does.
+func ifHosts(p *capture.Proc, path string) string {
+	if p.Root != "/" {
+		return ""
+	}
+	return path
+}
+
+func diffFDs(out map[disagreement]sides, falco, proc *tables, pid int64) {
+	theirs := map[int64]*capture.FD{}
+	for i := range proc.fds[pid] {
+		theirs[proc.fds[pid][i].Num] = &proc.fds[pid][i]
+	}
+	p := proc.procs[pid]
+	names := ifHosts(&p, "yes") != ""
+	for i := range falco.fds[pid] {
+		f := &falco.fds[pid][i]
 		p := theirs[f.Num]
 		delete(theirs, f.Num)
-		s := sides{describeFD(f), describeFD(p)}
-		if s.falco != s.proc {
-			out[disagreement{pid, pid, f.Num, "descriptor"}] = s
+		if p == nil || !sameFD(f, p, names) {
+			out[disagreement{pid, pid, f.Num, "descriptor"}] = sides{describeFD(f), describeFD(p)}
 		}
 	}
 	for n, p := range theirs {
@@ -229,16 +248,49 @@ func diffFDs(out map[disagreement]sides, pid int64, falco, proc []capture.FD) {
 	}
 }
 
-// describeFD says what is behind a descriptor, in words that differ if that does.
+// sameFD reports whether both are about the same thing, each in its words: events
+// and /proc tell different parts of it.
+func sameFD(f, p *capture.FD, names bool) bool {
+	name, link := f.Name, strings.TrimSuffix(p.Name, " (deleted)")
+	switch f.Type {
+	case capture.FDFileV2:
+		if p.Type == capture.FDFifo { // a named one
+			return !names || name == link
+		}
+		return p.Type == f.Type && (!names || name == link) && f.Ino == p.Ino && f.Dev == p.Dev
+	case capture.FDDirectory:
+		return p.Type == f.Type && (!names || name == link)
+	case capture.FDFifo:
+		return p.Type == f.Type && f.Ino == p.Ino
+	case capture.FDMemfd:
+		return p.Type == f.Type && name == strings.TrimPrefix(link, "/memfd:")
+	case capture.FDUnix: // a path is told to one end, and a pair has none
+		return p.Type == f.Type && (name == "" || p.Name == "" || strings.HasSuffix(name, p.Name))
+	case capture.FDIPv4, capture.FDIPv6:
+		if f.Dst.Port() == 0 { // the kernel has chosen its port, if it has one
+			return isInet(p.Type)
+		}
+		return p.Type == f.Type && f.Src == p.Src && f.Dst == p.Dst
+	case capture.FDIPv4Server, capture.FDIPv6Server:
+		return p.Type == f.Type && f.Dst == p.Dst
+	}
+	return f.Type == p.Type
+}
+
+func isInet(t capture.FDType) bool {
+	return t == capture.FDIPv4 || t == capture.FDIPv6 || t == capture.FDIPv4Server || t == capture.FDIPv6Server
+}
+
+// describeFD says what is behind a descriptor.
 func describeFD(f *capture.FD) string {
 	if f == nil {
 		return ""
 	}
 	s := fmt.Sprintf("type %d %s", f.Type, f.Name)
-	switch f.Type {
-	case capture.FDIPv4, capture.FDIPv6:
-		s = fmt.Sprintf("type %d %v->%v", f.Type, f.Src, f.Dst)
-	case capture.FDFileV2:
+	if isInet(f.Type) {
+		s += fmt.Sprintf("%v->%v", f.Src, f.Dst)
+	}
+	if f.Ino != 0 {
 		s += fmt.Sprintf(" ino %d dev %x", f.Ino, f.Dev)
 	}
 	return s
