@@ -3,6 +3,9 @@
 package rules
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -220,6 +223,34 @@ func TestNoAllocations(t *testing.T) {
 	if got := string(s.Text(matched[0], nil)); got != "o bash" {
 		t.Errorf("got %q", got)
 	}
+}
+
+// given reads a file of the given material, or skips the test.
+func given(t testing.TB, parts ...string) File {
+	t.Helper()
+	shared := os.Getenv("FALCO_SHARED")
+	if shared == "" {
+		shared = filepath.Join("..", "..", "..", "shared")
+	}
+	name := filepath.Join(append([]string{shared, "data"}, parts...)...)
+	text, err := os.ReadFile(name)
+	if errors.Is(err, os.ErrNotExist) {
+		t.Skip("SKIP 1 case: FALCO_SHARED not found")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return File{name, text}
+}
+
+func mustLoad(t testing.TB, files ...File) (*Set, []Result) {
+	t.Helper()
+	set, results := Load(files, Options{Priority: Debug})
+	if set == nil {
+		r := &results[len(results)-1]
+		t.Fatalf("%s%s", r.Text(true), strings.Join(r.Hints(), "\n"))
+	}
+	return set, results
 }
 
 // BenchmarkMatch tries the rules of the original on an open(2) of which little
