@@ -27,7 +27,7 @@ func believes() *state.State {
 	s := state.New(state.Options{})
 	s.SetHostUsers([]byte("alice:x:1000:1000::/home/alice:/bin/sh\n"), nil)
 	s.Seed(&procfs.Task{Tid: 1, Pid: 1, Comm: "init", Exe: "/init", ExePath: "/sbin/init", Cwd: "/"})
-	s.Seed(&procfs.Task{Tid: 70, Pid: 70, PPid: 1, UID: 1000, Comm: "evil\x1b[2J", Exe: "a", Args: []string{"b c", "d"}, Cwd: "/tmp",
+	s.Seed(&procfs.Task{Tid: 70, Pid: 70, PPid: 1, UID: 1000, Comm: "evil\x1b[2J", Exe: "a", Args: []string{"b c", "d"}, Cwd: "/tmp", Root: "/",
 		FDs: []procfs.FD{{Num: 0, Kind: procfs.File, Name: "/dev/null", Ino: 5}, {Num: 7, Kind: procfs.Pipe, Name: "pipe:[9]", Ino: 9}}})
 	s.Seed(&procfs.Task{Tid: 71, Pid: 70, PPid: 1, UID: 1000, Comm: "worker"})
 	s.Seeded()
@@ -158,13 +158,38 @@ func TestStateSocketTellsACapture(t *testing.T) {
 	}
 }
 
+// What events and /proc tell in different words is the same.
+func TestSameFD(t *testing.T) {
+	here, there := netip.MustParseAddrPort("10.0.0.1:80"), netip.MustParseAddrPort("10.0.0.2:9")
+	for _, c := range []struct {
+		falco, proc capture.FD
+		same        bool
+	}{
+		{capture.FD{Type: capture.FDFileV2, Name: "/a", Ino: 1}, capture.FD{Type: capture.FDFileV2, Name: "/a (deleted)", Ino: 1}, true},
+		{capture.FD{Type: capture.FDFileV2, Name: "/a", Ino: 1}, capture.FD{Type: capture.FDFileV2, Name: "/a", Ino: 2}, false},
+		{capture.FD{Type: capture.FDFileV2, Name: "/fifo"}, capture.FD{Type: capture.FDFifo, Name: "/fifo"}, true},
+		{capture.FD{Type: capture.FDFifo, Ino: 4}, capture.FD{Type: capture.FDFifo, Name: "pipe:[4]", Ino: 4}, true},
+		{capture.FD{Type: capture.FDMemfd, Name: "x"}, capture.FD{Type: capture.FDMemfd, Name: "/memfd:x (deleted)"}, true},
+		{capture.FD{Type: capture.FDMemfd, Name: "x"}, capture.FD{Type: capture.FDMemfd, Name: "/memfd:y (deleted)"}, false},
+		{capture.FD{Type: capture.FDIPv4}, capture.FD{Type: capture.FDIPv4Server, Dst: here}, true},
+		{capture.FD{Type: capture.FDIPv4, Src: here, Dst: there}, capture.FD{Type: capture.FDIPv4, Src: there, Dst: here}, false},
+		{capture.FD{Type: capture.FDUnix, Name: "1->2 /s"}, capture.FD{Type: capture.FDUnix, Name: "/s"}, true},
+		{capture.FD{Type: capture.FDUnix, Name: "1->2 /s"}, capture.FD{Type: capture.FDUnix, Name: "/t"}, false},
+		{capture.FD{Type: capture.FDEvent}, capture.FD{Type: capture.FDEpoll}, false},
+	} {
+		if sameFD(&c.falco, &c.proc, true) != c.same {
+			t.Errorf("%s and %s: want %v", describeFD(&c.falco), describeFD(&c.proc), c.same)
+		}
+	}
+}
+
 func TestDiffTables(t *testing.T) {
 	falco, proc := tablesOf(believes(), capture.Machine{}), tablesOf(believes(), capture.Machine{})
 	if d := diffTables(falco, proc, nil); len(d) != 0 {
 		t.Fatalf("the same differ: %v", d)
 	}
 	p := proc.procs[70]
-	p.Cwd, p.UID = "/root/", 0
+	p.Cwd, p.GID = "/root/", 7
 	p.Cgroups = []string{"cpu=/b", "unified=/a"}
 	proc.procs[70] = p
 	q := falco.procs[70]
@@ -172,16 +197,16 @@ func TestDiffTables(t *testing.T) {
 	falco.procs[70] = q
 	delete(proc.procs, 71)
 	delete(falco.procs, 1)
-	proc.fds[70][1].Name = "pipe:[10]"
+	proc.fds[70][1].Ino = 10
 	proc.fds[70] = append(proc.fds[70], capture.FD{Tid: 70, Num: 9, Type: capture.FDEvent})
 	got := map[string]sides{}
 	for at, s := range diffTables(falco, proc, nil) {
 		got[num(at.tid)+" "+num(at.fd)+" "+at.what] = s
 	}
 	want := map[string]sides{
-		"70 -1 cwd": {"/tmp/", "/root/"}, "70 -1 uid": {"1000", "0"}, "70 -1 cgroups": {"cpu=/a ", "cpu=/b "},
+		"70 -1 cwd": {"/tmp/", "/root/"}, "70 -1 gid": {"0", "7"}, "70 -1 cgroups": {"cpu=/a ", "cpu=/b "},
 		"71 -1 thread": {"has worker", ""}, "1 -1 thread": {"", "has init"},
-		"70 7 descriptor": {"type 7 pipe:[9]", "type 7 pipe:[10]"}, "70 9 descriptor": {"", "type 9 "},
+		"70 7 descriptor": {"type 7 pipe:[9] ino 9 dev 0", "type 7 pipe:[9] ino 10 dev 0"}, "70 9 descriptor": {"", "type 9 "},
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(sides{})); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
