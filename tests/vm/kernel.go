@@ -3,6 +3,7 @@
 package vm
 
 import (
+	"cmp"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -15,8 +16,8 @@ import (
 	"strings"
 )
 
-// DefaultKernel is booted when nobody asks for another.
-const DefaultKernel = "6.1"
+// DefaultKernel is booted when nobody asks for another. FALCO_KERNEL takes whole suites of tests to another kernel.
+var DefaultKernel = cmp.Or(os.Getenv("FALCO_KERNEL"), "6.1")
 
 //go:embed kernels.txt
 var kernelsText string

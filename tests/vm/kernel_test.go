@@ -12,7 +12,7 @@ import (
 )
 
 func TestRecipes(t *testing.T) {
-	recipe, err := FindRecipe(DefaultKernel)
+	recipe, err := FindRecipe("6.1")
 	if err != nil {
 		t.Fatal(err)
 	}
