@@ -24,7 +24,7 @@ var fields = []struct{ sep, format string }{
 	{"] fd=", "%fd.num:%fd.typechar:%fd.name"}, {" res=", "%evt.res"}, {" | ", "%evt.args"},
 }
 
-// Reasons why an event of ours may read differently.
+// Reasons why an event of ours may read differently; reasons_test.go argues them.
 const (
 	// Users that the file tells of in events of their own: the original's library
 	// keeps them to itself, here they are events like others.
