@@ -48,7 +48,6 @@ func (d *daemon) startOutputs() error {
 		Wait:     wait,
 	})
 	d.pipe.outputs = append(d.pipe.outputs, q)
-	d.pipe.counts = make([]uint64, len(d.set.Rules))
 	d.atEnd(d.closeOutputs)
 	return nil
 }
@@ -182,7 +181,8 @@ func (d *daemon) openSource() error {
 // watch lets events flow, and turns until the end.
 func (d *daemon) watch() error {
 	p := &d.pipe
-	p.rules, p.stop, p.mail, p.early.limit = d.set, d.stop, d.mail, backlogBytes
+	p.swap(d.set)
+	p.stop, p.mail, p.early.limit = d.stop, d.mail, backlogBytes
 	p.tick = func(now time.Time) {
 		if l, err := p.source.Ledger(); err == nil {
 			d.drops.check(now, l)

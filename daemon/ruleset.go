@@ -280,10 +280,11 @@ func rulesCalls(set *rules.Set) (out calls) {
 		}
 		everything := r.Events.Len() > everythingTypes
 		for i := range schema.Syscalls {
-			c := &schema.Syscalls[i]
-			if tracepoint(c) {
+			switch c := &schema.Syscalls[i]; {
+			case c.Name == "": // a code that nobody has
+			case tracepoint(c):
 				out[i] = out[i] || !everything && r.Events.HasType(c.Enter)
-			} else {
+			default:
 				out[i] = out[i] || r.Events.HasCall(c.Code)
 			}
 		}

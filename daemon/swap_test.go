@@ -41,8 +41,8 @@ func TestSwapUnderLoad(t *testing.T) {
 				end()
 				return
 			}
-			swap := func() {
-				p.rules, p.counts = set, make([]uint64, len(set.Rules))
+			next := func() {
+				p.swap(set)
 				swaps++
 				for given < total && len(src.live) < step {
 					src.live = append(src.live, records[given%len(records)])
@@ -53,7 +53,7 @@ func TestSwapUnderLoad(t *testing.T) {
 				}
 			}
 			select {
-			case mail <- swap:
+			case mail <- next:
 			case <-stop:
 				return
 			}

@@ -212,16 +212,25 @@ func Suggest(token string) (name string, ok bool) {
 	if i := strings.IndexByte(token, '['); i >= 0 {
 		token = token[:i]
 	}
-	best := 1 + max(1, len(token)/5)
-	if len(token) > 2*longest {
+	var names []string
+	for _, d := range Catalogue {
+		if !d.Has(Deprecated) && !d.Has(Hidden) {
+			names = append(names, d.Name)
+		}
+	}
+	return Nearest(token, names)
+}
+
+// Nearest returns the first of the names that is nearest to word; ok is false if
+// none is near.
+func Nearest(word string, names []string) (name string, ok bool) {
+	best := 1 + max(1, len(word)/5)
+	if len(word) > 2*longest {
 		return "", false
 	}
-	for _, d := range Catalogue {
-		if d.Has(Deprecated) || d.Has(Hidden) {
-			continue
-		}
-		if n := distance(token, d.Name); n < best {
-			name, best, ok = d.Name, n, true
+	for _, n := range names {
+		if d := distance(word, n); d < best {
+			name, best, ok = n, d, true
 		}
 	}
 	return name, ok

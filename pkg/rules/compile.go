@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/falco-go/falco/pkg/field"
 	"github.com/falco-go/falco/pkg/filter"
 	"github.com/falco-go/falco/pkg/format"
 )
@@ -269,35 +268,6 @@ func (c *compiler) filterError(err error, ctx *context, shown, text string) erro
 	return stop
 }
 
-// place says in which line of the file the text stands that an error is about.
-// The original's own places count from the wrong start.
-func (c *compiler) place(fe *filter.Error, ctx *context, text string) string {
-	word, where := fe.Unknown, ""
-	if word == "" {
-		word = fe.At
-	}
-	if word == "" {
-		if word = text[min(fe.Pos.Offset, len(text)):]; word == "" {
-			return ""
-		}
-		if i := strings.IndexAny(word, " \t\r\n"); i > 0 {
-			word = word[:i]
-		}
-	}
-	if fe.Pos.Src != nil && fe.Pos.Src.Name != "" {
-		m := c.macros.find(fe.Pos.Src.Name)
-		ctx = m.cctx
-		where = fmt.Sprintf(", in macro %q", m.name)
-	}
-	i := strings.Index(ctx.src.text[min(ctx.loc.Offset, len(ctx.src.text)):], word)
-	if i < 0 {
-		return strings.TrimPrefix(where, ", ")
-	}
-	before := ctx.src.text[:ctx.loc.Offset+i]
-	line := 1 + strings.Count(before, "\n")
-	return fmt.Sprintf("%q stands at %s:%d:%d%s", word, ctx.src.name, line, len(before)-strings.LastIndexByte(before, '\n'), where)
-}
-
 func (a *AppendOutput) matches(i *ruleItem) bool {
 	if a.Source != "" && a.Source != i.source || a.Rule != "" && a.Rule != i.name {
 		return false
@@ -308,101 +278,4 @@ func (a *AppendOutput) matches(i *ruleItem) bool {
 		}
 	}
 	return true
-}
-
-// hint looks for what the author may have meant.
-func (c *compiler) hint(fe *filter.Error, text string) string {
-	rest := text[min(fe.Pos.Offset, len(text)):]
-	before := func(words ...string) bool {
-		for _, w := range words {
-			if strings.HasPrefix(rest, w) {
-				return true
-			}
-		}
-		return false
-	}
-	switch {
-	case fe.Unknown != "":
-		return fieldHint(fe.Unknown)
-	case strings.HasPrefix(fe.Msg, "unknown event type"):
-		return suggest(fe.At, field.TypeNames())
-	case strings.HasSuffix(fe.Msg, "is not a valid number") && len(fe.At) > 1 && (fe.At[0] == '>' || fe.At[0] == '<'):
-		return fmt.Sprintf("write \"%c=\" for \"=%c\"", fe.At[0], fe.At[0])
-	case !strings.HasPrefix(fe.Msg, "expected") && !strings.HasPrefix(fe.Msg, "unexpected"):
-		return ""
-	case strings.Count(text, `"`)%2 == 1 || strings.Count(text, `'`)%2 == 1:
-		return "a quote is missing"
-	case before("=>", "=<"):
-		return fmt.Sprintf("write \"%c=\" for %q", rest[1], rest[:2])
-	case before("AND ", "OR ", "NOT ", "IN ", "CONTAINS ", "EXISTS", "STARTSWITH ", "ENDSWITH "):
-		return "keywords and operators are written in lower case"
-	case before("&&"):
-		return "write \"and\" for \"&&\""
-	case before("||"):
-		return "write \"or\" for \"||\""
-	case before("#"):
-		return "a condition has no comments"
-	}
-	return ""
-}
-
-// listHint recognises the name of a list where a macro should stand; its items
-// have then made the condition unreadable.
-func (c *compiler) listHint(cond string) string {
-	e, err := c.syntax.Parse(&filter.Source{Text: cond})
-	if err != nil {
-		return ""
-	}
-	hint := ""
-	filter.Walk(e, func(e filter.Expr) {
-		if id, ok := e.(*filter.Ident); ok && hint == "" && c.lists.find(id.Name) != nil {
-			hint = fmt.Sprintf("%q is a list: compare a field with it, as in \"proc.name in (%s)\"", id.Name, id.Name)
-		}
-	})
-	return hint
-}
-
-func fieldHint(token string) string {
-	if name, ok := field.Suggest(token); ok {
-		return fmt.Sprintf("did you mean %q?", name)
-	}
-	return ""
-}
-
-// suggest returns a hint if one of the names is near to the word.
-func suggest(word string, names []string) string {
-	best, name := 2+len(word)/5, ""
-	if len(word) > 64 {
-		return ""
-	}
-	for _, n := range names {
-		if d := distance(word, n); d < best || d == best && name != "" && n < name {
-			best, name = d, n
-		}
-	}
-	if name == "" {
-		return ""
-	}
-	return fmt.Sprintf("did you mean %q?", name)
-}
-
-// distance counts the bytes that must be changed, added or removed to make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := diagonal
-			if a[i-1] != b[j-1] {
-				cost++
-			}
-			diagonal = row[j]
-			row[j] = min(cost, row[j]+1, row[j-1]+1)
-		}
-	}
-	return row[len(b)]
 }
