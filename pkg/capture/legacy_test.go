@@ -15,20 +15,15 @@ import (
 
 	"github.com/falco-go/falco/pkg/event/eventtest"
 	"github.com/falco-go/falco/pkg/schema"
+	"github.com/falco-go/falco/tests/vm"
 )
 
-// sysdig returns the path of the reader of 2022, which it installs if it can.
+// sysdig returns the path of the reader of 2022, which is installed if need be.
 func sysdig(t *testing.T) string {
 	t.Helper()
-	path, err := exec.LookPath("sysdig")
-	if err != nil && os.Geteuid() == 0 {
-		out, _ := exec.Command("apt-get", "install", "-y", "--no-install-recommends", "sysdig").CombinedOutput()
-		if path, err = exec.LookPath("sysdig"); err != nil {
-			t.Logf("apt-get install sysdig: %s", bytes.TrimSpace(out))
-		}
-	}
-	if err != nil {
-		t.Skip("SKIP 1 cases: sysdig not found")
+	path := vm.Tool(t, "sysdig", "sysdig")
+	if out, err := exec.Command(path, "--version").Output(); err != nil || !strings.Contains(string(out), " 0.29.") {
+		t.Skipf("SKIP 1 cases: this is no sysdig of 2022: %s %v", bytes.TrimSpace(out), err)
 	}
 	return path
 }

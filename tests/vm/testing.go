@@ -4,7 +4,9 @@ package vm
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -30,6 +32,20 @@ func Run(t testing.TB, config Config) *Result {
 		t.FailNow()
 	}
 	return result
+}
+
+// Tool returns the path of a command that a test compares with, from a package of Debian's that is installed if it is
+// missing. Where that is not possible the test is skipped, and says why.
+func Tool(t testing.TB, command, pkg string) string {
+	t.Helper()
+	if err := needTools([]tool{{command, pkg}}, nil); err != nil {
+		t.Skipf("SKIP 1 cases: no %s: %s", command, strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	path, err := exec.LookPath(command)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // Try is Run for tests in which a guest may fail.
