@@ -18,7 +18,8 @@ import (
 // loop, which takes it in between two events.
 
 const (
-	lookEvery = time.Second           // how often the files that name users are looked at
+	lookEvery = time.Second           // the files that name users are not looked at more often
+	lookAgain = time.Minute           // how long a change of them can stay unseen if folders cannot be watched
 	findWait  = 50 * time.Millisecond // how long the loop waits for one process in /proc
 )
 
@@ -26,7 +27,10 @@ const (
 func (d *daemon) stateOptions(proc *procfs.FS) (state.Options, error) {
 	machine, err := state.ThisMachine(os.Getenv("HOST_ROOT"), proc.Boot())
 	machine.SelfPid = int64(selfPid())
-	return state.Options{Machine: machine, Limits: state.Limits{Threads: d.cfg.ThreadTableSize}, Source: procfs.NewFinder(proc, findWait)}, err
+	return state.Options{
+		Machine: machine, Limits: state.Limits{Threads: d.cfg.ThreadTableSize},
+		Source: procfs.NewFinder(proc, findWait), Ask: d.readAside(proc),
+	}, err
 }
 
 // selfPid returns our process id as the kernel's events have it: in the pid
@@ -41,20 +45,32 @@ func selfPid() int {
 }
 
 // watchUsers tells the state who the host's users are, now, and again when the
-// files change, until the run ends.
+// files change, until the run ends. Their folder is watched; what happens there
+// in one second is one change.
 func (d *daemon) watchUsers() {
 	files := state.NewUserFiles(os.Getenv("HOST_ROOT"))
+	w := watchFolder(files.Folder()) // before the first look: nothing happens between
 	if passwd, group, changed := files.Read(); changed {
 		d.pipe.state.SetHostUsers(passwd, group)
 	}
 	go func() {
-		t := time.NewTicker(lookEvery)
-		defer t.Stop()
+		defer func() { w.Close() }()
 		for {
 			select {
 			case <-d.stop:
 				return
-			case <-t.C:
+			case _, there := <-w.C:
+				if !there { // the folder itself has been replaced
+					w.Close()
+					w = watchFolder(files.Folder())
+				}
+				if !d.pause(lookEvery) {
+					return
+				}
+			case <-time.After(lookAgain):
+				if w.C == nil {
+					w = watchFolder(files.Folder())
+				}
 			}
 			passwd, group, changed := files.Read()
 			if !changed {
@@ -67,6 +83,25 @@ func (d *daemon) watchUsers() {
 			}
 		}
 	}()
+}
+
+// watchFolder returns a watch that never wakes if the folder cannot be watched.
+func watchFolder(name string) *procfs.FolderWatch {
+	w, err := procfs.WatchFolder(name)
+	if err != nil {
+		return new(procfs.FolderWatch)
+	}
+	return w
+}
+
+// pause waits; false means that the run has ended.
+func (d *daemon) pause(t time.Duration) bool {
+	select {
+	case <-d.stop:
+		return false
+	case <-time.After(t):
+		return true
+	}
 }
 
 // resolveHosts asks for the host names that rules compare addresses with, until

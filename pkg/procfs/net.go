@@ -11,13 +11,16 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // socketCache holds the sockets of each network namespace, by its inode, for the
-// time of one scan.
+// time of one scan, or for keep if that is set.
 type socketCache struct {
-	mu sync.Mutex
-	ns map[uint64]map[uint64]socketRow
+	mu   sync.Mutex
+	ns   map[uint64]map[uint64]socketRow
+	keep time.Duration
+	read time.Time // when the oldest table was read
 }
 
 // socketRow is a socket of any family.
@@ -76,6 +79,9 @@ func (fs *FS) sockets(dir string) map[uint64]socketRow {
 	ns := inodeOf(link, "net:")
 	fs.socks.mu.Lock()
 	defer fs.socks.mu.Unlock()
+	if keep := fs.socks.keep; keep > 0 && fs.now().Sub(fs.socks.read) >= keep {
+		fs.socks.ns, fs.socks.read = nil, fs.now()
+	}
 	if rows := fs.socks.ns[ns]; rows != nil {
 		return rows
 	}

@@ -69,6 +69,9 @@ func NewUserFiles(root string) *UserFiles {
 	return &UserFiles{names: [2]string{filepath.Join("/", root, "etc/passwd"), filepath.Join("/", root, "etc/group")}}
 }
 
+// Folder returns where the files are.
+func (u *UserFiles) Folder() string { return filepath.Dir(u.names[0]) }
+
 // maxUserFile bounds what is read of each.
 const maxUserFile = 8 << 20
 
