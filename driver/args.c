@@ -7,6 +7,7 @@
 
 #include <linux/kernel.h>
 #include <linux/string.h>
+#include <linux/uio.h>
 
 #include <asm/unistd.h>
 
@@ -142,6 +143,7 @@ const struct falco_syscall_desc *falco_args_get(struct falco_call *c, struct pt_
 	if (abi == FALCO_ABI_IA32) {
 		desc = &falco_ia32_syscalls[nr];
 		c->compat = true;
+		c->ia32 = true;
 		for (i = 0; i < ARRAY_SIZE(args); i++)
 			c->args[i] = (u32)c->args[i];
 		if (desc->sc == FALCO_SC_SOCKETCALL)
@@ -158,6 +160,13 @@ const struct falco_syscall_desc *falco_args_get(struct falco_call *c, struct pt_
 	c->sc = desc->sc;
 	c->native_nr = native(c->sc, c->nr);
 	return desc;
+}
+
+unsigned int falco_args_messages(const struct falco_call *c)
+{
+	if (c->ret <= 0 || (c->sc != FALCO_SC_SENDMMSG && c->sc != FALCO_SC_RECVMMSG))
+		return 0;
+	return min_t(s64, c->ret, UIO_MAXIOV); /* which is the kernel's own limit */
 }
 
 s64 falco_args_ret(const struct falco_call *c, long ret)

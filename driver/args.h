@@ -28,6 +28,9 @@ struct falco_call {
 	u16 sc;                   /* SC code of syscalls.tbl, FALCO_SC_UNKNOWN if none */
 	u16 native_nr;            /* number on this architecture where it has the call, else nr */
 	bool compat;              /* the caller's pointers and structures are 32 bits wide */
+	bool ia32;                /* so are its registers: 64-bit numbers take two */
+	u16 message;              /* which message of sendmmsg or recvmmsg the event is about, */
+	u16 nmessages;            /* and how many of them have one; 0 for all other events */
 	union {                   /* of one tracepoint each */
 		struct linux_binprm *bprm;   /* sched_process_exec */
 		struct task_struct *parent;  /* sched_process_fork: task is the child */
@@ -99,6 +102,9 @@ static inline int falco_args_nr(struct pt_regs *regs, enum falco_abi *abi)
  */
 const struct falco_syscall_desc *falco_args_get(struct falco_call *c, struct pt_regs *regs, int nr,
 						enum falco_abi abi);
+
+/* Messages that the call @c moved, each of which is an event; 0 for all other calls. */
+unsigned int falco_args_messages(const struct falco_call *c);
 
 /* What the call returned, sign-extended for 32-bit callers. */
 s64 falco_args_ret(const struct falco_call *c, long ret);

@@ -43,16 +43,12 @@ static void write_data_out(struct falco_frame *f, const struct falco_call *c)
 /* A 64-bit position takes two registers of a 32-bit caller. */
 static u64 position(const struct falco_call *c)
 {
-	return c->compat ? (u32)c->args[3] | c->args[4] << 32 : c->args[3];
+	return c->ia32 ? (u32)c->args[3] | c->args[4] << 32 : c->args[3];
 }
 
 static struct falco_iov vector(const struct falco_call *c)
 {
-	return (struct falco_iov){
-		.base = c->args[1],
-		.count = c->args[2],
-		.compat = c->compat,
-	};
+	return falco_iov(c, c->args[1], c->args[2]);
 }
 
 void falco_fill_read_x(struct falco_frame *f, const struct falco_call *c)

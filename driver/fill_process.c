@@ -484,11 +484,7 @@ void falco_fill_prlimit_x(struct falco_frame *f, const struct falco_call *c)
 /* The data as it lies on our side, of the length that was moved. */
 static void write_process_vm(struct falco_frame *f, const struct falco_call *c)
 {
-	struct falco_iov iov = {
-		.base = c->args[1],
-		.count = c->args[2],
-		.compat = c->compat,
-	};
+	struct falco_iov iov = falco_iov(c, c->args[1], c->args[2]);
 
 	falco_write_s64(f, c->ret);
 	falco_write_s64(f, (s32)c->args[0]);

@@ -13,12 +13,14 @@
 #include "iov.h"
 #include "sock.h"
 
-/* Bytes of control data and of unknown option values: nobody looks further. */
-#define EXTRA_MAX 4096
+/* Bytes of unknown option values: nobody looks further. */
+#define OPTION_MAX 4096
 
-/* Where in the caller's struct mmsghdr the length of a message stands. */
-#define MSG_LEN_64 56
-#define MSG_LEN_32 28
+/* The caller's struct mmsghdr: where the length of a message stands, and its size. */
+#define MSG_LEN_64   56
+#define MSG_LEN_32   28
+#define MMSG_SIZE_64 64
+#define MMSG_SIZE_32 32
 
 /* The forms of timeout options, by their numbers on x86_64 and arm64. */
 #define RCVTIMEO_OLD 20
@@ -113,7 +115,7 @@ static void write_send(struct falco_frame *f, const struct falco_call *c, u64 up
 	falco_write_fd(f, c->args[0]);
 	falco_write_u32(f, c->args[2]);
 	if (c->ret >= 0)
-		falco_write_socktuple(f, (s32)c->args[0], FALCO_OUTBOUND, uptr, len);
+		falco_write_socktuple(f, (s32)c->args[0], FALCO_SENT, uptr, len);
 	else
 		falco_write_absent(f);
 }
@@ -177,7 +179,7 @@ void falco_fill_sendmsg_x(struct falco_frame *f, const struct falco_call *c)
 	else
 		falco_write_absent(f);
 	if (readable && c->ret >= 0)
-		falco_write_socktuple(f, (s32)c->args[0], FALCO_OUTBOUND, hdr.name, hdr.namelen);
+		falco_write_socktuple(f, (s32)c->args[0], FALCO_SENT, hdr.name, hdr.namelen);
 	else
 		falco_write_absent(f);
 }
@@ -189,7 +191,7 @@ static void write_recvmsg(struct falco_frame *f, const struct falco_call *c,
 	falco_write_u32(f, min_t(u64, falco_iov_size(f, &hdr->iov), len));
 	falco_write_iov(f, &hdr->iov, len);
 	falco_write_socktuple(f, (s32)c->args[0], FALCO_INBOUND, hdr->name, hdr->namelen);
-	falco_write_user_bytes(f, hdr->control, hdr->controllen, EXTRA_MAX);
+	falco_write_user_bytes(f, hdr->control, hdr->controllen, hdr->controlmax);
 }
 
 static void write_recvmsg_failed(struct falco_frame *f)
@@ -215,13 +217,13 @@ void falco_fill_recvmsg_x(struct falco_frame *f, const struct falco_call *c)
 }
 
 /*
- * The calls for several messages are one event for the first of them: an event
- * a message needs a core that takes several events from one call.
+ * The calls for several messages are an event a message, of those that went out
+ * or came in; one event if none did. @len is what was moved of this one.
  */
-static bool read_first(struct falco_frame *f, const struct falco_call *c,
-		       struct falco_msghdr *hdr, u32 *len)
+static bool read_message(struct falco_frame *f, const struct falco_call *c,
+			 struct falco_msghdr *hdr, u32 *len)
 {
-	u64 uptr = c->args[1];
+	u64 uptr = c->args[1] + c->message * (c->compat ? MMSG_SIZE_32 : MMSG_SIZE_64);
 
 	return c->ret > 0 && falco_msghdr_read(f, c, uptr, hdr) &&
 	       falco_read_user(f, len, uptr + (c->compat ? MSG_LEN_32 : MSG_LEN_64), sizeof(*len));
@@ -232,12 +234,12 @@ void falco_fill_sendmmsg_x(struct falco_frame *f, const struct falco_call *c)
 	struct falco_msghdr hdr;
 	u32 len;
 
-	if (read_first(f, c, &hdr, &len)) {
+	if (read_message(f, c, &hdr, &len)) {
 		falco_write_s64(f, len);
 		falco_write_fd(f, c->args[0]);
 		falco_write_u32(f, falco_iov_size(f, &hdr.iov));
 		falco_write_iov(f, &hdr.iov, U64_MAX);
-		falco_write_socktuple(f, (s32)c->args[0], FALCO_OUTBOUND, hdr.name, hdr.namelen);
+		falco_write_socktuple(f, (s32)c->args[0], FALCO_SENT, hdr.name, hdr.namelen);
 	} else {
 		falco_write_s64(f, c->ret);
 		falco_write_fd(f, c->args[0]);
@@ -252,7 +254,7 @@ void falco_fill_recvmmsg_x(struct falco_frame *f, const struct falco_call *c)
 	struct falco_msghdr hdr;
 	u32 len;
 
-	if (read_first(f, c, &hdr, &len)) {
+	if (read_message(f, c, &hdr, &len)) {
 		falco_write_s64(f, len);
 		falco_write_fd(f, c->args[0]);
 		write_recvmsg(f, c, &hdr, len);
@@ -355,7 +357,7 @@ static void write_option(struct falco_frame *f, const struct falco_call *c, u32 
 		return;
 	}
 raw:
-	falco_write_dyn_user_bytes(f, FALCO_SOCKOPT_BYTEBUF, uptr, len, EXTRA_MAX);
+	falco_write_dyn_user_bytes(f, FALCO_SOCKOPT_BYTEBUF, uptr, len, OPTION_MAX);
 }
 
 static void write_sockopt(struct falco_frame *f, const struct falco_call *c, u32 len)

@@ -18,6 +18,15 @@
 
 #define BATCH 8 /* entries on the stack */
 
+/*
+ * What the messages of one call may cost together, since they are told with
+ * preemption off: entries looked at, and bytes of data.
+ */
+#define CALL_ENTRIES 8192
+#define CALL_BYTES   (2 * 1024 * 1024)
+
+#define CONTROL_MAX 4096 /* bytes of control data: nobody looks further */
+
 /* The structures of both kinds of caller, which no kernel header has both of. */
 struct iovec64 {
 	u64 base;
@@ -51,6 +60,22 @@ struct msghdr32 {
 	u32 flags;
 };
 
+static u32 share(const struct falco_call *c, u32 total)
+{
+	return total / max_t(u32, c->nmessages, 1);
+}
+
+struct falco_iov falco_iov(const struct falco_call *c, u64 base, u64 count)
+{
+	return (struct falco_iov){
+		.base = base,
+		.count = count,
+		.entries = clamp_t(u32, share(c, CALL_ENTRIES), BATCH, UIO_MAXIOV),
+		.bytes = share(c, CALL_BYTES),
+		.compat = c->compat,
+	};
+}
+
 bool falco_msghdr_read(struct falco_frame *f, const struct falco_call *c, u64 uptr,
 		       struct falco_msghdr *hdr)
 {
@@ -58,14 +83,13 @@ bool falco_msghdr_read(struct falco_frame *f, const struct falco_call *c, u64 up
 	struct msghdr32 h32;
 
 	memset(hdr, 0, sizeof(*hdr));
-	hdr->iov.compat = c->compat;
+	hdr->controlmax = min_t(u32, CONTROL_MAX, share(c, CALL_BYTES));
 	if (c->compat) {
 		if (!falco_read_user(f, &h32, uptr, sizeof(h32)))
 			return false;
 		hdr->name = h32.name;
 		hdr->namelen = h32.namelen;
-		hdr->iov.base = h32.iov;
-		hdr->iov.count = h32.iovlen;
+		hdr->iov = falco_iov(c, h32.iov, h32.iovlen);
 		hdr->control = h32.control;
 		hdr->controllen = h32.controllen;
 	} else {
@@ -73,8 +97,7 @@ bool falco_msghdr_read(struct falco_frame *f, const struct falco_call *c, u64 up
 			return false;
 		hdr->name = h64.name;
 		hdr->namelen = h64.namelen;
-		hdr->iov.base = h64.iov;
-		hdr->iov.count = h64.iovlen;
+		hdr->iov = falco_iov(c, h64.iov, h64.iovlen);
 		hdr->control = h64.control;
 		hdr->controllen = h64.controllen;
 	}
@@ -83,17 +106,22 @@ bool falco_msghdr_read(struct falco_frame *f, const struct falco_call *c, u64 up
 
 /*
  * Entries [first, first + n) of the array, widened; returns how many could be
- * read, at most BATCH. The kernel takes no more than UIO_MAXIOV in all.
+ * read, at most BATCH.
  */
 static u32 read_batch(struct falco_frame *f, const struct falco_iov *iov, u32 first,
 		      struct iovec64 batch[BATCH])
 {
 	struct iovec32 narrow[BATCH];
-	u64 count = min_t(u64, iov->count, UIO_MAXIOV);
+	u64 count = min_t(u64, iov->count, iov->entries);
 	u32 i, n;
 
-	if (!iov->base || first >= count)
+	if (!iov->base)
 		return 0;
+	if (first >= count) {
+		if (first < iov->count)
+			f->flags |= FALCO_REC_TRUNCATED;
+		return 0;
+	}
 	n = min_t(u64, count - first, BATCH);
 	if (!iov->compat)
 		return falco_read_user(f, batch, iov->base + first * sizeof(*batch),
@@ -146,7 +174,7 @@ void falco_write_iov(struct falco_frame *f, const struct falco_iov *iov, u64 max
 	u8 *p = falco_param_begin(f, &room);
 
 	max = min_t(u64, max, f->snaplen);
-	room = min_t(u64, room, max);
+	room = min3((u64)room, (u64)iov->bytes, max);
 	for (first = 0; len < room && (n = read_batch(f, iov, first, batch)); first += n) {
 		for (i = 0; i < n && len < room; i++) {
 			want = min_t(u64, batch[i].len, room - len);
@@ -156,6 +184,8 @@ void falco_write_iov(struct falco_frame *f, const struct falco_iov *iov, u64 max
 				goto out;
 		}
 	}
+	if (len == room && len < max)
+		f->flags |= FALCO_REC_TRUNCATED;
 out:
 	falco_param_end(f, len);
 }

@@ -14,6 +14,8 @@ struct falco_frame;
 struct falco_iov {
 	u64 base;
 	u64 count;
+	u32 entries; /* that are looked at, */
+	u32 bytes;   /* and of data */
 	bool compat;
 };
 
@@ -24,7 +26,11 @@ struct falco_msghdr {
 	struct falco_iov iov;
 	u64 control;
 	u64 controllen;
+	u32 controlmax; /* bytes of it that are worth keeping */
 };
+
+/* The array of @count entries at @base, as the caller of @c passed it. */
+struct falco_iov falco_iov(const struct falco_call *c, u64 base, u64 count);
 
 /* Read the msghdr at @uptr; false and zeros if that cannot be done. */
 bool falco_msghdr_read(struct falco_frame *f, const struct falco_call *c, u64 uptr,

@@ -160,8 +160,12 @@ void falco_record_sys_exit(const struct falco_gate *gate, struct pt_regs *regs, 
 	if (told_elsewhere(&c))
 		return;
 	who = falco_gate_listeners(gate, c.task, c.sc, FALCO_AT_EXIT, c.ret < 0);
-	if (who)
+	if (!who)
+		return;
+	c.nmessages = falco_args_messages(&c);
+	do {
 		record(gate, who, desc->exit ? desc->exit : FALCO_EV_GENERIC_X, &c);
+	} while (++c.message < c.nmessages);
 }
 
 void falco_record_sys_enter(const struct falco_gate *gate, struct pt_regs *regs, int nr,

@@ -38,7 +38,8 @@ struct endpoint {
 
 /* An address out of the caller's memory. */
 struct user_addr {
-	u32 len; /* 0: there is none */
+	u32 len; /* 0: there is none, or it cannot be read */
+	bool given;
 	union {
 		struct sockaddr_storage storage;
 		struct sockaddr_in in;
@@ -68,8 +69,9 @@ static void read_addr(struct falco_frame *f, struct user_addr *addr, u64 uptr, u
 {
 	len = min_t(u64, (u32)len, sizeof(addr->storage));
 	addr->len = 0;
+	addr->given = uptr && len >= sizeof(sa_family_t);
 	memset(&addr->storage, 0, sizeof(addr->storage));
-	if (uptr && len >= sizeof(sa_family_t) && falco_read_user(f, &addr->storage, uptr, len))
+	if (addr->given && falco_read_user(f, &addr->storage, uptr, len))
 		addr->len = len;
 }
 
@@ -142,18 +144,40 @@ void falco_write_sockaddr(struct falco_frame *f, u64 uptr, u64 len)
 	falco_param_end(f, n);
 }
 
-/* The end of the tuple that the caller named, if the socket knows no better. */
+/*
+ * The end of the tuple that the caller named, in the forms that the kernel
+ * takes: an inet socket takes an address without a family, an inet6 one an
+ * inet address. If it cannot be read the end stays unknown.
+ */
 static void endpoint_of_user(struct endpoint *end, const struct user_addr *addr, u16 family)
 {
-	if (!addr->len || addr->storage.ss_family != family)
-		return;
-	if (family == AF_INET && addr->len >= sizeof(addr->in)) {
-		memcpy(end->addr, &addr->in.sin_addr, 4);
-		end->port = ntohs(addr->in.sin_port);
-	} else if (family == AF_INET6 && addr->len >= SIN6_MIN) {
+	u16 given = addr->storage.ss_family;
+
+	memset(end, 0, sizeof(*end));
+	if (family == AF_INET6 && given == AF_INET6 && addr->len >= SIN6_MIN) {
 		memcpy(end->addr, &addr->in6.sin6_addr, 16);
 		end->port = ntohs(addr->in6.sin6_port);
+	} else if (family == AF_INET6 && given == AF_INET && addr->len >= sizeof(addr->in)) {
+		memset(end->addr + 10, 0xff, 2);
+		memcpy(end->addr + 12, &addr->in.sin_addr, 4);
+		end->port = ntohs(addr->in.sin_port);
+	} else if (family == AF_INET && (given == AF_INET || given == AF_UNSPEC) &&
+		   addr->len >= sizeof(addr->in)) {
+		memcpy(end->addr, &addr->in.sin_addr, 4);
+		end->port = ntohs(addr->in.sin_port);
 	}
+}
+
+/* Whether the call's address counts although the socket has a peer. */
+static bool told_where(const struct sock *sk, const struct user_addr *addr,
+		       enum falco_direction direction)
+{
+	if (direction != FALCO_SENT || !addr->given)
+		return false;
+	/* An inet6 socket takes an address without a family for none. */
+	if (sk->sk_family == AF_INET6 && addr->len && addr->storage.ss_family == AF_UNSPEC)
+		return false;
+	return sk->sk_type == SOCK_DGRAM || sk->sk_type == SOCK_RAW;
 }
 
 static u32 put_inet(u8 *p, const struct sock *sk, const struct user_addr *addr,
@@ -171,15 +195,15 @@ static u32 put_inet(u8 *p, const struct sock *sk, const struct user_addr *addr,
 	memcpy(local.addr, &ip, 4);
 	local.port = ntohs(READ_ONCE(inet->inet_sport));
 	peer.port = ntohs(READ_ONCE(inet->inet_dport));
-	if (peer.port) {
+	if (peer.port && !told_where(sk, addr, direction)) {
 		ip = READ_ONCE(inet->inet_daddr);
 		memcpy(peer.addr, &ip, 4);
 	} else {
 		endpoint_of_user(&peer, addr, AF_INET);
 	}
 
-	src = direction == FALCO_OUTBOUND ? &local : &peer;
-	dst = direction == FALCO_OUTBOUND ? &peer : &local;
+	src = direction == FALCO_INBOUND ? &peer : &local;
+	dst = direction == FALCO_INBOUND ? &local : &peer;
 	p[n++] = FALCO_AF_INET;
 	memcpy(p + n, src->addr, 4);
 	n += 4;
@@ -209,13 +233,13 @@ static u32 put_inet6(u8 *p, const struct sock *sk, const struct user_addr *addr,
 	}
 	local.port = ntohs(READ_ONCE(inet->inet_sport));
 	peer.port = ntohs(READ_ONCE(inet->inet_dport));
-	if (peer.port)
+	if (peer.port && !told_where(sk, addr, direction))
 		memcpy(peer.addr, &sk->sk_v6_daddr, 16);
 	else
 		endpoint_of_user(&peer, addr, AF_INET6);
 
-	src = direction == FALCO_OUTBOUND ? &local : &peer;
-	dst = direction == FALCO_OUTBOUND ? &peer : &local;
+	src = direction == FALCO_INBOUND ? &peer : &local;
+	dst = direction == FALCO_INBOUND ? &local : &peer;
 	p[n++] = FALCO_AF_INET6;
 	memcpy(p + n, src->addr, 16);
 	n += 16;
@@ -282,16 +306,22 @@ static u32 put_peer_name(u8 *p, struct sock *sk)
 	return put_unix_path(p, (const char *)p, len);
 }
 
-/* The destination's id stands first, and the path is the destination's. */
+/*
+ * The destination's id stands first, and the path is the destination's. Of one
+ * that is named in the call nobody knows the id here.
+ */
 static u32 put_unix(u8 *p, struct sock *sk, const struct user_addr *addr,
 		    enum falco_direction direction)
 {
 	u64 self = endpoint_id(sk);
 	u64 peer = endpoint_id(READ_ONCE(unix_sk(sk)->peer));
-	u32 n = 0, path;
+	u32 n = 0, path = 0;
 
 	p[n++] = FALCO_AF_UNIX;
-	if (direction == FALCO_OUTBOUND) {
+	if (told_where(sk, addr, direction)) {
+		n += put_id(p + n, 0);
+		n += put_id(p + n, self);
+	} else if (direction != FALCO_INBOUND) {
 		n += put_id(p + n, peer);
 		n += put_id(p + n, self);
 		path = put_peer_name(p + n, sk);

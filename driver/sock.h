@@ -12,7 +12,8 @@ struct falco_frame;
 
 /* Which way data goes: it decides who stands first in a tuple. */
 enum falco_direction {
-	FALCO_OUTBOUND, /* connect, send: we are the source */
+	FALCO_OUTBOUND, /* connect: we are the source */
+	FALCO_SENT,     /* the same, but datagrams go where the call says, if it does */
 	FALCO_INBOUND,  /* accept, receive: we are the destination */
 };
 
@@ -29,8 +30,9 @@ void falco_write_sockaddr(struct falco_frame *f, u64 uptr, u64 len);
 
 /*
  * A SOCKTUPLE: both ends of the socket behind @fd. Where the socket does not
- * know its peer, the address at @uptr stands in, if it is not NULL. Absent for
- * anything that is not an inet, inet6 or unix socket.
+ * know its peer, the address at @uptr stands in, if it is not NULL; for a
+ * FALCO_SENT datagram it goes before the peer, as it does in the kernel. Absent
+ * for anything that is not an inet, inet6 or unix socket.
  */
 void falco_write_socktuple(struct falco_frame *f, s64 fd,
 			   enum falco_direction direction, u64 uptr, u64 len);

@@ -49,6 +49,7 @@ static void *pages(size_t n)
 	return p;
 }
 
+#include "net.c"
 #include "trace.c"
 
 static const struct {
@@ -59,6 +60,9 @@ static const struct {
 	{ "faults", deed_faults },
 	{ "switches", deed_switches },
 	{ "getpid", deed_getpid },
+	{ "messages", deed_messages },
+	{ "vectors", deed_vectors },
+	{ "sendto", deed_sendto },
 };
 
 int main(int argc, char **argv)

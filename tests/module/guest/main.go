@@ -9,6 +9,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -18,14 +19,7 @@ type check struct {
 }
 
 func checks() []check {
-	return slicesOf(tracepoints)
-}
-
-func slicesOf(lists ...[]check) (all []check) {
-	for _, l := range lists {
-		all = append(all, l...)
-	}
-	return all
+	return slices.Concat(tracepoints, network)
 }
 
 func main() {
