@@ -737,7 +737,7 @@ var Syscalls = [NumSyscalls]Syscall{
 	ScShmctl:                {ScShmctl, "shmctl", 31, 195, GenericE, GenericX},
 	ScStatfs64:              {ScStatfs64, "statfs64", -1, -1, GenericE, GenericX},
 	ScFstatfs64:             {ScFstatfs64, "fstatfs64", -1, -1, GenericE, GenericX},
-	ScFstatat64:             {ScFstatat64, "fstatat64", -1, -1, GenericE, GenericX},
+	ScFstatat64:             {ScFstatat64, "fstatat64", -1, -1, NewfstatatE, NewfstatatX},
 	ScSendfile64:            {ScSendfile64, "sendfile64", -1, -1, SendfileE, SendfileX},
 	ScUgetrlimit:            {ScUgetrlimit, "ugetrlimit", -1, -1, GetrlimitE, GetrlimitX},
 	ScBdflush:               {ScBdflush, "bdflush", -1, -1, GenericE, GenericX},
