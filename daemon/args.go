@@ -53,9 +53,9 @@ var options = []option{
 	{short: "L", help: "Print name and description of all rules and exit."},
 	{short: "l", arg: "rule", help: "Print name and description of one rule and exit."},
 	{long: "list", arg: "source", optional: true, help: "Print the fields that conditions and outputs can use and exit, those of one source if it is given."},
-	{long: "list-events", later: true, help: "Print the events with their parameters and exit."},
+	{long: "list-events", help: "Print the events with their parameters and exit."},
 	{long: "list-plugins", help: "Print the plugins that are loaded and exit."},
-	{long: "format", arg: "format", help: "How --list prints: text, markdown or json."},
+	{long: "format", arg: "format", help: "How --list and --list-events print: text, markdown or json."},
 	{long: "markdown", help: "The same as --format markdown. Deprecated."},
 	{short: "M", arg: "num_seconds", number: true, help: "Stop after so many seconds; 0 means never."},
 	{short: "N", help: "With --list: print names only."},
@@ -100,7 +100,7 @@ var options = []option{
 	{long: "alternate-lua-dir", arg: "path", old: "nothing, it has no effect", help: "No effect."},
 	{long: "ignored-events", old: "-i", help: "The same as -i."},
 	{long: "list-fields-markdown", old: "--list --format markdown", help: "The same as --list --format markdown."},
-	{long: "list-syscall-events", later: true, help: "The same as --list-events."},
+	{long: "list-syscall-events", old: "--list-events", help: "The same as --list-events."},
 }
 
 // legacy reports whether o belongs to old versions only.

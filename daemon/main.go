@@ -175,6 +175,7 @@ type opts struct {
 	help, dryRun, verbose, unbuffered       bool
 	version, pageSize, ignored, listPlugins bool
 	list, namesOnly, describe, markdown     bool
+	listEvents                              bool
 	listSource, format, describeRule        string
 	config, pluginInfo, print, pidFile      string
 	writeFile                               string
@@ -191,7 +192,7 @@ func optionsOf(c *cli.Context) *opts {
 		help: c.Bool("help"), dryRun: c.Bool("dry-run"), verbose: c.Bool("v"), unbuffered: c.Bool("unbuffered"),
 		version: c.Bool("version"), pageSize: c.Bool("page-size"), ignored: c.Bool("i") || c.Bool("ignored-events"),
 		listPlugins: c.Bool("list-plugins"), namesOnly: c.Bool("N"),
-		markdown: c.Bool("markdown"), list: c.IsSet("list"), listSource: c.String("list"), format: c.String("format"),
+		markdown: c.Bool("markdown"), listEvents: c.Bool("list-events") || c.Bool("list-syscall-events"), list: c.IsSet("list"), listSource: c.String("list"), format: c.String("format"),
 		describe: c.Bool("L"), describeRule: c.String("l"),
 		config: c.String("c"), pluginInfo: c.String("plugin-info"), print: c.String("print"), pidFile: c.String("pidfile"), writeFile: c.String("writefile"),
 		rules: c.StringSlice("r"), validate: c.StringSlice("validate"),

@@ -44,7 +44,7 @@ var errDone = errors.New("done")
 // before it have begun is undone in reverse. Which error wins is an interface.
 var start = []func(*daemon) error{
 	(*daemon).checkOptions,
-	(*daemon).informAtOnce, // --help, -i
+	(*daemon).informAtOnce, // --help, -i, --list-events
 	(*daemon).loadConfig,
 	(*daemon).informWithConfig, // --version, --page-size, --list-plugins, --list
 	(*daemon).checkSources,
@@ -115,6 +115,9 @@ func (d *daemon) informAtOnce() error {
 		return errDone
 	case d.opt.ignored:
 		printIgnored(d.stdout)
+		return errDone
+	case d.opt.listEvents:
+		printEvents(d.stdout, d.opt.format)
 		return errDone
 	}
 	return nil
