@@ -20,22 +20,28 @@ import (
 	"github.com/falco-go/falco/pkg/schema"
 )
 
+// shared returns the files of the given material that match.
+func shared(pattern string) []string {
+	dir := os.Getenv("FALCO_SHARED")
+	if dir == "" {
+		dir = "../../../shared"
+	}
+	files, _ := filepath.Glob(filepath.Join(dir, pattern))
+	return files
+}
+
 // captures returns the recordings of the given material.
 func captures(t testing.TB) []string {
 	t.Helper()
-	shared := os.Getenv("FALCO_SHARED")
-	if shared == "" {
-		shared = "../../../shared"
-	}
-	files, err := filepath.Glob(filepath.Join(shared, "data/captures/*.scap"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	files := shared("data/captures/*.scap")
 	if len(files) == 0 {
 		t.Skip("SKIP 9 cases: FALCO_SHARED not found")
 	}
 	return files
 }
+
+// oldest returns those of 2016 to 2018.
+func oldest() []string { return shared("data/cases/cap/*.scap") }
 
 func open(t testing.TB, file string) *Reader {
 	t.Helper()

@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/falco-go/falco/pkg/schema"
@@ -37,10 +39,51 @@ func seeds(t testing.TB) map[string][]byte {
 	return all
 }
 
+// cuttings are the beginnings of real recordings: of each list a piece, of each
+// kind of event the first.
+func cuttings(t testing.TB) (all [][]byte) {
+	const most = 2 << 10 // bytes of a list
+	for _, name := range append(shared("data/captures/*.scap"), oldest()...) {
+		if filepath.Base(name) == "libs0254-large.scap" {
+			continue // nothing that the others have not
+		}
+		var out []byte
+		met := map[uint32]int{}
+		for _, b := range blocks(unpacked(t, name)) {
+			typ := BlockType(le.Uint32(b))
+			body, key := b[blockHead:len(b)-blockTail], uint32(typ)
+			if typ.isEvent() {
+				at := 2
+				if typ.flagged() {
+					at += 4
+				}
+				key |= uint32(le.Uint16(body[at+20:])) << 16
+			} else {
+				body = body[:min(len(body), most)]
+			}
+			if met[key]++; met[key] == 1 {
+				out = append(out, block(typ, body)...)
+			}
+		}
+		all = append(all, out)
+	}
+	return all
+}
+
 // FuzzReader reads whatever comes. Nothing panics or goes on for ever; what comes
 // out is of today, and no more of it than was in the file.
 func FuzzReader(f *testing.F) {
 	for _, b := range seeds(f) {
+		f.Add(b)
+	}
+	for _, b := range cuttings(f) {
+		f.Add(b)
+	}
+	for _, name := range corpus(f) {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -83,6 +126,17 @@ func FuzzReader(f *testing.F) {
 			t.Fatalf("%d bytes read of %d, %d sections begun, %d ended", st.Bytes, len(data), to.Begins, to.Ends)
 		}
 	})
+}
+
+// Of real recordings more is cut off than is left, but not of their events.
+func TestCuttings(t *testing.T) {
+	captures(t)
+	for _, b := range cuttings(t) {
+		s, err := read(t, b)
+		if err != nil || len(s.Events) == 0 || len(s.Procs) == 0 || s.Stats.Malformed+s.Stats.Stranded+s.Stats.Unknown > 0 || len(b) > 256<<10 {
+			t.Errorf("%v: %d bytes, %d events, %d threads", err, len(b), len(s.Events), len(s.Procs))
+		}
+	}
 }
 
 // The seeds are what they are meant to be.

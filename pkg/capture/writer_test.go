@@ -8,11 +8,15 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/falco-go/falco/pkg/schema"
 )
@@ -21,14 +25,15 @@ import (
 // large one; it skips the test if they are not there.
 func given(t testing.TB) []string {
 	t.Helper()
-	shared := os.Getenv("FALCO_SHARED")
-	if shared == "" {
-		shared = filepath.Join("..", "..", "..", "shared")
-	}
-	files, _ := filepath.Glob(filepath.Join(shared, "data", "captures", "*.scap"))
-	files = slices.DeleteFunc(files, func(f string) bool { return filepath.Base(f) == "libs0254-large.scap" })
-	if len(files) == 0 {
-		t.Skip("SKIP 1 cases: FALCO_SHARED not found")
+	return slices.DeleteFunc(captures(t), func(f string) bool { return filepath.Base(f) == "libs0254-large.scap" })
+}
+
+// corpus returns the recordings of our own.
+func corpus(t testing.TB) []string {
+	t.Helper()
+	files, err := filepath.Glob("../../tests/corpus/*.scap")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no corpus: %v", err)
 	}
 	return files
 }
@@ -36,17 +41,18 @@ func given(t testing.TB) []string {
 // unpacked returns the bytes of a recording.
 func unpacked(t testing.TB, name string) []byte {
 	t.Helper()
-	f, err := os.Open(name)
+	b, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
+	if b[0] != 0x1f { // not packed
+		return b
+	}
+	z, err := gzip.NewReader(bytes.NewReader(b))
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := io.ReadAll(z)
-	if err != nil {
+	if b, err = io.ReadAll(z); err != nil {
 		t.Fatal(err)
 	}
 	return b
@@ -113,6 +119,64 @@ func TestWritesWhatOthersWrite(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What was read and written reads the same again, in today's form and packed in
+// all ways: tables, events, and what stands beside them.
+func TestRoundTrip(t *testing.T) {
+	files := append(given(t), oldest()...)
+	for _, name := range append(files, corpus(t)...) {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			t.Parallel()
+			raw := unpacked(t, name)
+			var again bytes.Buffer
+			rewrite(t, bytes.NewReader(raw), &again, false)
+			a, b := newWalk(t, raw), newWalk(t, again.Bytes())
+			if diff := cmp.Diff(a.tables, b.tables, netips); diff != "" {
+				t.Errorf("tables: %s", diff)
+			}
+			n := 0
+			for ; ; n++ {
+				x, xerr := a.Next()
+				y, yerr := b.Next()
+				if xerr != nil || yerr != nil {
+					if !errors.Is(xerr, io.EOF) || !errors.Is(yerr, io.EOF) {
+						t.Errorf("%v, again %v", xerr, yerr)
+					}
+					break
+				}
+				if x.Num != y.Num || x.CPU != y.CPU || x.Flags != y.Flags || !bytes.Equal(x.Event, y.Event) || !bytes.Equal(x.Options, y.Options) {
+					t.Fatalf("%+v, again %+v", x, y)
+				}
+			}
+			if n == 0 || len(a.tables.Procs) == 0 {
+				t.Errorf("%d events, %d threads", n, len(a.tables.Procs))
+			}
+		})
+	}
+}
+
+// netips lets addresses be compared.
+var netips = cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{})
+
+// walk is a reader with what it told before the first event.
+type walk struct {
+	*Reader
+	tables *seen
+}
+
+func newWalk(t *testing.T, data []byte) walk {
+	t.Helper()
+	r, err := NewReader(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Close)
+	w := walk{r, &seen{}}
+	if err := r.Seed(w.tables); err != nil {
+		t.Fatal(err)
+	}
+	return w
 }
 
 // decode returns the row of an event and its time as text.
