@@ -112,6 +112,7 @@ func (d *daemon) validate() error {
 			if len(r.Warnings) > 0 || len(r.SchemaWarnings) > 0 {
 				d.log.warnf("%s", text)
 			}
+			d.logHints(r)
 			text, _, _ = strings.Cut(text, "\n")
 		} else {
 			bad = true
@@ -165,6 +166,13 @@ func (d *daemon) rulesError(report string, results []rules.Result) error {
 	return f
 }
 
+// logHints tells what is no error and may still not be meant.
+func (d *daemon) logHints(r *rules.Result) {
+	for _, h := range r.Hints() {
+		d.log.noticef("hint: %s", h)
+	}
+}
+
 // loadRules makes the set that events are matched with.
 func (d *daemon) loadRules() error {
 	files, err := d.ruleFiles()
@@ -202,6 +210,7 @@ func (d *daemon) loadRules() error {
 		if len(r.Warnings) > 0 || len(r.SchemaWarnings) > 0 {
 			d.log.warnf("%s", r.Text(true))
 		}
+		d.logHints(r)
 	}
 	if err := set.CheckPlugins(o.Plugins); err != nil {
 		return &failure{form: block, text: err.Error()}

@@ -19,6 +19,7 @@ type compiler struct {
 	syntax filter.Syntax
 	fc     *filter.Compiler
 	set    *Set
+	near   map[string]string // words, and the lists that are called nearly so
 }
 
 func (r *reader) compile() (*Set, error) {
@@ -112,6 +113,7 @@ func (c *compiler) rule(i *ruleItem, macros *resolver) (*Rule, error) {
 	for _, w := range c.fc.Warnings {
 		c.warn(WarnCondition, i.cctx.expression(w.Pos, cond), "%s", w.Msg)
 	}
+	c.strayWords(tree)
 	out.Events = filter.Events(expr)
 	if i.source == syscallSource && i.warnTypes && out.Events.Len() > manyTypes {
 		w := c.warn(WarnNoEventType, i.ctx, "Rule matches too many evt.type values. This has a significant performance penalty.")

@@ -77,6 +77,15 @@ func (s *shelf[T]) add(name string, item *T) {
 	s.all = append(s.all, item)
 }
 
+// names returns the names of all, in order.
+func (s *shelf[T]) names() []string {
+	out := make([]string, len(s.all))
+	for name, i := range s.at {
+		out[i] = name
+	}
+	return out
+}
+
 var semver = regexp.MustCompile(`^\s*(\d+)\.(\d+)\.(\d+)`)
 
 // parseVersion reads x.y.z and ignores what follows.
@@ -214,7 +223,7 @@ func (r *reader) list(n *yaml.Node, ctx *context) error {
 	old := r.lists.find(name)
 	if adding || ops["items"] == opAppend {
 		if old == nil {
-			return r.fail(ErrValidate, ctx, "List uses 'append' or 'override.items: append' but no list by that name already exists")
+			return r.absent(ctx, name, r.lists.names(), "List uses 'append' or 'override.items: append' but no list by that name already exists")
 		}
 		old.items = append(old.items, items...)
 		old.last = r.order
@@ -256,7 +265,7 @@ func (r *reader) macro(n *yaml.Node, ctx *context) error {
 	old := r.macros.find(name)
 	if adding || ops["condition"] == opAppend {
 		if old == nil {
-			return r.fail(ErrValidate, ctx, "Macro uses 'append' or 'override.condition: append' but no macro by that name already exists")
+			return r.absent(ctx, name, r.macros.names(), "Macro uses 'append' or 'override.condition: append' but no macro by that name already exists")
 		}
 		old.cond += " " + cond
 		old.pieces = append(old.pieces, piece{ctx.in(inMacroCond, "", get(n, "condition")), cond})

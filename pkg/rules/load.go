@@ -31,7 +31,9 @@ type reader struct {
 }
 
 func (r *reader) fail(code *Code, ctx *context, format string, args ...any) error {
-	r.res.Errors = append(r.res.Errors, newIssue(code, ctx, fmt.Sprintf(format, args...)))
+	i := newIssue(code, ctx, fmt.Sprintf(format, args...))
+	i.Hint = hintOf(i.Message)
+	r.res.Errors = append(r.res.Errors, i)
 	return errStop
 }
 
@@ -183,7 +185,7 @@ func hasWord(words, w string) bool {
 func (r *reader) need(n *yaml.Node, key string, ctx *context) (*yaml.Node, error) {
 	v := get(n, key)
 	if v == nil {
-		return nil, r.fail(ErrYAMLValidate, ctx, "Item has no mapping for key '%s'", key)
+		return nil, r.fail(ErrYAMLValidate, ctx, noKey+"'%s'", key)
 	}
 	if isNull(v) {
 		return nil, r.fail(ErrYAMLValidate, ctx.in(inValue, key, v), "Mapping for key '%s' is empty", key)

@@ -85,6 +85,8 @@ type Result struct {
 
 	Schema         SchemaStatus
 	SchemaWarnings []string
+
+	notes []string // hints about what is no error
 }
 
 // Successful reports whether the file could be loaded.
@@ -100,17 +102,19 @@ func (r *Result) state() string {
 	return "Ok"
 }
 
-// Hints returns what might help with the errors, one line each. They are ours
-// and go below the report, which is not.
+// Hints returns what might help with the errors or, if there is none, what may
+// not mean what it looks like; one line each. They are ours and go below the
+// report, which is not.
 func (r *Result) Hints() []string {
-	var out []string
 	if r.Successful() {
-		return nil
+		return r.notes
 	}
-	for _, e := range append(append([]*Issue(nil), r.Errors...), r.Warnings...) {
-		if e.Hint != "" {
-			out = append(out, e.Hint)
+	var out []string
+	for _, e := range append(append([]*Issue(nil), r.Warnings...), r.Errors...) {
+		if e.Hint == "" || len(out) > 0 && strings.HasPrefix(e.Message, noKey) { // it is there, with another name
+			continue
 		}
+		out = append(out, e.Hint)
 	}
 	return out
 }

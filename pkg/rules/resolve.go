@@ -259,6 +259,7 @@ func (c *compiler) macroTrees() (*resolver, error) {
 		}
 		c.fc.Warnings = nil
 		c.fc.CheckMacro(e)
+		c.strayWords(e)
 		for _, w := range c.fc.Warnings {
 			c.warn(WarnCondition, m.cctx.expression(w.Pos, text), "%s", w.Msg)
 		}
@@ -286,15 +287,11 @@ func (c *compiler) macroError(err error, ctx *context, cond string) error {
 	issue := c.res.Errors[len(c.res.Errors)-1]
 	if strings.HasPrefix(m.msg, "Undefined") {
 		if l := c.lists.find(m.name); l != nil {
-			issue.Hint = fmt.Sprintf("%q is a list: compare a field with it, as in \"proc.name in (%s)\"", m.name, m.name)
+			issue.Hint = notMacro(m.name)
 		} else if old := c.macros.find(m.name); old != nil {
 			issue.Hint = fmt.Sprintf("macro %q is defined further down: a macro sees only those above it", m.name)
 		} else {
-			var names []string
-			for _, o := range c.macros.all {
-				names = append(names, o.name)
-			}
-			issue.Hint = suggest(m.name, names)
+			issue.Hint = suggest(m.name, c.macros.names())
 		}
 	}
 	return stop

@@ -56,7 +56,7 @@ func (r *reader) toggleRule(n *yaml.Node, ctx *context, name string) error {
 		"'replace' entry under the 'override' key (i.e. 'enabled: replace').")
 	old := r.rules.find(name)
 	if old == nil {
-		return r.fail(ErrValidate, ctx, "Rule has 'enabled' key but no rule by that name already exists")
+		return r.absent(ctx, name, r.rules.names(), "Rule has 'enabled' key but no rule by that name already exists")
 	}
 	old.enabled = on
 	return nil
@@ -86,10 +86,10 @@ func (r *reader) overrideRule(n *yaml.Node, ctx *context, name string, ops map[s
 	if old == nil {
 		for _, op := range ops {
 			if op == opAppend {
-				return r.fail(ErrValidate, ctx, "Rule uses 'append' or 'override.<key>: append' but no rule by that name already exists")
+				return r.absent(ctx, name, r.rules.names(), "Rule uses 'append' or 'override.<key>: append' but no rule by that name already exists")
 			}
 		}
-		return r.fail(ErrValidate, ctx, "An 'override.<key>: replace' to a rule was requested but no rule by that name already exists")
+		return r.absent(ctx, name, r.rules.names(), "An 'override.<key>: replace' to a rule was requested but no rule by that name already exists")
 	}
 	if ops["condition"] != "" && get(n, "source") != nil {
 		source, err := r.str(n, "source", ctx)

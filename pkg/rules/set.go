@@ -210,6 +210,21 @@ func (r *Rule) Refs() []*field.Ref {
 	return out
 }
 
+// Reads reports whether a rule that runs reads a field with all of these traits.
+func (s *Set) Reads(t field.Traits) bool {
+	for _, r := range s.Rules {
+		if !r.runs {
+			continue
+		}
+		for _, ref := range r.Refs() {
+			if ref.Def.Has(t) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Explain returns what the condition of r has become: its parts in the order of
 // evaluation, each with the places that it comes from. Part.From tells these as
 // files and lines (filter.Pos.Where).
