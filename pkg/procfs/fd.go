@@ -10,17 +10,22 @@ import (
 	"strings"
 )
 
-// readFDs fills t.FDs, at most maxFDs of them. A descriptor costs five system
-// calls: its link, what the link leads to, and fdinfo.
+// readFDs fills t.FDs, at most maxFDs of them. A descriptor costs four or five
+// system calls: its link, for files what the link leads to, and fdinfo.
 func (fs *FS) readFDs(dir string, t *Task) {
+	r, err := fs.openFDs(dir)
+	if err != nil {
+		return
+	}
+	defer r.close()
 	var nums []int64
-	if fs.numbers(dir+"/fd", maxFDs, func(n int64) { nums = append(nums, n) }) != nil || len(nums) == 0 {
+	if r.fd.numbers(maxFDs, func(n int64) { nums = append(nums, n) }) != nil || len(nums) == 0 {
 		return
 	}
 	slices.Sort(nums)
 	t.FDs = make([]FD, 0, len(nums))
 	for _, n := range nums {
-		if fd, ok := fs.readFD(dir, n); ok {
+		if fd, ok := r.read(n); ok {
 			t.FDs = append(t.FDs, fd)
 		}
 	}
@@ -29,38 +34,55 @@ func (fs *FS) readFDs(dir string, t *Task) {
 // Descriptor reads one descriptor of process pid. Of sockets only the inode is
 // told: to find out more, tables would have to be read.
 func (fs *FS) Descriptor(pid, fd int64) (FD, error) {
-	d, ok := fs.readFD(fs.mount+"/"+strconv.FormatInt(pid, 10), fd)
+	r, err := fs.openFDs(fs.mount + "/" + strconv.FormatInt(pid, 10))
+	if err != nil {
+		return FD{}, err
+	}
+	defer r.close()
+	d, ok := r.read(fd)
 	if !ok {
 		return FD{}, fmt.Errorf("process %d has no descriptor %d", pid, fd)
 	}
 	return d, nil
 }
 
-func (fs *FS) readFD(dir string, n int64) (FD, bool) {
+// fdReader reads the descriptors of one process.
+type fdReader struct {
+	fs  *FS
+	fd  folder
+	buf []byte
+}
+
+func (fs *FS) openFDs(dir string) (*fdReader, error) {
+	fd, err := fs.openFolder(dir + "/fd")
+	if err != nil {
+		return nil, err
+	}
+	return &fdReader{fs, fd, make([]byte, 0, maxPath)}, nil
+}
+
+func (r *fdReader) close() { r.fd.close() }
+
+func (r *fdReader) read(n int64) (FD, bool) {
 	num := strconv.FormatInt(n, 10)
-	link, err := fs.readlink(dir + "/fd/" + num)
+	b, err := r.fd.readlink(num, r.buf)
 	if err != nil {
 		return FD{}, false
 	}
-	fd := FD{Num: n, Name: link}
-	st, statErr := fs.stat(dir + "/fd/" + num)
-	if statErr == nil {
-		fd.Ino = st.ino
-	}
-	fd.Kind = kindOf(link, st.mode)
-	switch fd.Kind {
-	case Other, Pipe:
-		if ino := inodeOf(link, "socket:") | inodeOf(link, "pipe:"); ino != 0 {
-			fd.Ino = ino
+	fd := FD{Num: n, Name: string(b)}
+	var st stat
+	if fd.Ino = inodeOf(fd.Name, "socket:") | inodeOf(fd.Name, "pipe:"); fd.Ino == 0 {
+		if st, err = r.fd.stat(num); err == nil {
+			fd.Ino = st.ino
 		}
 	}
-	var buf [1024]byte
-	if b, err := fs.read(buf[:0], dir+"/fdinfo/"+num, len(buf)); err == nil {
+	fd.Kind = kindOf(fd.Name, st.mode)
+	if b, err := r.fd.read("../fdinfo/"+num, r.buf); err == nil {
 		parseFdinfo(b, &fd)
 	}
 	if fd.Kind == File || fd.Kind == Directory {
 		fd.Dev = st.dev
-		if dev, ok := fs.mnts.dev(fd.MntID); ok {
+		if dev, ok := r.fs.mnts.dev(fd.MntID); ok {
 			fd.Dev = dev
 		}
 	}

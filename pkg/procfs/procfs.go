@@ -15,7 +15,6 @@ package procfs
 import (
 	"bytes"
 	"fmt"
-	"strconv"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -105,39 +104,17 @@ func (fs *FS) readlink(name string) (string, error) {
 	return string(buf[:n]), nil
 }
 
-// numbers calls visit with each entry of the directory name that is a number, in
-// the directory's order, at most limit times.
+// numbers is folder.numbers for a directory that is opened for it.
 func (fs *FS) numbers(name string, limit int, visit func(int64)) error {
-	fs.calls.Add(1)
-	fd, err := syscall.Open(name, syscall.O_RDONLY|syscall.O_DIRECTORY|syscall.O_CLOEXEC, 0)
+	d, err := fs.openFolder(name)
 	if err != nil {
-		return fmt.Errorf("open %s: %w", name, err)
+		return err
 	}
-	defer func() { fs.calls.Add(1); syscall.Close(fd) }()
-	buf := make([]byte, 16<<10)
-	for seen := 0; ; {
-		fs.calls.Add(1)
-		n, err := syscall.ReadDirent(fd, buf)
-		if err != nil {
-			return fmt.Errorf("read %s: %w", name, err)
-		}
-		if n <= 0 {
-			return nil
-		}
-		for _, entry := range parseDirents(buf[:n]) {
-			v, err := strconv.ParseInt(entry, 10, 64)
-			if err != nil || v < 0 {
-				continue
-			}
-			if seen++; seen > limit {
-				return nil
-			}
-			visit(v)
-		}
-		if n < len(buf)/2 {
-			return nil // half of the buffer is free: that was all
-		}
+	defer d.close()
+	if err := d.numbers(limit, visit); err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
 	}
+	return nil
 }
 
 // parseDirents returns the names in a buffer that getdents64 has filled.

@@ -183,6 +183,12 @@ func TestSharedFiles(t *testing.T) {
 			w.same("threads still share", w.fdName(102, 3), "/root/x")
 			w.same("process's", w.fdName(100, 3), "<nil>")
 		}},
+		{"setns into a mount namespace", func(w *world) {
+			w.do(call(schema.SetnsX, 100, "res", 0, "fd", 9, "nstype", schema.CloneNewnet))
+			w.same("network", w.s.Cwd(w.s.Lookup(100)), "/root/")
+			w.do(call(schema.SetnsX, 100, "res", 0, "fd", 9, "nstype", schema.CloneNewns))
+			w.same("mount", w.s.Cwd(w.s.Lookup(100)), "/")
+		}},
 		{"thread without CLONE_FILES", func(w *world) {
 			w.do(made(schema.CloneX, 101, 0, 100, 1, schema.CloneThread|schema.CloneVm))
 			w.do(openat(101, atCwd, "/t", schema.ORdonly, 3))

@@ -82,7 +82,18 @@ func (s *State) unshareFS(t *Thread) {
 	}
 }
 
-func (s *State) setns(ev *event.Event) { s.newUserNS(ev, 2) }
+
+// setns: res, fd, nstype. Who enters a mount namespace stands in its root.
+func (s *State) setns(ev *event.Event) {
+	t := s.set(ev)
+	if t == nil {
+		return
+	}
+	if o := s.folder(t); uintOr(ev, 2, 0)&schema.CloneNewns != 0 && o != nil && s.now > o.scannedAt {
+		o.Cwd = "/"
+	}
+	s.newUserNS(ev, 2)
+}
 
 // newUserNS gives all capabilities to who enters another user namespace.
 func (s *State) newUserNS(ev *event.Event, flags int) {

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package state
+
+import (
+	"net/netip"
+
+	"github.com/falco-go/falco/pkg/container"
+	"github.com/falco-go/falco/pkg/event"
+	"github.com/falco-go/falco/pkg/schema"
+)
+
+// Container is what the threads of a container have in common: its id from the
+// moment on at which somebody is seen in it, and what its runtime says of it from
+// the moment on at which that is told.
+type Container struct {
+	ID   string
+	info *container.Info // nil if nobody has told
+	gone uint64          // when it ended; 0 if it has not
+	ip   netip.Addr      // of info
+	told uint64          // how many tellings ago, for the order of going
+}
+
+// Info returns what is known of c beside its id, nil if nothing is.
+func (c *Container) Info() *container.Info {
+	if c == nil {
+		return nil
+	}
+	return c.info
+}
+
+const (
+	maxContainers = 1 << 14     // records; the one that was told longest ago goes first
+	goneGrace     = 60 * second // how long an ended container is still known, for events that come late
+)
+
+// containers holds all of them, by id.
+type containers struct {
+	byID  map[string]*Container
+	order []told // of the tellings, for those that have to go
+	tells uint64
+	ended []*Container // by the time of their end
+	addrs map[netip.Addr]int
+}
+
+type told struct {
+	c *Container
+	n uint64
+}
+
+func (cs *containers) init() {
+	*cs = containers{byID: make(map[string]*Container), addrs: make(map[netip.Addr]int)}
+}
+
+// of returns the record of the container called id, and makes one if there is none.
+func (cs *containers) of(id string) *Container {
+	c := cs.byID[id]
+	if c == nil {
+		if len(cs.byID) >= 2*maxContainers {
+			cs.shed()
+		}
+		c = &Container{ID: id}
+		cs.byID[id] = c
+	}
+	return c
+}
+
+// shed drops the records that nobody has told anything of. Threads that are in
+// these containers keep theirs.
+func (cs *containers) shed() {
+	for id, c := range cs.byID {
+		if c.info == nil {
+			delete(cs.byID, id)
+		}
+	}
+}
+
+// put takes in what has been told of a container, and returns its record.
+func (cs *containers) put(i *container.Info) *Container {
+	c := cs.of(i.ID)
+	cs.setInfo(c, i)
+	c.gone = 0
+	cs.tells++
+	c.told = cs.tells
+	cs.order = append(cs.order, told{c, c.told})
+	for len(cs.order) > maxContainers {
+		if o := cs.order[0]; o.c.told == o.n { // and has not been told of again
+			cs.drop(o.c)
+		}
+		cs.order = cs.order[1:]
+	}
+	return c
+}
+
+func (cs *containers) setInfo(c *Container, i *container.Info) {
+	if c.ip.IsValid() {
+		if cs.addrs[c.ip]--; cs.addrs[c.ip] <= 0 {
+			delete(cs.addrs, c.ip)
+		}
+	}
+	c.info, c.ip = i, netip.Addr{}
+	if i == nil {
+		return
+	}
+	if a, err := netip.ParseAddr(string(i.IP)); err == nil {
+		c.ip = a.Unmap()
+		cs.addrs[c.ip]++
+	}
+}
+
+func (cs *containers) drop(c *Container) {
+	cs.setInfo(c, nil)
+	if cs.byID[c.ID] == c {
+		delete(cs.byID, c.ID)
+	}
+}
+
+// end notes that a container has ended; what is known of it stays for a while.
+func (cs *containers) end(id string, now uint64) {
+	if c := cs.byID[id]; c != nil && c.gone == 0 && c.info != nil {
+		c.gone = now
+		if len(cs.ended) >= maxContainers {
+			cs.ended = cs.ended[1:]
+		}
+		cs.ended = append(cs.ended, c)
+	}
+}
+
+// sweep forgets those whose time is over.
+func (cs *containers) sweep(now uint64) {
+	for len(cs.ended) > 0 {
+		c := cs.ended[0]
+		if c.gone != 0 && now < c.gone+goneGrace {
+			return
+		}
+		cs.ended = cs.ended[1:]
+		if c.gone != 0 { // else it was told of again
+			cs.drop(c)
+		}
+	}
+}
+
+// Container returns what is known of the container called id, nil if nothing is.
+func (s *State) Container(id string) *container.Info { return s.containers.byID[id].Info() }
+
+// Container returns the container that t is in, nil on the host.
+func (t *Thread) Container() *Container { return t.container }
+
+// PutContainer takes in what a runtime has told of a container. i must not be
+// changed any more.
+func (s *State) PutContainer(i *container.Info) *Container { return s.containers.put(i) }
+
+// containerEvent takes in an event that tells of a container.
+func (s *State) containerEvent(text []byte) *Container {
+	i, err := container.Parse(text)
+	if err != nil {
+		s.stats.BadContainers++
+		return nil
+	}
+	return s.containers.put(i)
+}
+
+// asyncEvent takes in what others have put into the stream: of that only
+// containers change the tables.
+func (s *State) asyncEvent(ev *event.Event) *Container {
+	name, _ := ev.Str(1)
+	switch name {
+	case "container":
+		return s.containerEvent(ev.Param(2))
+	case "container_removed":
+		i, err := container.Parse(ev.Param(2))
+		if err != nil {
+			s.stats.BadContainers++
+			return nil
+		}
+		c := s.containers.byID[i.ID]
+		if c.Info() == nil { // it tells all once more
+			c = s.containers.put(i)
+		}
+		s.containers.end(i.ID, s.now)
+		return c
+	}
+	return nil
+}
+
+// metaContainer is called for events that no thread caused.
+func (s *State) metaContainer(ev *event.Event) *Container {
+	switch ev.Type {
+	case schema.ContainerJsonE:
+		return s.containerEvent([]byte(strOr(ev, 0)))
+	case schema.AsynceventE:
+		return s.asyncEvent(ev)
+	}
+	return nil
+}
+
+func strOr(ev *event.Event, i int) string {
+	v, _ := ev.Str(i)
+	return v
+}
