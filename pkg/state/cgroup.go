@@ -12,8 +12,8 @@ import (
 // cgroupSet is a list of cgroups with what it says. There are few of them, and
 // many threads in each.
 type cgroupSet struct {
-	list []string
-	id   string // of the container, "" on the host
+	list      []string
+	container *Container // nil on the host
 }
 
 // maxCgroups bounds the number of sets that are remembered; when it is reached
@@ -44,7 +44,7 @@ func (s *State) addCgroups(key string, list []string) *cgroupSet {
 	}
 	set := &cgroupSet{list: list}
 	if m, ok := container.FromCgroups(list); ok {
-		set.id = strings.Clone(m.ID)
+		set.container = s.container(strings.Clone(m.ID))
 	}
 	s.cgroups[key] = set
 	return set
@@ -52,5 +52,8 @@ func (s *State) addCgroups(key string, list []string) *cgroupSet {
 
 // setCgroups moves t, and thereby decides which container it is in.
 func (t *Thread) setCgroups(set *cgroupSet) {
-	t.Cgroups, t.ContainerID = set.list, set.id
+	t.Cgroups, t.container, t.ContainerID = set.list, set.container, ""
+	if set.container != nil {
+		t.ContainerID = set.container.ID
+	}
 }

@@ -163,7 +163,7 @@ func (s *State) fillClone(ev *event.Event, x, p *Thread) {
 	if b := ev.Param(cloneCgroups); b != nil {
 		x.setCgroups(s.cgroupBytes(b))
 	} else {
-		x.Cgroups, x.ContainerID = p.Cgroups, p.ContainerID
+		x.Cgroups, x.container, x.ContainerID = p.Cgroups, p.container, p.ContainerID
 	}
 	x.CloneTS = s.now
 	x.suppressed = p.suppressed

@@ -37,13 +37,13 @@ const (
 // containers holds all of them, by id.
 type containers struct {
 	byID  map[string]*Container
-	order []told // of the tellings, for those that have to go
+	order []telling // of the tellings, for those that have to go
 	tells uint64
 	ended []*Container // by the time of their end
 	addrs map[netip.Addr]int
 }
 
-type told struct {
+type telling struct {
 	c *Container
 	n uint64
 }
@@ -52,46 +52,47 @@ func (cs *containers) init() {
 	*cs = containers{byID: make(map[string]*Container), addrs: make(map[netip.Addr]int)}
 }
 
-// of returns the record of the container called id, and makes one if there is none.
-func (cs *containers) of(id string) *Container {
+// container returns the record of the container called id, and makes one if there
+// is none. When there are too many, those go that nobody has told anything of;
+// threads that are in these containers keep theirs.
+func (s *State) container(id string) *Container {
+	cs := &s.containers
 	c := cs.byID[id]
-	if c == nil {
-		if len(cs.byID) >= 2*maxContainers {
-			cs.shed()
-		}
-		c = &Container{ID: id}
-		cs.byID[id] = c
+	if c != nil {
+		return c
 	}
+	if len(cs.byID) >= 2*maxContainers {
+		for id, c := range cs.byID {
+			if c.info == nil {
+				delete(cs.byID, id)
+			}
+		}
+		clear(s.cgroups) // they know these records
+	}
+	c = &Container{ID: id}
+	cs.byID[id] = c
 	return c
 }
 
-// shed drops the records that nobody has told anything of. Threads that are in
-// these containers keep theirs.
-func (cs *containers) shed() {
-	for id, c := range cs.byID {
-		if c.info == nil {
-			delete(cs.byID, id)
-		}
-	}
-}
-
-// put takes in what has been told of a container, and returns its record.
-func (cs *containers) put(i *container.Info) *Container {
-	c := cs.of(i.ID)
+// PutContainer takes in what a runtime has told of a container, and returns its
+// record. i must not be changed any more.
+func (s *State) PutContainer(i *container.Info) *Container {
+	cs, c := &s.containers, s.container(i.ID)
 	cs.setInfo(c, i)
 	c.gone = 0
 	cs.tells++
 	c.told = cs.tells
-	cs.order = append(cs.order, told{c, c.told})
+	cs.order = append(cs.order, telling{c, c.told})
 	for len(cs.order) > maxContainers {
 		if o := cs.order[0]; o.c.told == o.n { // and has not been told of again
-			cs.drop(o.c)
+			cs.setInfo(o.c, nil)
 		}
 		cs.order = cs.order[1:]
 	}
 	return c
 }
 
+// setInfo replaces what is known of c.
 func (cs *containers) setInfo(c *Container, i *container.Info) {
 	if c.ip.IsValid() {
 		if cs.addrs[c.ip]--; cs.addrs[c.ip] <= 0 {
@@ -105,13 +106,6 @@ func (cs *containers) setInfo(c *Container, i *container.Info) {
 	if a, err := netip.ParseAddr(string(i.IP)); err == nil {
 		c.ip = a.Unmap()
 		cs.addrs[c.ip]++
-	}
-}
-
-func (cs *containers) drop(c *Container) {
-	cs.setInfo(c, nil)
-	if cs.byID[c.ID] == c {
-		delete(cs.byID, c.ID)
 	}
 }
 
@@ -135,7 +129,7 @@ func (cs *containers) sweep(now uint64) {
 		}
 		cs.ended = cs.ended[1:]
 		if c.gone != 0 { // else it was told of again
-			cs.drop(c)
+			cs.setInfo(c, nil)
 		}
 	}
 }
@@ -146,10 +140,6 @@ func (s *State) Container(id string) *container.Info { return s.containers.byID[
 // Container returns the container that t is in, nil on the host.
 func (t *Thread) Container() *Container { return t.container }
 
-// PutContainer takes in what a runtime has told of a container. i must not be
-// changed any more.
-func (s *State) PutContainer(i *container.Info) *Container { return s.containers.put(i) }
-
 // containerEvent takes in an event that tells of a container.
 func (s *State) containerEvent(text []byte) *Container {
 	i, err := container.Parse(text)
@@ -157,7 +147,7 @@ func (s *State) containerEvent(text []byte) *Container {
 		s.stats.BadContainers++
 		return nil
 	}
-	return s.containers.put(i)
+	return s.PutContainer(i)
 }
 
 // asyncEvent takes in what others have put into the stream: of that only
@@ -175,7 +165,7 @@ func (s *State) asyncEvent(ev *event.Event) *Container {
 		}
 		c := s.containers.byID[i.ID]
 		if c.Info() == nil { // it tells all once more
-			c = s.containers.put(i)
+			c = s.PutContainer(i)
 		}
 		s.containers.end(i.ID, s.now)
 		return c

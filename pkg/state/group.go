@@ -114,6 +114,7 @@ func (s *State) remove(t *Thread) {
 	if g.Alive <= 0 {
 		if t.Vpid == 1 && t.ContainerID != "" {
 			s.users.ended(t.ContainerID)
+			s.containers.end(t.ContainerID, s.now)
 		}
 		for len(g.members) > 0 {
 			s.forget(g.members[len(g.members)-1])

@@ -250,10 +250,20 @@ func (s *State) FDs(t *Thread, visit func(n int64, f *FD) bool) {
 
 // IsLocal reports whether addr belongs to this machine, as t sees it.
 //
-// A process in a container has its container's address, which is not known
-// without metadata: nothing is local to it.
+// In a container that is its own address, and the host's as well; while nobody has
+// told its own, that of any container. IPv6 is never local there.
 func (s *State) IsLocal(t *Thread, addr netip.Addr) bool {
-	if t != nil && t.ContainerID != "" || !addr.IsValid() {
+	if t != nil && t.ContainerID != "" {
+		switch {
+		case !addr.Is4():
+			return false
+		case t.container.Info() == nil:
+			return s.containers.addrs[addr] > 0
+		case t.container.ip == addr:
+			return true
+		}
+	}
+	if !addr.IsValid() {
 		return false
 	}
 	for _, p := range s.Machine.Addrs {

@@ -2,7 +2,10 @@
 
 package state
 
-import "github.com/falco-go/falco/pkg/event"
+import (
+	"github.com/falco-go/falco/pkg/container"
+	"github.com/falco-go/falco/pkg/event"
+)
 
 // Scene is what a rule can look at: one event, and the world right after it.
 // It is a view and lives for one turn of the loop, between Apply and Settle.
@@ -13,6 +16,23 @@ type Scene struct {
 	FDNum  int64   // its number, -1 if the event has none
 	State  *State  // the tables, for look-ups
 
+	Container *Container // of events that tell of a container; see ContainerInfo for all others
+
 	NameChanged bool   // the event gave FD another name (fd.name_changed)
 	ExecTime    uint64 // switch events: ns since the last switch on that CPU, else 0
+}
+
+// ContainerInfo returns what is known of the container that the event is about:
+// the one that it tells of, else its thread's. host says that there is none: it is
+// a process of the host.
+func (sc *Scene) ContainerInfo() (info *container.Info, host bool) {
+	switch {
+	case sc.Container != nil:
+		return sc.Container.info, false
+	case sc.Thread == nil:
+		return nil, false
+	case sc.Thread.ContainerID == "":
+		return nil, true
+	}
+	return sc.Thread.container.Info(), false
 }

@@ -39,6 +39,8 @@ func (c *captureSeed) Begin() {
 	clear(s.threads)
 	clear(s.groups)
 	s.users.init()
+	s.containers.init()
+	clear(s.cgroups) // they know their containers
 	s.recent = [len(s.recent)]*Thread{}
 	s.exited = exitRing{}
 	s.oldest, s.newest, s.closing, s.exiting = nil, nil, nil, nil

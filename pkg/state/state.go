@@ -57,6 +57,7 @@ type Stats struct {
 	Asks           uint64 // questions for the reader on the side
 	AsksLost       uint64 // for which he had no time
 	Repaired       uint64 // place holders that his answers have replaced
+	BadContainers  uint64 // events that tell of a container in a way that nobody understands
 	PathsCut       uint64 // names longer than the limit
 	UnknownClones  uint64 // clone events without a usable thread id
 }
@@ -73,6 +74,9 @@ type State struct {
 	oldest  *Thread // LRU list, by lruTS
 	newest  *Thread
 	users   users
+
+	containers containers
+
 	ports   map[uint16]bool // that somebody listened on when the tables were seeded
 	cgroups map[string]*cgroupSet
 	source  lookups
@@ -113,6 +117,7 @@ func New(o Options) *State {
 	s.source.init(o)
 	s.asks = o.Ask
 	s.users.init()
+	s.containers.init()
 	for _, comm := range o.Suppress {
 		if s.suppress == nil {
 			s.suppress = make(map[string]bool)
@@ -135,6 +140,7 @@ func (s *State) Apply(ev *event.Event) *Scene {
 	s.oldName = ""
 	if ev.Info.Class == schema.ClassMeta || ev.Info.Class == schema.ClassPlugin || ev.Info.Class == schema.ClassInternal {
 		s.meta(ev)
+		sc.Container = s.metaContainer(ev)
 		if ev.Type == schema.ProcinfoE {
 			sc.Thread = s.Lookup(ev.Tid)
 		}
@@ -198,6 +204,7 @@ func (s *State) Settle() {
 	}
 	s.scene.Thread = nil
 	s.sweep()
+	s.containers.sweep(s.now)
 }
 
 // Stats returns the counters.

@@ -59,6 +59,7 @@ type Thread struct {
 	ReaperTid int64
 	Dead      bool // has exited; kept because siblings live
 
+	container        *Container // nil on the host
 	group            *Group
 	parent           *Thread // who has this record in its list of children
 	children         *Thread
