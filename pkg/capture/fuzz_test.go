@@ -42,7 +42,7 @@ func seeds(t testing.TB) map[string][]byte {
 // cuttings are the beginnings of real recordings: of each list a piece, of each
 // kind of event the first.
 func cuttings(t testing.TB) (all [][]byte) {
-	const most = 2 << 10 // bytes of a list
+	const most = 1 << 10 // bytes of a list, and of an event
 	for _, name := range append(shared("data/captures/*.scap"), oldest()...) {
 		if filepath.Base(name) == "libs0254-large.scap" {
 			continue // nothing that the others have not
@@ -61,7 +61,7 @@ func cuttings(t testing.TB) (all [][]byte) {
 			} else {
 				body = body[:min(len(body), most)]
 			}
-			if met[key]++; met[key] == 1 {
+			if met[key]++; met[key] == 1 && len(body) <= most {
 				out = append(out, block(typ, body)...)
 			}
 		}
@@ -133,7 +133,7 @@ func TestCuttings(t *testing.T) {
 	captures(t)
 	for _, b := range cuttings(t) {
 		s, err := read(t, b)
-		if err != nil || len(s.Events) == 0 || len(s.Procs) == 0 || s.Stats.Malformed+s.Stats.Stranded+s.Stats.Unknown > 0 || len(b) > 256<<10 {
+		if err != nil || len(s.Events) == 0 || len(s.Procs) == 0 || s.Stats.Malformed+s.Stats.Stranded+s.Stats.Unknown > 0 || len(b) > 64<<10 {
 			t.Errorf("%v: %d bytes, %d events, %d threads", err, len(b), len(s.Events), len(s.Procs))
 		}
 	}
