@@ -60,7 +60,7 @@ func blackBoxes(t *testing.T) map[string]blackBox {
 func TestConformanceCaptureCases(t *testing.T) {
 	all := blackBoxes(t)
 	fixtures := shared(t, "data/cases")
-	falco(t, "--version") // builds it
+	falco := binary(t)
 	for _, id := range captureCases {
 		c, ok := all[id]
 		if !ok {
@@ -73,13 +73,13 @@ func TestConformanceCaptureCases(t *testing.T) {
 			if err := os.CopyFS(dir, os.DirFS(fixtures)); err != nil {
 				t.Fatal(err)
 			}
-			c.play(t, dir)
+			c.play(t, falco, dir)
 		})
 	}
 }
 
 // play runs the case in a folder of its own.
-func (c *blackBox) play(t *testing.T, dir string) {
+func (c *blackBox) play(t *testing.T, falco, dir string) {
 	limit := 30 * time.Second
 	if c.Limit > 0 {
 		limit = time.Duration(c.Limit) * time.Second
@@ -88,7 +88,7 @@ func (c *blackBox) play(t *testing.T, dir string) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-c", c.Sh)
 	cmd.Dir, cmd.WaitDelay = dir, time.Second
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TZ=UTC", "LC_ALL=C.UTF-8", "F=" + program.path, "HOME=" + dir}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TZ=UTC", "LC_ALL=C.UTF-8", "F=" + falco, "HOME=" + dir}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()

@@ -41,13 +41,20 @@ func build() {
 	}
 }
 
-// falco runs the program and returns what it prints.
-func falco(t *testing.T, args ...string) []byte {
+// binary returns the path of the program.
+func binary(t *testing.T) string {
 	t.Helper()
 	program.once.Do(build)
 	if program.err != nil {
 		t.Fatal(program.err)
 	}
+	return program.path
+}
+
+// falco runs the program and returns what it prints.
+func falco(t *testing.T, args ...string) []byte {
+	t.Helper()
+	binary(t)
 	var stdout, stderr bytes.Buffer
 	cmd := exec.Command(program.path, args...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
