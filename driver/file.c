@@ -18,6 +18,8 @@
 #include <linux/uidgid.h>
 
 #include "compat/fs.h"
+#include "schema_gen.h"
+#include "write.h"
 
 #ifndef OVERLAYFS_SUPER_MAGIC
 #define OVERLAYFS_SUPER_MAGIC 0x794c7630
@@ -122,13 +124,15 @@ bool falco_file_writable(struct file *file)
 	return !file_permission(file, MAY_WRITE | MAY_NOT_BLOCK) || may_chmod(file);
 }
 
-u32 falco_file_path(struct file *file, char *buf, u32 size)
+u32 falco_file_path(struct falco_frame *f, struct file *file, char *buf, u32 size)
 {
 	char *path = d_path(&file->f_path, buf, size);
 	u32 len;
 
-	if (IS_ERR(path))
+	if (IS_ERR(path)) {
+		f->flags |= FALCO_REC_TRUNCATED; /* the kernel knows no other reason */
 		return 0;
+	}
 	/* It was put together backwards, from the end of the buffer. */
 	len = strnlen(path, buf + size - path - 1) + 1;
 	memmove(buf, path, len);

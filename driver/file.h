@@ -8,6 +8,7 @@
 
 #include <linux/types.h>
 
+struct falco_frame;
 struct file;
 
 /* Where in an overlay the opened object lies. */
@@ -44,9 +45,9 @@ bool falco_file_writable(struct file *file);
 
 /*
  * The path as d_path() finds it, from the current task's root, to @buf of
- * @size bytes. Returns its length with the NUL, 0 if there is none or it does
- * not fit. What lies in @buf behind the path is undefined.
+ * @size bytes. Returns its length with the NUL, 0 if it does not fit, which
+ * flags @f. What lies in @buf behind the path is undefined.
  */
-u32 falco_file_path(struct file *file, char *buf, u32 size);
+u32 falco_file_path(struct falco_frame *f, struct file *file, char *buf, u32 size);
 
 #endif /* _FALCO_FILE_H */

@@ -20,4 +20,17 @@
 
 #include "schema_gen.h"
 
+/* ---- extensions: what events have behind their parameters ---- */
+
+/* Whether events of @type tell of a call that returns a descriptor of a file it opened. */
+static inline bool falco_opens_file(u16 type)
+{
+	return type == FALCO_EV_OPENAT_X || type == FALCO_EV_OPEN_X ||
+	       type == FALCO_EV_OPENAT2_X || type == FALCO_EV_CREAT_X ||
+	       type == FALCO_EV_OPEN_BY_HANDLE_AT_X;
+}
+
+/* FALCO_EXT_REALPATH of the file behind @fd. */
+void falco_ext_realpath(struct falco_frame *f, s64 fd);
+
 #endif /* _FALCO_FILL_H */

@@ -74,7 +74,7 @@ static void write_file_path(struct falco_frame *f, struct file *file)
 	u32 room;
 	u8 *p = falco_param_begin(f, &room);
 
-	falco_param_end(f, falco_file_path(file, p, min_t(u32, room, FALCO_PATH_MAX)));
+	falco_param_end(f, falco_file_path(f, file, p, min_t(u32, room, FALCO_PATH_MAX)));
 }
 
 static void write_name(struct falco_frame *f, u64 uptr, struct file *file)
@@ -85,7 +85,7 @@ static void write_name(struct falco_frame *f, u64 uptr, struct file *file)
 	room = min_t(u32, room, FALCO_PATH_MAX);
 	n = falco_read_user_str(f, p, uptr, room);
 	if (!n && uptr && file)
-		n = falco_file_path(file, p, room);
+		n = falco_file_path(f, file, p, room);
 	falco_param_end(f, n);
 }
 
@@ -211,6 +211,19 @@ void falco_fill_open_by_handle_at_x(struct falco_frame *f, const struct falco_ca
 		falco_write_absent(f);
 	write_dev_ino(f, file);
 	done_with(file);
+}
+
+void falco_ext_realpath(struct falco_frame *f, s64 fd)
+{
+	struct file *file = falco_file_get(fd);
+	u32 room;
+	u8 *p = falco_ext_begin(f, &room);
+
+	if (!file)
+		return; /* closed by another thread already */
+	falco_ext_end(f, FALCO_EXT_REALPATH,
+		      falco_file_path(f, file, p, min_t(u32, room, FALCO_STR_MAX)));
+	fput(file);
 }
 
 /* A type of 0 means a regular file; types that mknod refuses are left out. */

@@ -288,10 +288,12 @@ static u32 exe_flags(struct file *exe)
 
 static void write_exe_path(struct falco_frame *f, struct file *exe)
 {
-	u32 room;
+	u32 room, len = 0;
 	u8 *p = falco_param_begin(f, &room);
 
-	falco_param_end(f, exe ? falco_file_path(exe, p, min_t(u32, room, FALCO_PATH_MAX)) : 0);
+	if (exe)
+		len = falco_file_path(f, exe, p, min_t(u32, room, FALCO_PATH_MAX));
+	falco_param_end(f, len);
 }
 
 /* Everything but the filename, which execveat does not have. */

@@ -60,7 +60,7 @@ struct falco_selection *falco_selection_alloc(const struct falco_filter *filter)
 	struct falco_selection *s;
 	u32 i;
 
-	if (filter->flags & ~(u32)(FALCO_FILTER_SUCCESS | FALCO_FILTER_ENTER))
+	if (filter->flags & ~(u32)(FALCO_FILTER_SUCCESS | FALCO_FILTER_ENTER | FALCO_FILTER_REALPATH))
 		return ERR_PTR(-EINVAL);
 	s = kzalloc(sizeof(*s), GFP_KERNEL);
 	if (!s)

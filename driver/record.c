@@ -26,6 +26,7 @@
 
 #include "compat/timekeeping.h"
 #include "consumer.h"
+#include "fill.h"
 #include "ring.h"
 #include "write.h"
 
@@ -93,6 +94,25 @@ static u32 snaplen_for(const struct falco_gate *gate, unsigned long who)
 	return n;
 }
 
+static bool anybody_asked(const struct falco_gate *gate, unsigned long who, u32 flag)
+{
+	unsigned int i;
+
+	for_each_listener(i, who)
+		if (gate->listeners[i].selection->flags & flag)
+			return true;
+	return false;
+}
+
+/* Behind the parameters, for all: who did not ask skips it. */
+static void extend(const struct falco_gate *gate, unsigned long who, struct falco_frame *f,
+		   const struct falco_call *c)
+{
+	if (falco_opens_file(f->type) && c->ret >= 0 &&
+	    anybody_asked(gate, who, FALCO_FILTER_REALPATH))
+		falco_ext_realpath(f, c->ret);
+}
+
 static void lose(const struct falco_gate *gate, unsigned long who, u16 type, unsigned int cause)
 {
 	u64 ns = ktime_get_boottime_ns();
@@ -123,6 +143,7 @@ static void record(const struct falco_gate *gate, unsigned long who, u16 type,
 	f->flags |= nested_flag() | (c->compat ? FALCO_REC_COMPAT : 0);
 	falco_events[type].fill(f, c);
 	falco_frame_end(f);
+	extend(gate, who, f, c);
 
 	ns = ktime_get_boottime_ns(); /* once for all, as late as can be */
 	for_each_listener(i, who)

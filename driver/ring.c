@@ -164,9 +164,9 @@ static void copy(struct falco_ring *r, const struct falco_frame *f, u32 size,
 		pos += GAP_SIZE;
 	}
 	to = put_prefix(r, pos, size, f->flags, at->seq);
-	memcpy(to, f->buf, f->len);
+	memcpy(to, f->buf, f->len + f->ext);
 	/* What the last lap left in the padding is nobody's business any more. */
-	memset(to + f->len, 0, size - sizeof(struct falco_record_prefix) - f->len);
+	memset(to + f->len + f->ext, 0, size - sizeof(struct falco_record_prefix) - f->len - f->ext);
 	h = (struct falco_event_header *)to;
 	h->ts = at->ns;
 }
@@ -222,7 +222,7 @@ static void wake(struct falco_ring *r)
 
 bool falco_ring_commit(struct falco_ring *r, const struct falco_frame *f, u64 ns)
 {
-	u32 size = ALIGN(sizeof(struct falco_record_prefix) + f->len, 8);
+	u32 size = ALIGN(sizeof(struct falco_record_prefix) + f->len + f->ext, 8);
 	struct place at;
 	bool fits;
 

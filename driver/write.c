@@ -7,6 +7,8 @@
  *          +--------+----+----+- -+----+---------+-------+- -
  *            26       u16 each           no padding
  *
+ * Extensions, {type, length, value} each, lie behind the last value.
+ *
  * Room for the parameters still to come is set aside, so that a long string
  * can never push out the integers behind it.
  */
@@ -40,6 +42,7 @@ void falco_frame_begin(struct falco_frame *f, u16 type, u64 tid, u32 snaplen)
 	f->flags = 0;
 	f->snaplen = snaplen;
 	f->broken = false;
+	f->ext = 0;
 	f->len = FALCO_HEADER_SIZE + f->nparams * sizeof(u16);
 	h->ts = 0; /* the commit knows */
 	h->tid = tid;
@@ -216,6 +219,29 @@ void falco_write_bytes(struct falco_frame *f, const void *p, u32 n)
 	}
 	memcpy(to, p, n);
 	falco_param_end(f, n);
+}
+
+#define EXT_HEAD (2 * sizeof(u16)) /* type, length */
+
+u8 *falco_ext_begin(struct falco_frame *f, u32 *room)
+{
+	u32 used = f->len + f->ext + EXT_HEAD;
+
+	*room = used < f->size ? min_t(u32, f->size - used, FALCO_PARAM_MAX) : 0;
+	return f->buf + used;
+}
+
+void falco_ext_end(struct falco_frame *f, u16 type, u32 len)
+{
+	u16 head[2] = { type, len };
+	u32 room;
+
+	falco_ext_begin(f, &room);
+	if (!len || len > room)
+		return;
+	memcpy(f->buf + f->len + f->ext, head, EXT_HEAD);
+	f->ext += EXT_HEAD + len;
+	f->flags |= FALCO_REC_EXT;
 }
 
 static bool read_nofault(void *dst, u64 uptr, u32 n)

@@ -7,7 +7,8 @@
  * fail towards its caller: what does not fit is cut or absent, and the frame
  * remembers that in its flags (FALCO_REC_FAULT, FALCO_REC_TRUNCATED).
  *
- * A frame belongs to one nesting level of one CPU from falco_frame_begin() to
+ * Behind the parameters there may be extensions, which the event's own length
+ * leaves out. A frame belongs to one nesting level of one CPU from falco_frame_begin() to
  * the commit; nobody else sees it.
  */
 #ifndef _FALCO_WRITE_H
@@ -34,7 +35,8 @@ struct falco_event_header {
 struct falco_frame {
 	u8 *buf;      /* the event, from its header on */
 	u32 size;     /* bytes of buf */
-	u32 len;      /* bytes used */
+	u32 len;      /* bytes of the event: header, lengths, values */
+	u32 ext;      /* bytes of TLVs behind it */
 	u32 flags;    /* FALCO_REC_* of the record's prefix */
 	u32 snaplen;  /* bytes of I/O data that the event may carry */
 	u16 type;
@@ -112,6 +114,13 @@ void falco_write_user_bytes(struct falco_frame *f, u64 uptr, u64 n, u32 max);
  */
 u8 *falco_param_begin(struct falco_frame *f, u32 *room);
 void falco_param_end(struct falco_frame *f, u32 len);
+
+/*
+ * An extension: a TLV behind the parameters, all of which are written. As
+ * falco_param_begin() and _end(); one of no bytes is left out.
+ */
+u8 *falco_ext_begin(struct falco_frame *f, u32 *room);
+void falco_ext_end(struct falco_frame *f, u16 type, u32 len);
 
 /*
  * Read @n user bytes without faulting. On failure @dst is zeroed, the frame is

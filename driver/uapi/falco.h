@@ -29,7 +29,9 @@
  *                positions, sequence numbers and books begin anew.
  *   FILTER_SET   replaces what is wanted; no event falls between the two. With
  *                several consumers an event carries as much I/O data as the
- *                greatest snaplen of those who get it.
+ *                greatest snaplen of those who get it. FALCO_FILTER_REALPATH
+ *                asks for the path of each file that is opened, as an
+ *                extension.
  *   START        -ENXIO before CONFIG, -EALREADY if started, -EBUSY if too many
  *                consumers are. Hooks are attached while somebody is started.
  *   STOP         waits for events under way; nothing is written after it. What
@@ -62,7 +64,11 @@
  *   otherwise           an event of events.tbl: packed header {u64 ts, u64 tid,
  *                       u32 len, u16 type, u32 nparams}, nparams lengths of two
  *                       bytes, values without padding. len ends with the last
- *                       value; FALCO_REC_EXT says that TLVs stand behind it.
+ *                       value; FALCO_REC_EXT says that TLVs stand behind it:
+ *                       packed {u16 type, u16 length, value}, up to type
+ *                       FALCO_EXT_END or the end of the record. A reader skips
+ *                       what it does not know: with several consumers an event
+ *                       carries what any of them asked for.
  *   seq begins at 0 and counts every event that passed the filter on this CPU,
  *   lost ones too. ts is CLOCK_BOOTTIME, never less than that of the record
  *   before in the same ring; across rings order by ts.

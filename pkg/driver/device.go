@@ -50,6 +50,7 @@ type Filter struct {
 	Syscalls     []schema.SyscallCode // calls and tracepoint rows
 	SuccessOnly  bool                 // leave out calls that failed
 	Enter        bool                 // also the enter events of open, creat, openat, openat2, connect
+	Realpath     bool                 // event.ExtRealpath behind the events of calls that opened a file
 	IgnoredTgids []int                // in the initial pid namespace
 }
 

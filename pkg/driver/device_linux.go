@@ -154,6 +154,9 @@ func (d *Device) SetFilter(f Filter) error {
 	if f.Enter {
 		a.Flags |= schema.ABIFilterEnter
 	}
+	if f.Realpath {
+		a.Flags |= schema.ABIFilterRealpath
+	}
 	if len(f.IgnoredTgids) > len(a.IgnoredTgids) {
 		return fmt.Errorf("ioctl FILTER_SET: %d ignored processes, %d are possible: %w",
 			len(f.IgnoredTgids), len(a.IgnoredTgids), unix.E2BIG)

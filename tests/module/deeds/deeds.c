@@ -49,6 +49,7 @@ static void *pages(size_t n)
 	return p;
 }
 
+#include "lies.c"
 #include "net.c"
 #include "trace.c"
 
@@ -60,6 +61,9 @@ static const struct {
 	{ "faults", deed_faults },
 	{ "switches", deed_switches },
 	{ "getpid", deed_getpid },
+	{ "links", deed_links },
+	{ "swap", deed_swap },
+	{ "unserved", deed_unserved },
 	{ "messages", deed_messages },
 	{ "vectors", deed_vectors },
 	{ "sendto", deed_sendto },

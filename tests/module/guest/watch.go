@@ -182,7 +182,7 @@ func watch(t *T, cs []*consumer, deed ...string) facts {
 		c.start(t)
 	}
 	cmd := exec.Command("/files/deeds", deed...)
-	cmd.Stderr = os.Stderr
+	cmd.Stderr = os.Stdout
 	out, err := cmd.Output()
 	for _, c := range cs {
 		c.finish(t)
