@@ -11,7 +11,7 @@ import (
 const (
 	backlogBytes = 64 << 20
 	chunkBytes   = 1 << 20
-	noteBytes    = 20 // ts u64, cpu u32, flags u32, length of the record u32
+	noteBytes    = 20 // ts u64, cpu u32, flags u32, length of the record and its extensions u32
 )
 
 // backlog holds the events that come while /proc is being read: the rings must
@@ -27,8 +27,8 @@ type backlog struct {
 
 // push copies ev.
 func (b *backlog) push(ev *event.Event) {
-	rec := ev.Raw()
-	need := noteBytes + len(rec)
+	rec, ext := ev.Raw(), ev.Ext()
+	need := noteBytes + len(rec) + len(ext)
 	last := len(b.chunks) - 1
 	if last < 0 || len(b.chunks[last])+need > cap(b.chunks[last]) {
 		bytes := max(chunkBytes, need)
@@ -44,8 +44,8 @@ func (b *backlog) push(ev *event.Event) {
 	c = binary.LittleEndian.AppendUint64(c, ev.TS)
 	c = binary.LittleEndian.AppendUint32(c, uint32(ev.CPU))
 	c = binary.LittleEndian.AppendUint32(c, uint32(ev.Flags))
-	c = binary.LittleEndian.AppendUint32(c, uint32(len(rec)))
-	b.chunks[last] = append(c, rec...)
+	c = binary.LittleEndian.AppendUint32(c, uint32(len(rec)+len(ext)))
+	b.chunks[last] = append(append(c, rec...), ext...)
 }
 
 // pop makes ev the oldest event; it is a view until the next call. Memory goes
@@ -60,11 +60,13 @@ func (b *backlog) pop(ev *event.Event) bool {
 		}
 		note := c[b.at:]
 		end := b.at + noteBytes + int(binary.LittleEndian.Uint32(note[16:]))
-		_, err := ev.Decode(c[b.at+noteBytes : end])
+		rec := c[b.at+noteBytes : end]
+		n, err := ev.Decode(rec)
 		b.at = end
 		if err != nil {
 			continue // cannot be: it was decoded before it came here
 		}
+		ev.SetExt(rec[n:])
 		ev.TS = binary.LittleEndian.Uint64(note)
 		ev.CPU = int(binary.LittleEndian.Uint32(note[8:]))
 		ev.Flags = event.PrefixFlags(binary.LittleEndian.Uint32(note[12:]))

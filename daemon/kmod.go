@@ -145,9 +145,13 @@ func (k *kmod) Next(ev *event.Event) (bool, error) {
 		if f.Flags&ring.Gap != 0 {
 			continue
 		}
-		if _, err := ev.Decode(f.Record); err != nil {
+		n, err := ev.Decode(f.Record)
+		if err != nil {
 			k.unread++
 			continue
+		}
+		if f.Flags&ring.Ext != 0 {
+			ev.SetExt(f.Record[n:])
 		}
 		ev.CPU, ev.Flags = f.CPU, event.PrefixFlags(f.Flags)
 		ev.TS += uint64(k.offset)
@@ -213,10 +217,11 @@ func (k *kmod) Close() error {
 }
 
 // start says what is wanted and lets it flow. The module leaves nobody out, not
-// even us: whoever does something in our name shall be seen.
-func (k *kmod) start(c calls, successOnly bool) error {
+// even us: whoever does something in our name shall be seen. What costs extra,
+// the paths of opened files, is asked for only where a rule reads it.
+func (k *kmod) start(c calls, successOnly, realpath bool) error {
 	// Our own calls are not told: every alert would be the cause of the next.
-	err := k.dev.SetFilter(driver.Filter{Syscalls: c.codes(), SuccessOnly: successOnly, Enter: true, IgnoredTgids: []int{selfPid()}})
+	err := k.dev.SetFilter(driver.Filter{Syscalls: c.codes(), SuccessOnly: successOnly, Enter: true, Realpath: realpath, IgnoredTgids: []int{selfPid()}})
 	if err == nil {
 		err = k.dev.Start()
 	}

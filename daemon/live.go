@@ -11,6 +11,7 @@ import (
 	"github.com/falco-go/falco/pkg/alert"
 	"github.com/falco-go/falco/pkg/config"
 	"github.com/falco-go/falco/pkg/driver"
+	"github.com/falco-go/falco/pkg/field"
 	"github.com/falco-go/falco/pkg/output"
 	"github.com/falco-go/falco/pkg/procfs"
 	"github.com/falco-go/falco/pkg/state"
@@ -231,7 +232,7 @@ func (d *daemon) beginLive() error {
 		return nil
 	}
 	d.serveState()
-	if err := k.start(d.calls, d.cfg.Engine.DropFailed); err != nil {
+	if err := k.start(d.calls, d.cfg.Engine.DropFailed, d.set.Reads(field.Realpath)); err != nil {
 		return err
 	}
 	seeds := make(chan func(), 64)

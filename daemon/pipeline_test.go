@@ -259,12 +259,16 @@ func TestBacklog(t *testing.T) {
 	b := backlog{limit: 2 * chunkBytes}
 	var ev event.Event
 	rec := eventtest.New(schema.WriteX).Tid(7).Set("res", 1).Set("data", bytes.Repeat([]byte("x"), 10_000)).Set("fd", 1).Set("size", 1).Bytes()
+	ext := []byte("\x01\x00\x05\x00/etc\x00")
 	pushed := 0
 	for ; b.lost < 3; pushed++ {
 		if _, err := ev.Decode(rec); err != nil {
 			t.Fatal(err)
 		}
 		ev.TS, ev.CPU, ev.Flags = uint64(pushed), pushed%4, event.PrefixFlags(pushed%3)
+		if pushed%2 == 1 {
+			ev.SetExt(ext)
+		}
 		b.push(&ev)
 	}
 	kept := pushed - 3
@@ -272,7 +276,7 @@ func TestBacklog(t *testing.T) {
 		t.Errorf("%d records of %d bytes were kept", kept, len(rec))
 	}
 	for i := range kept {
-		if !b.pop(&ev) || ev.TS != uint64(i) || ev.CPU != i%4 || ev.Flags != event.PrefixFlags(i%3) || ev.Tid != 7 || !bytes.Equal(ev.Raw(), rec) {
+		if !b.pop(&ev) || ev.TS != uint64(i) || ev.CPU != i%4 || ev.Flags != event.PrefixFlags(i%3) || ev.Tid != 7 || !bytes.Equal(ev.Raw(), rec) || (i%2 == 1) != bytes.Equal(ev.Ext(), ext) {
 			t.Fatalf("record %d came back as %+v", i, ev)
 		}
 	}
