@@ -3,10 +3,12 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,20 +53,36 @@ func BenchmarkReplay(b *testing.B) {
 			if set == nil {
 				b.Fatal("the rules do not load")
 			}
-			var events, bytes, mallocs uint64
-			var took time.Duration
+			var sum, peak replayed
 			for b.Loop() {
-				e, n, m, t := benchReplay(b, capture, set)
-				events, bytes, mallocs, took = events+e, bytes+n, mallocs+m, took+t
+				r := benchReplay(b, capture, set)
+				sum.events, sum.bytes, sum.mallocs, sum.took = sum.events+r.events, sum.bytes+r.bytes, sum.mallocs+r.mallocs, sum.took+r.took
+				peak.anon = max(peak.anon, r.anon)
 			}
-			b.ReportMetric(float64(events)/took.Seconds(), "events/s")
-			b.ReportMetric(float64(bytes)/took.Seconds()/1e6, "MB/s")
-			b.ReportMetric(float64(mallocs)/float64(events), "allocs/event")
+			b.ReportMetric(float64(sum.events)/sum.took.Seconds(), "events/s")
+			b.ReportMetric(float64(sum.bytes)/sum.took.Seconds()/1e6, "MB/s")
+			b.ReportMetric(float64(sum.mallocs)/float64(sum.events), "allocs/event")
+			b.ReportMetric(float64(peak.anon)/1000, "MB-anon")
 		})
 	}
 }
 
-func benchReplay(b *testing.B, name string, set *rules.Set) (events, bytes, mallocs uint64, took time.Duration) {
+// replayed is what a replay has cost.
+type replayed struct {
+	events, bytes, mallocs uint64
+	anon                   int // kB of anonymous memory at the peak, the rules and the test included
+	took                   time.Duration
+}
+
+// anonymous returns how many kB of memory this process has that no file backs.
+func anonymous() (kB int) {
+	text, _ := os.ReadFile("/proc/self/status")
+	_, rest, _ := strings.Cut(string(text), "RssAnon:")
+	fmt.Sscan(rest, &kB)
+	return kB
+}
+
+func benchReplay(b *testing.B, name string, set *rules.Set) (c replayed) {
 	r, err := openReplay(name, nil)
 	if err != nil {
 		b.Fatal(err)
@@ -81,12 +99,17 @@ func benchReplay(b *testing.B, name string, set *rules.Set) (events, bytes, mall
 		if err = next(r, &p.ev); err == nil {
 			p.turn(&p.ev)
 		}
+		if p.num%(1<<19) == 0 {
+			c.anon = max(c.anon, anonymous())
+		}
 	}
-	took = time.Since(began)
+	c.took = time.Since(began)
 	if err != io.EOF {
 		b.Fatal(err)
 	}
 	runtime.ReadMemStats(&after)
 	r.stop()
-	return p.num, uint64(r.reader.Stats().Bytes), after.Mallocs - before.Mallocs, took
+	c.anon = max(c.anon, anonymous())
+	c.events, c.bytes, c.mallocs = p.num, uint64(r.reader.Stats().Bytes), after.Mallocs-before.Mallocs
+	return c
 }
