@@ -184,7 +184,7 @@ void falco_write_iov(struct falco_frame *f, const struct falco_iov *iov, u64 max
 				goto out;
 		}
 	}
-	if (len == room && len < max)
+	if (iov->count && len == room && len < max)
 		f->flags |= FALCO_REC_TRUNCATED;
 out:
 	falco_param_end(f, len);
