@@ -229,6 +229,9 @@ func Nearest(word string, names []string) (name string, ok bool) {
 		return "", false
 	}
 	for _, n := range names {
+		if len(n)-len(word) >= best || len(word)-len(n) >= best {
+			continue
+		}
 		if d := distance(word, n); d < best {
 			name, best, ok = n, d, true
 		}

@@ -274,10 +274,14 @@ func (c *compiler) strayWords(e filter.Expr) {
 	})
 }
 
+// maxNear bounds how many words and names are compared: a hint must not be what
+// a large file takes its time for.
+const maxNear = 20_000
+
 // nearList returns the name of the list that is nearest to a word, "" if none is near.
 func (c *compiler) nearList(word string) string {
 	near, ok := c.near[word]
-	if !ok {
+	if !ok && (len(c.near)+1)*len(c.lists.all) <= maxNear {
 		near, _ = field.Nearest(word, c.lists.names())
 		if c.near == nil {
 			c.near = map[string]string{}
