@@ -9,7 +9,6 @@
 #include <linux/module.h>
 
 #include "args.h"
-#include "compat/tracepoint.h"
 #include "consumer.h"
 #include "device.h"
 #include "probe.h"
@@ -24,8 +23,9 @@ static int __init falco_init(void)
 {
 	int err;
 
-	if (FALCO_TRACEPOINTS_ATOMIC) {
-		pr_err("not on PREEMPT_RT: this kernel runs tracepoints with preemption off\n");
+	/* Tracepoints may run preemptible there, but we do not: see README.md. */
+	if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
+		pr_err("not on PREEMPT_RT: looking a path up may sleep there, and an event must not\n");
 		return -EOPNOTSUPP;
 	}
 

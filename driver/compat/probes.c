@@ -211,16 +211,6 @@ void probe(struct pt_regs *regs, unsigned long *args)
 }
 #endif
 
-#ifdef PROBE_TRACEPOINT_SRCU_FAST
-#include <linux/srcu.h>
-#include <linux/tracepoint.h>
-void *probe(void);
-void *probe(void)
-{
-	return srcu_read_lock_fast_notrace(&tracepoint_srcu);
-}
-#endif
-
 #ifdef PROBE_VM_FLAGS_SET
 #include <linux/mm.h>
 void probe(struct vm_area_struct *vma);

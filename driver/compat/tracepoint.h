@@ -38,21 +38,11 @@
 #include <trace/events/exceptions.h>
 #define FALCO_PAGE_FAULTS 1
 #elif defined(FALCO_HAVE_FAULTS_X86)
+#undef TRACE_INCLUDE_FILE /* older ones leave that to nobody */
 #include <asm/trace/exceptions.h>
 #define FALCO_PAGE_FAULTS 1
 #else
 #define FALCO_PAGE_FAULTS 0
-#endif
-
-/*
- * On PREEMPT_RT a lock that we may meet in the kernel's own code (d_path) can
- * sleep, and ordinary tracepoints run with preemption off until they were moved
- * to SRCU: 6.19.
- */
-#if defined(CONFIG_PREEMPT_RT) && !defined(FALCO_HAVE_TRACEPOINT_SRCU_FAST)
-#define FALCO_TRACEPOINTS_ATOMIC 1
-#else
-#define FALCO_TRACEPOINTS_ATOMIC 0
 #endif
 
 #endif /* _FALCO_COMPAT_TRACEPOINT_H */
