@@ -12,6 +12,9 @@ import (
 // cgroupSet is a list of cgroups with what it says. There are few of them, and
 // many threads in each.
 type cgroupSet struct {
+	size      int  // bytes
+	refs      int  // threads in it
+	known     bool // is in State.cgroups
 	list      []string
 	container *Container // nil on the host
 }
@@ -40,18 +43,45 @@ func (s *State) cgroupList(list []string) *cgroupSet {
 
 func (s *State) addCgroups(key string, list []string) *cgroupSet {
 	if len(s.cgroups) >= maxCgroups {
-		clear(s.cgroups)
+		s.forgetCgroups()
 	}
-	set := &cgroupSet{list: list}
+	set := &cgroupSet{list: list, size: len(key) + listBytes(list), known: true}
+	s.bytes += set.size
 	if m, ok := container.FromCgroups(list); ok {
 		set.container = s.container(strings.Clone(m.ID))
+		if set.container.PodUID == "" {
+			set.container.PodUID = strings.Clone(m.PodUID)
+		}
 	}
 	s.cgroups[key] = set
 	return set
 }
 
+// forgetCgroups forgets all sets; threads keep theirs.
+func (s *State) forgetCgroups() {
+	for _, set := range s.cgroups {
+		if set.known = false; set.refs == 0 {
+			s.bytes -= set.size
+		}
+	}
+	clear(s.cgroups)
+}
+
+// leaveCgroups takes t out of its set.
+func (s *State) leaveCgroups(t *Thread) {
+	if set := t.cgroup; set != nil {
+		t.cgroup = nil
+		if set.refs--; set.refs == 0 && !set.known {
+			s.bytes -= set.size
+		}
+	}
+}
+
 // setCgroups moves t, and thereby decides which container it is in.
-func (t *Thread) setCgroups(set *cgroupSet) {
+func (s *State) setCgroups(t *Thread, set *cgroupSet) {
+	set.refs++
+	s.leaveCgroups(t)
+	t.cgroup = set
 	t.Cgroups, t.container, t.ContainerID = set.list, set.container, ""
 	if set.container != nil {
 		t.ContainerID = set.container.ID

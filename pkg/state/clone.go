@@ -42,6 +42,7 @@ func (s *State) cloneCaller(ev *event.Event, child int64) {
 		c.Exe, c.Comm = s.textOr(ev, cloneExe, c.Exe), s.textOr(ev, cloneComm, c.Comm)
 		c.Args, _ = list(ev.Param(cloneArgs), nil)
 		c.Cmdline = cmdline(c.Comm, c.Args)
+		s.weighArgs(c, nil)
 	}
 	flags := uint32(uintOr(ev, cloneFlags, 0))
 	if flags&(inPidnsFlags|schema.CloneParent) != 0 || c.Tid != c.Vtid {
@@ -109,6 +110,7 @@ func (s *State) cloneChild(ev *event.Event) {
 		p.Exe, p.Comm = s.textOr(ev, cloneExe, p.Exe), s.textOr(ev, cloneComm, p.Comm)
 		p.Args, _ = list(ev.Param(cloneArgs), nil)
 		p.Cmdline = cmdline(p.Comm, p.Args)
+		s.weighArgs(p, nil)
 		s.become(p, x.Pid, x.Ptid, x.Vpid, x.Vpid)
 	}
 	s.fillClone(ev, x, p)
@@ -152,18 +154,19 @@ func (s *State) fillClone(ev *event.Event, x, p *Thread) {
 	if x.Args, cut = list(ev.Param(cloneArgs), p.Args); cut {
 		x.Cut |= CutArgs
 	}
-	if x.Comm == p.Comm && len(x.Args) == len(p.Args) && (len(x.Args) == 0 || &x.Args[0] == &p.Args[0]) && p.Cmdline != "" {
+	if x.Comm == p.Comm && sameStrings(x.Args, p.Args) && p.Cmdline != "" {
 		x.Cmdline = p.Cmdline
 	} else {
 		x.Cmdline = cmdline(x.Comm, x.Args)
 	}
+	s.weighArgs(x, p)
 	x.FDLimit = intOr(ev, cloneFDLimit, -1)
 	x.setMemory(ev, cloneMem)
 	x.UID, x.GID = uint32(uintOr(ev, cloneUID, noID)), uint32(uintOr(ev, cloneGID, noID))
 	if b := ev.Param(cloneCgroups); b != nil {
-		x.setCgroups(s.cgroupBytes(b))
-	} else {
-		x.Cgroups, x.container, x.ContainerID = p.Cgroups, p.container, p.ContainerID
+		s.setCgroups(x, s.cgroupBytes(b))
+	} else if p.cgroup != nil {
+		s.setCgroups(x, p.cgroup)
 	}
 	x.CloneTS = s.now
 	x.suppressed = p.suppressed
@@ -197,5 +200,6 @@ func (s *State) forkProcess(x, maker *Thread, flags uint32) {
 		x.fds = s.fork(files)
 	}
 	x.Cwd, x.Env = s.Cwd(maker), o.Env
+	s.weighEnv(x, o)
 	x.scannedAt = 0
 }

@@ -14,11 +14,12 @@ import (
 // moment on at which somebody is seen in it, and what its runtime says of it from
 // the moment on at which that is told.
 type Container struct {
-	ID   string
-	info *container.Info // nil if nobody has told
-	gone uint64          // when it ended; 0 if it has not
-	ip   netip.Addr      // of info
-	told uint64          // how many tellings ago, for the order of going
+	ID     string
+	PodUID string          // from a path, before anybody has told; "" if no pod is in it
+	info   *container.Info // nil if nobody has told
+	gone   uint64          // when it ended; 0 if it has not
+	ip     netip.Addr      // of info
+	told   uint64          // how many tellings ago, for the order of going
 }
 
 // Info returns what is known of c beside its id, nil if nothing is.
@@ -67,7 +68,7 @@ func (s *State) container(id string) *Container {
 				delete(cs.byID, id)
 			}
 		}
-		clear(s.cgroups) // they know these records
+		s.forgetCgroups() // they know these records
 	}
 	c = &Container{ID: id}
 	cs.byID[id] = c
@@ -77,6 +78,7 @@ func (s *State) container(id string) *Container {
 // PutContainer takes in what a runtime has told of a container, and returns its
 // record. i must not be changed any more.
 func (s *State) PutContainer(i *container.Info) *Container {
+	i.Seal()
 	cs, c := &s.containers, s.container(i.ID)
 	cs.setInfo(c, i)
 	c.gone = 0

@@ -62,9 +62,9 @@ func TestContainerEnds(t *testing.T) {
 	late := inside(w, 201)
 	w.do(tells(webJSON))
 	w.do(call(schema.ProcexitE, 200))
-	later(w, 30 * sec)
+	later(w, 30*sec)
 	w.same("after half a minute", late.Container().Info() != nil, true)
-	later(w, 31 * sec)
+	later(w, 31*sec)
 	w.same("after a minute", late.Container().Info() == nil, true)
 	w.do(tells(webJSON)) // it has begun again, under its old id
 	w.same("again", inside(w, 202).Container().Info() != nil, true)
@@ -72,7 +72,7 @@ func TestContainerEnds(t *testing.T) {
 
 	w.do(async("container_removed", webJSON))
 	w.do(tells(webJSON)) // and is told of again within the minute
-	later(w, 90 * sec)
+	later(w, 90*sec)
 	w.same("told of again", late.Container().Info() != nil, true)
 }
 

@@ -82,7 +82,6 @@ func (s *State) unshareFS(t *Thread) {
 	}
 }
 
-
 // setns: res, fd, nstype. Who enters a mount namespace stands in its root.
 func (s *State) setns(ev *event.Event) {
 	t := s.set(ev)

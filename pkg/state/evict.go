@@ -5,16 +5,20 @@ package state
 // Memory has a bound; here is who goes first.
 //
 // Threads stand in a list by the time of their last event, to a second, which
-// saves most of the moving. When the table is full its oldest record goes. A
-// main thread whose siblings live is passed over: they use its descriptors.
-// Records of tasks that have gone without an exit event sink to the old end,
-// where sweep finds them.
+// saves most of the moving. When there are too many, or when the tables weigh too
+// much, the oldest record goes, with all that it holds. A main thread whose
+// siblings live is passed over: they use its descriptors. Whoever was evicted and
+// comes back is read from /proc. Records of tasks that have gone without an exit
+// event sink to the old end, where sweep finds them.
+//
+// A thread without arguments and descriptors takes about 1 KiB, a descriptor 200
+// bytes and its name (weight.go). The heap has garbage besides.
 
 // Limits bound the tables. Zero values mean the defaults.
 type Limits struct {
 	Threads int // records of threads, 262,144
 	FDs     int // descriptors of one process, 4,096
-	AllFDs  int // descriptors of all processes together, 4,194,304
+	Bytes   int // of memory, as weight.go counts them; 1,024 for each thread that may be
 }
 
 func (l Limits) withDefaults() Limits {
@@ -24,8 +28,8 @@ func (l Limits) withDefaults() Limits {
 	if l.FDs <= 0 {
 		l.FDs = 4096
 	}
-	if l.AllFDs <= 0 {
-		l.AllFDs = 4 << 20
+	if l.Bytes <= 0 {
+		l.Bytes = max(l.Threads<<10, 4<<20)
 	}
 	return l
 }
@@ -37,6 +41,8 @@ const (
 	fakeTimeout  = 300 * second  // a place holder is looked up anew after it
 	sweepEvery   = second / 1000 // a record a millisecond is looked at, at most
 	evictLookFor = 64            // records passed over before one is taken by force
+
+	maxIdleCgroups = 64 // that may stay remembered when room is needed
 )
 
 // touch notes that t had an event.
@@ -80,21 +86,45 @@ func (s *State) unlist(t *Thread) {
 
 // makeRoom evicts until one more thread fits. keep is not evicted.
 func (s *State) makeRoom(keep *Thread) {
-	for tries := 0; len(s.threads) >= s.limits.Threads && s.oldest != nil; tries++ {
-		t := s.oldest
-		if t == keep || t == s.scene.Thread || t.Tid == s.Machine.SelfPid || tries < evictLookFor && t.needed() {
-			if t.newer == nil || tries > 2*evictLookFor {
-				return // nobody else is there: a limit below what one event needs
-			}
-			s.refresh(t)
-			continue
-		}
-		s.stats.ThreadsEvicted++
-		s.remove(t)
-		if s.threads[t.Tid] == t {
-			s.forget(t) // a main thread that remove keeps for its siblings
+	for tries := 0; len(s.threads) >= s.limits.Threads && tries <= 2*evictLookFor; tries++ {
+		if !s.evictOldest(keep, tries >= evictLookFor) {
+			return // nobody else is there: a limit below what one event needs
 		}
 	}
+}
+
+// shrink evicts until the tables weigh no more than they may, or, for this time,
+// until enough has been done.
+func (s *State) shrink() {
+	if len(s.cgroups) > maxIdleCgroups {
+		s.forgetCgroups() // those that nobody is in
+	}
+	for tries := 0; s.bytes > s.limits.Bytes && tries <= 2*evictLookFor; tries++ {
+		if !s.evictOldest(nil, tries >= evictLookFor) {
+			return
+		}
+	}
+}
+
+// evictOldest takes the oldest record out of the tables, or passes it over: main
+// threads whose siblings live only go by force. It returns false if there is
+// nobody who can go.
+func (s *State) evictOldest(keep *Thread, force bool) bool {
+	t := s.oldest
+	switch {
+	case t == nil:
+		return false
+	case t == keep, t == s.scene.Thread, t.Tid == s.Machine.SelfPid, !force && t.needed():
+		if t.newer == nil {
+			return false
+		}
+		s.refresh(t)
+		return true
+	}
+	s.stats.ThreadsEvicted++
+	s.stats.FDsEvicted += uint64(len(t.slots()))
+	s.forget(t)
+	return true
 }
 
 // needed reports whether siblings of t use its descriptors.

@@ -114,7 +114,8 @@ type FD struct {
 	// UnixSrc and UnixDst tell the ends of a unix socket apart; they are no addresses.
 	UnixSrc, UnixDst uint64
 
-	gen uint64 // of the table that may write to it
+	refs int32 // arrays that hold it
+	cost int32 // bytes that are counted for it
 }
 
 // Has reports whether all of x are set.

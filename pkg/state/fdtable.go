@@ -8,18 +8,26 @@ import (
 	"slices"
 )
 
-// fdTable holds descriptors, sorted by number. It is used by one process, or by
-// several that were cloned with CLONE_FILES, or by a thread that has parted with
-// its process.
+// fdTable holds descriptors. It is used by one process, or by several that were
+// cloned with CLONE_FILES, or by a thread that has parted with its process.
 //
-// A fork shares slots and records: the child's table points to the same
-// memory, both tables get a new generation, and whoever writes first copies.
-// So a fork costs nothing for the descriptors that an exec will close anyway.
+// A fork shares the array: both tables point to it, and whoever writes first makes
+// a copy. So a fork costs nothing for the descriptors that an exec will close
+// anyway. Records are shared in the same way, by arrays:
+//
+//	threads ──► fdTable ─┐
+//	                     ├─► fdArray ─┬─► FD
+//	threads ──► fdTable ─┘            │
+//	threads ──► fdTable ───► fdArray ─┴─► FD
 type fdTable struct {
-	slots  []fdSlot
-	gen    uint64 // records with another one belong to somebody else as well
-	shared bool   // slots belong to somebody else as well
-	users  int    // records that point here
+	arr   *fdArray
+	users int // records of threads that point here
+}
+
+// fdArray is sorted by number.
+type fdArray struct {
+	slots []fdSlot
+	refs  int // tables that point here
 }
 
 type fdSlot struct {
@@ -28,33 +36,26 @@ type fdSlot struct {
 	fd  *FD
 }
 
+const slotBytes = 16
+
 // find returns where n is, or would have to be put.
 func (t *fdTable) find(n int64) (int, bool) {
 	if n < 0 || n > math.MaxInt32 {
 		return 0, false
 	}
-	if n < int64(len(t.slots)) && t.slots[n].num == int32(n) {
+	slots := t.arr.slots
+	if n < int64(len(slots)) && slots[n].num == int32(n) {
 		return int(n), true // no gap below n: the usual case
 	}
-	return slices.BinarySearchFunc(t.slots[:min(n, int64(len(t.slots)))], int32(n),
+	return slices.BinarySearchFunc(slots[:min(n, int64(len(slots)))], int32(n),
 		func(s fdSlot, n int32) int { return cmp.Compare(s.num, n) })
 }
 
 func (t *fdTable) get(n int64) *FD {
 	if i, ok := t.find(n); ok {
-		return t.slots[i].fd
+		return t.arr.slots[i].fd
 	}
 	return nil
-}
-
-// own makes the slots t's alone, with room for more.
-func (t *fdTable) own(more int) {
-	if !t.shared {
-		return
-	}
-	slots := make([]fdSlot, len(t.slots), max(len(t.slots)+more, 4))
-	copy(slots, t.slots)
-	t.slots, t.shared = slots, false
 }
 
 // newTable returns an empty table with one user.
@@ -63,10 +64,9 @@ func (s *State) newTable() *fdTable {
 	if n := len(s.tables); n > 0 {
 		tbl, s.tables = s.tables[n-1], s.tables[:n-1]
 	} else {
-		tbl = new(fdTable)
+		tbl = &fdTable{arr: new(fdArray)}
 	}
-	s.gens++
-	tbl.users, tbl.gen = 1, s.gens
+	tbl.users, tbl.arr.refs = 1, 1
 	return tbl
 }
 
@@ -78,11 +78,43 @@ func (s *State) release(tbl *fdTable) {
 	if s.closing == tbl {
 		s.closing = nil
 	}
-	s.fdSlots -= len(tbl.slots)
-	*tbl = fdTable{}
-	if len(s.tables) < maxFDPool {
-		s.tables = append(s.tables, tbl)
+	arr := tbl.arr
+	if arr.refs--; arr.refs > 0 {
+		tbl.arr = new(fdArray) // the other is somebody else's
+	} else {
+		for i := range arr.slots {
+			s.freeFD(arr.slots[i].fd)
+		}
+		s.fdSlots -= len(arr.slots)
+		clear(arr.slots)
+		if cap(arr.slots) > maxKeptSlots {
+			s.bytes -= slotBytes * cap(arr.slots)
+			arr.slots = nil
+		}
+		arr.slots = arr.slots[:0]
 	}
+	if len(s.tables) < maxPool {
+		s.tables = append(s.tables, tbl)
+	} else {
+		s.bytes -= slotBytes * cap(tbl.arr.slots)
+	}
+}
+
+// own makes the array tbl's alone, with room for more.
+func (s *State) own(tbl *fdTable, more int) {
+	old := tbl.arr
+	if old.refs == 1 {
+		return
+	}
+	old.refs--
+	slots := make([]fdSlot, len(old.slots), max(len(old.slots)+more, 4))
+	copy(slots, old.slots)
+	for i := range slots {
+		slots[i].fd.refs++
+	}
+	s.bytes += slotBytes * cap(slots)
+	s.fdSlots += len(slots)
+	tbl.arr = &fdArray{slots, 1}
 }
 
 // tableOf returns the table that a new descriptor of t goes to, nil if nobody
@@ -103,13 +135,8 @@ func (s *State) tableOf(t *Thread) *fdTable {
 
 // fork returns a copy of p.
 func (s *State) fork(p *fdTable) *fdTable {
-	c := s.newTable()
-	s.gens++
-	p.gen = s.gens
-	c.slots = p.slots
-	c.shared, p.shared = true, true
-	s.fdSlots += len(c.slots)
-	return c
+	p.arr.refs++
+	return &fdTable{arr: p.arr, users: 1}
 }
 
 // addFD gives t's process the descriptor n, which the event at hand has made, in
@@ -128,27 +155,31 @@ func (s *State) addFD(t *Thread, n int64, fd *FD) {
 
 // putFD makes fd descriptor n of tbl, evicting another if there are too many.
 func (s *State) putFD(tbl *fdTable, n int64, fd *FD) {
-	fd.gen = tbl.gen
-	tbl.own(1)
+	s.own(tbl, 1)
+	fd.refs, fd.cost = 1, 0
+	s.weighFD(fd)
+	arr := tbl.arr
 	i, ok := tbl.find(n)
 	if ok {
-		s.freeFD(tbl, tbl.slots[i].fd)
-		tbl.slots[i].fd, tbl.slots[i].use = fd, s.clock
+		s.freeFD(arr.slots[i].fd)
+		arr.slots[i].fd, arr.slots[i].use = fd, s.clock
 		return
 	}
-	if len(tbl.slots) >= s.limits.FDs || s.fdSlots >= s.limits.AllFDs && len(tbl.slots) > 0 {
+	if len(arr.slots) >= s.limits.FDs {
 		s.evictFD(tbl)
 		i, _ = tbl.find(n)
 	}
-	tbl.slots = slices.Insert(tbl.slots, i, fdSlot{num: int32(n), use: s.clock, fd: fd})
+	before := cap(arr.slots)
+	arr.slots = slices.Insert(arr.slots, i, fdSlot{num: int32(n), use: s.clock, fd: fd})
+	s.bytes += slotBytes * (cap(arr.slots) - before)
 	s.fdSlots++
 }
 
 // evictFD removes the descriptor that was longest unused.
 func (s *State) evictFD(tbl *fdTable) {
 	worst, age := 0, uint32(0)
-	for i := range tbl.slots {
-		if a := s.clock - tbl.slots[i].use; a >= age { // modulo 2^32
+	for i, sl := range tbl.arr.slots {
+		if a := s.clock - sl.use; a >= age { // modulo 2^32
 			worst, age = i, a
 		}
 	}
@@ -162,14 +193,14 @@ func (s *State) removeFD(tbl *fdTable, n int64) {
 		return
 	}
 	if i, ok := tbl.find(n); ok {
-		tbl.own(0)
+		s.own(tbl, 0)
 		s.deleteSlot(tbl, i)
 	}
 }
 
 func (s *State) deleteSlot(tbl *fdTable, i int) {
-	s.freeFD(tbl, tbl.slots[i].fd)
-	tbl.slots = slices.Delete(tbl.slots, i, i+1)
+	s.freeFD(tbl.arr.slots[i].fd)
+	tbl.arr.slots = slices.Delete(tbl.arr.slots, i, i+1)
 	s.fdSlots--
 }
 
@@ -183,13 +214,20 @@ func (s *State) dropFDs(t *Thread) {
 
 // filterFDs removes the descriptors that gone tells. tbl may be nil.
 func (s *State) filterFDs(tbl *fdTable, gone func(n int64, f *FD) bool) {
-	if tbl == nil || !slices.ContainsFunc(tbl.slots, func(sl fdSlot) bool { return gone(int64(sl.num), sl.fd) }) {
+	if tbl == nil || !slices.ContainsFunc(tbl.arr.slots, func(sl fdSlot) bool { return gone(int64(sl.num), sl.fd) }) {
 		return
 	}
-	tbl.own(0)
-	before := len(tbl.slots)
-	tbl.slots = slices.DeleteFunc(tbl.slots, func(sl fdSlot) bool { return gone(int64(sl.num), sl.fd) })
-	s.fdSlots -= before - len(tbl.slots)
+	s.own(tbl, 0)
+	arr := tbl.arr
+	before := len(arr.slots)
+	arr.slots = slices.DeleteFunc(arr.slots, func(sl fdSlot) bool {
+		if !gone(int64(sl.num), sl.fd) {
+			return false
+		}
+		s.freeFD(sl.fd)
+		return true
+	})
+	s.fdSlots -= before - len(arr.slots)
 }
 
 // unshareFiles gives t's process a table of its own if it shares one with other
@@ -229,23 +267,28 @@ func (s *State) writable(t *Thread, n int64) *FD {
 	if !ok {
 		return nil
 	}
-	f := tbl.slots[i].fd
-	if f.gen == tbl.gen {
+	s.own(tbl, 0)
+	f := tbl.arr.slots[i].fd
+	if f.refs == 1 {
 		return f
 	}
+	f.refs--
 	w := s.newFD()
 	*w = *f
-	w.gen = tbl.gen
-	tbl.own(0)
-	tbl.slots[i].fd = w
+	w.refs, w.cost = 1, 0
+	s.weighFD(w)
+	tbl.arr.slots[i].fd = w
 	if s.scene.FD == f {
 		s.scene.FD = w
 	}
 	return w
 }
 
-// maxFDPool bounds the records that are kept for the next descriptors.
-const maxFDPool = 256
+// What is kept for the next ones.
+const (
+	maxPool      = 256 // records, tables
+	maxKeptSlots = 32  // of a table
+)
 
 // newFD returns an empty record, if possible one that was freed.
 func (s *State) newFD() *FD {
@@ -257,10 +300,15 @@ func (s *State) newFD() *FD {
 	return new(FD)
 }
 
-// freeFD takes back a record that only tbl knew.
-func (s *State) freeFD(tbl *fdTable, f *FD) {
-	if f.gen != tbl.gen || f == s.scene.FD || len(s.fdPool) >= maxFDPool {
-		return // shared, still looked at, or enough of them: the collector's
+// freeFD takes a reference to f; without one it is gone.
+func (s *State) freeFD(f *FD) {
+	if f.refs--; f.refs > 0 {
+		return
+	}
+	s.bytes -= int(f.cost)
+	f.cost = 0
+	if f == s.scene.FD || len(s.fdPool) >= maxPool {
+		return // still looked at, or there are enough: the collector's
 	}
 	*f = FD{}
 	s.fdPool = append(s.fdPool, f)

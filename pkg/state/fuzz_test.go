@@ -94,7 +94,7 @@ func FuzzApply(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, seed uint64, n uint16) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		limits := Limits{Threads: 12, FDs: 6, AllFDs: 40}
+		limits := Limits{Threads: 12, FDs: 6, Bytes: 30_000}
 		s := New(Options{Limits: limits, Source: randomSource{r}, Suppress: []string{"a"}})
 		s.Seed(task(1, 1, 0, "systemd", nil))
 		s.Seeded()
@@ -124,8 +124,11 @@ func FuzzApply(f *testing.F) {
 				t.Fatalf("seed %d: after Settle of %s: %v", seed, ev.Info.ID, err)
 			}
 			// One event may need two records beside its own: caller, child, parent.
-			if st := s.Stats(); st.Threads > limits.Threads+3 || st.FDs > limits.AllFDs+st.Threads+limits.FDs*st.Threads {
+			if st := s.Stats(); st.Threads > limits.Threads+3 || st.FDs > limits.FDs*st.Threads {
 				t.Fatalf("seed %d: the tables grow: %+v", seed, st)
+			}
+			if s.bytes > limits.Bytes && len(s.threads) > 1 {
+				t.Fatalf("seed %d: the tables weigh %d", seed, s.bytes)
 			}
 			for _, th := range s.threads {
 				if len(th.slots()) > limits.FDs {

@@ -22,6 +22,7 @@ func (s *State) place(t *Thread) {
 	s.threads[t.Tid] = t
 	s.recent[uint64(t.Tid)%uint64(len(s.recent))] = t
 	s.enlist(t)
+	s.weigh(t)
 	t.lruTS = max(t.lruTS, t.seededAt)
 	if s.suppress != nil && s.suppress[t.Comm] {
 		t.suppressed = true
@@ -126,12 +127,16 @@ func (s *State) remove(t *Thread) {
 	}
 }
 
-// forget takes t out of every table and list.
+// forget takes t out of every table and list. Its children keep its id: it may
+// come back, read from /proc.
 func (s *State) forget(t *Thread) {
-	s.rehome(t)
+	for t.children != nil {
+		s.orphan(t.children)
+	}
 	s.orphan(t)
 	s.unlist(t)
 	s.dropFDs(t)
+	s.unweigh(t)
 	if s.threads[t.Tid] == t {
 		delete(s.threads, t.Tid)
 	}

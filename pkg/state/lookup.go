@@ -190,7 +190,7 @@ func (t *Thread) slots() []fdSlot {
 	if t.fds == nil {
 		return nil
 	}
-	return t.fds.slots
+	return t.fds.arr.slots
 }
 
 // Cwd returns the working directory of t's process, with a slash at its end:
@@ -229,7 +229,7 @@ func (s *State) FD(t *Thread, n int64) *FD {
 // FDCount returns how many descriptors of t's process are known.
 func (s *State) FDCount(t *Thread) int {
 	if tbl := s.files(t); tbl != nil {
-		return len(tbl.slots)
+		return len(tbl.arr.slots)
 	}
 	return 0
 }
@@ -241,7 +241,7 @@ func (s *State) FDs(t *Thread, visit func(n int64, f *FD) bool) {
 	if tbl == nil {
 		return
 	}
-	for _, sl := range tbl.slots {
+	for _, sl := range tbl.arr.slots {
 		if !visit(int64(sl.num), sl.fd) {
 			return
 		}

@@ -16,7 +16,8 @@ func (s *State) chroot(ev *event.Event) {
 		return
 	}
 	t.Root, _ = s.path(s.Cwd(t), p)
+	s.weigh(t)
 	if len(t.Cgroups) > 0 {
-		t.setCgroups(s.cgroupList(t.Cgroups))
+		s.setCgroups(t, s.cgroupList(t.Cgroups))
 	}
 }

@@ -171,11 +171,16 @@ func (s *State) noteEnter(ev *event.Event, t *Thread) {
 	if p == nil {
 		p = new(pending)
 		t.enter = p
+		s.weigh(t)
 	}
 	p.typ, p.dirfd, p.name, p.flags, p.alen = ev.Type, dirfd, p.name[:0], 0, 0
 	if name >= 0 {
 		v, _ := ev.Str(name)
+		before := cap(p.name)
 		p.name = append(p.name, v[:min(len(v), maxPath)]...)
+		if cap(p.name) != before {
+			s.weigh(t)
+		}
 	} else if a := ev.Param(1); len(a) <= len(p.addr) {
 		p.alen = uint8(copy(p.addr[:], a))
 	}
@@ -322,4 +327,5 @@ func (s *State) setCwd(o *Thread, base, p string) {
 	} else {
 		o.Cut &^= CutCwd
 	}
+	s.weigh(o)
 }

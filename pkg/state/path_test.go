@@ -340,17 +340,6 @@ func TestFDLimit(t *testing.T) {
 	w.same("evicted", w.s.Stats().FDsEvicted, 1)
 }
 
-func TestAllFDsLimit(t *testing.T) {
-	w := newWorldWith(t, Options{Limits: Limits{AllFDs: 10}})
-	w.fork(100, 200)
-	for n := 3; n < 20; n++ {
-		if sc := w.do(openat(200, atCwd, "/f", schema.ORdonly, n)); sc.FD == nil {
-			t.Fatalf("descriptor %d has no record", n)
-		}
-	}
-	w.same("sum", w.s.Stats().FDs, 10)
-}
-
 // C-150: descriptors that came in a message are asked for in /proc.
 func TestPassedDescriptors(t *testing.T) {
 	w := newWorld(t)

@@ -50,15 +50,20 @@ func (s *State) exec(ev *event.Event) {
 		t.Cut |= CutArgs
 	}
 	t.Cmdline = cmdline(t.Comm, t.Args)
+	s.weighArgs(t, nil)
 	if b := ev.Param(execEnv); b != nil { // absent: nobody could read it, the old one is the best guess
-		if t.Env, cut = list(b, t.Env); cut {
+		old := t.Env
+		if t.Env, cut = list(b, old); cut {
 			t.Cut |= CutEnv
+		}
+		if !sameStrings(t.Env, old) {
+			s.weighEnv(t, nil)
 		}
 	}
 	t.FDLimit = intOr(ev, execFDLimit, t.FDLimit)
 	t.setMemory(ev, execMem)
 	if b := ev.Param(execCgroups); b != nil {
-		t.setCgroups(s.cgroupBytes(b))
+		s.setCgroups(t, s.cgroupBytes(b))
 	}
 	if t.ContainerID != "" {
 		s.askUsers(t)
@@ -86,6 +91,7 @@ func (s *State) exec(ev *event.Event) {
 	if s.suppress != nil && s.suppress[t.Comm] {
 		t.suppressed = true
 	}
+	s.weigh(t)
 
 	// What the scan has found after the exec survived it.
 	old := s.now <= t.scannedAt

@@ -20,7 +20,12 @@ type Scene struct {
 
 	NameChanged bool   // the event gave FD another name (fd.name_changed)
 	ExecTime    uint64 // switch events: ns since the last switch on that CPU, else 0
+	Load        Load   // of load reports, which old captures have
 }
+
+// Load is what a thread has used of a CPU since the load report before, in percent
+// of the time between two of them; 0 in its first one.
+type Load struct{ User, System uint64 }
 
 // ContainerInfo returns what is known of the container that the event is about:
 // the one that it tells of, else its thread's. host says that there is none: it is

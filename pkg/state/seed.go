@@ -25,6 +25,9 @@ func (s *State) Seed(task *procfs.Task) {
 	t := s.fromTask(task)
 	s.place(t)
 	s.join(t)
+	if s.bytes > s.limits.Bytes {
+		s.shrink()
+	}
 }
 
 // Seeded ties the seeded records together, and finds out which end of their
@@ -93,7 +96,9 @@ func (s *State) fromTask(k *procfs.Task) *Thread {
 	t.ExeIno, t.ExeCtime, t.ExeMtime = k.ExeIno, k.ExeCtime, k.ExeMtime
 	t.CloneTS = k.Start
 	t.exeTimes()
-	t.setCgroups(s.cgroupList(k.Cgroups))
+	s.setCgroups(t, s.cgroupList(k.Cgroups))
+	s.weighArgs(t, nil)
+	s.weighEnv(t, nil)
 	t.seededAt, t.scannedAt = max(k.ReadAt, 1), max(k.ReadAt, 1)
 	if !k.IsMain() {
 		t.Flags |= schema.CloneThread | schema.CloneFiles
@@ -175,11 +180,11 @@ func (s *State) fromDescriptor(d *procfs.FD) *FD {
 // that is listened on is the server's.
 func (s *State) giveRoles(t *Thread) {
 	for i := range t.slots() {
-		f := t.fds.slots[i].fd
+		f := t.fds.arr.slots[i].fd
 		if f.Type != FDIPv4 && f.Type != FDIPv6 || !f.Has(FDFromProc) || f.HasRole() || !f.Dst.IsValid() {
 			continue
 		}
-		if f = s.writable(t, int64(t.fds.slots[i].num)); f == nil {
+		if f = s.writable(t, int64(t.fds.arr.slots[i].num)); f == nil {
 			continue
 		}
 		if s.ports[f.Src.Port()] {

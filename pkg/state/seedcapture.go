@@ -35,17 +35,18 @@ func (c *captureSeed) Begin() {
 	s := c.s
 	for _, t := range s.threads {
 		s.dropFDs(t)
+		s.unweigh(t)
 	}
 	clear(s.threads)
 	clear(s.groups)
 	s.users.init()
 	s.containers.init()
-	clear(s.cgroups) // they know their containers
+	s.forgetCgroups() // they know their containers
 	s.recent = [len(s.recent)]*Thread{}
 	s.exited = exitRing{}
 	s.oldest, s.newest, s.closing, s.exiting = nil, nil, nil, nil
 	s.scene = Scene{}
-	s.ports, s.switchTS, s.fdSlots = nil, nil, 0
+	s.ports, s.switchTS = nil, nil
 	s.Machine = Machine{}
 	c.wait = nil
 }
@@ -147,7 +148,9 @@ func (s *State) fromProc(p *capture.Proc) *Thread {
 	}
 	t.Flags, t.PidnsStartTS = p.Flags, p.PidnsStartTS
 	t.exeTimes()
-	t.setCgroups(s.cgroupList(p.Cgroups))
+	s.setCgroups(t, s.cgroupList(p.Cgroups))
+	s.weighArgs(t, nil)
+	s.weighEnv(t, nil)
 	return t
 }
 

@@ -39,12 +39,17 @@ type Options struct {
 	// false means that he has no time. The answer comes by TakeTask, TakeSockets or
 	// SetUsers. Nil: nobody is there, as in a replay.
 	Ask func(Ask) bool
+
+	// ClassicContainers has the fields of containers as versions up to 0.40 had them
+	// (spec: container field profiles).
+	ClassicContainers bool
 }
 
 // Stats counts what happened to the tables since New.
 type Stats struct {
 	Threads int // records now
-	FDs     int // descriptors now; those of a table that several processes share count once
+	FDs     int // descriptors now; what several processes share counts once
+	Bytes   int // that the tables take, as counted
 
 	ThreadsEvicted uint64 // for want of room
 	FDsEvicted     uint64
@@ -64,7 +69,8 @@ type Stats struct {
 
 // State holds the tables.
 type State struct {
-	Machine Machine
+	Machine           Machine
+	ClassicContainers bool // see Options
 
 	limits  Limits
 	threads map[int64]*Thread
@@ -83,13 +89,14 @@ type State struct {
 	asks    func(Ask) bool
 
 	suppress map[string]bool
-	switchTS []uint64 // last switch event, by CPU
+	switchTS []uint64       // last switch event, by CPU
+	loads    map[int64]Load // the sums of the last load report, by thread
 	firstTS  uint64
 	now      uint64 // time of the event at hand
 	sweepTS  uint64 // when the oldest record was last looked at
 	clock    uint32 // counts events; stamps uses of descriptors
-	gens     uint64 // generations of descriptor tables given out
 	fdSlots  int
+	bytes    int // that the tables take, as counted (weight.go)
 
 	scene   Scene
 	oldName string   // of scene.FD before the event
@@ -106,7 +113,7 @@ type State struct {
 // New returns empty tables.
 func New(o Options) *State {
 	s := &State{
-		Machine: o.Machine,
+		Machine: o.Machine, ClassicContainers: o.ClassicContainers,
 		limits:  o.Limits.withDefaults(),
 		threads: make(map[int64]*Thread),
 		groups:  make(map[int64]*Group),
@@ -142,7 +149,7 @@ func (s *State) Apply(ev *event.Event) *Scene {
 		s.meta(ev)
 		sc.Container = s.metaContainer(ev)
 		if ev.Type == schema.ProcinfoE {
-			sc.Thread = s.Lookup(ev.Tid)
+			sc.Thread, sc.Load = s.Lookup(ev.Tid), s.loadReport(ev)
 		}
 		return sc
 	}
@@ -164,8 +171,9 @@ func (s *State) Apply(ev *event.Event) *Scene {
 			sc.FDNum = n
 			if tbl := s.files(t); tbl != nil {
 				if i, ok := tbl.find(n); ok {
-					tbl.slots[i].use = s.clock
-					sc.FD = tbl.slots[i].fd
+					slot := &tbl.arr.slots[i]
+					slot.use = s.clock
+					sc.FD = slot.fd
 					s.oldName = sc.FD.Name
 				}
 			}
@@ -204,13 +212,16 @@ func (s *State) Settle() {
 	}
 	s.scene.Thread = nil
 	s.sweep()
+	if s.bytes > s.limits.Bytes {
+		s.shrink()
+	}
 	s.containers.sweep(s.now)
 }
 
 // Stats returns the counters.
 func (s *State) Stats() Stats {
 	st := s.stats
-	st.Threads, st.FDs = len(s.threads), s.fdSlots
+	st.Threads, st.FDs, st.Bytes = len(s.threads), s.fdSlots, s.bytes
 	return st
 }
 

@@ -74,6 +74,10 @@ type Thread struct {
 	suppressed       bool
 	ownFiles, ownFS  bool // a thread that does not share descriptors, or the directory, with its process
 	askedSockets     bool
+
+	args, env *memo // what the texts take
+	cgroup    *cgroupSet
+	weight    int // bytes that are counted for the rest; 0 if it is in no table
 }
 
 // Cut says which texts of a record were longer than their limits.

@@ -148,7 +148,7 @@ func (w *world) check() {
 // consistent reports the first thing in the tables that does not fit another.
 func (s *State) consistent() error {
 	n, fds := 0, 0
-	users := make(map[*fdTable]int)
+	users, arrays := make(map[*fdTable]int), make(map[*fdArray]bool)
 	for t := s.oldest; t != nil; t = t.newer {
 		n++
 		if s.threads[t.Tid] != t {
@@ -163,12 +163,14 @@ func (s *State) consistent() error {
 	}
 	for tid, t := range s.threads {
 		if t.fds != nil {
-			if users[t.fds]++; users[t.fds] == 1 {
-				fds += len(t.fds.slots)
+			users[t.fds]++
+			if !arrays[t.fds.arr] {
+				arrays[t.fds.arr] = true
+				fds += len(t.fds.arr.slots)
 			}
 		}
 		for i, sl := range t.slots() {
-			if i > 0 && sl.num <= t.fds.slots[i-1].num {
+			if i > 0 && sl.num <= t.slots()[i-1].num {
 				return fmt.Errorf("thread %d: descriptors out of order", tid)
 			}
 			for _, free := range s.fdPool {
@@ -187,6 +189,18 @@ func (s *State) consistent() error {
 			if c.parent != t || s.threads[c.Tid] != c {
 				return fmt.Errorf("thread %d has a child %d that has another parent", tid, c.Tid)
 			}
+		}
+	}
+	if w := s.weighAll(arrays); w != s.bytes {
+		return fmt.Errorf("the tables weigh %d, %d are counted", w, s.bytes)
+	}
+	tables := make(map[*fdArray]int)
+	for tbl := range users {
+		tables[tbl.arr]++
+	}
+	for arr, n := range tables {
+		if arr.refs != n {
+			return fmt.Errorf("%d tables use an array that counts %d", n, arr.refs)
 		}
 	}
 	for tbl, n := range users {
@@ -212,6 +226,41 @@ func (s *State) consistent() error {
 		}
 	}
 	return nil
+}
+
+// weighAll does the sum that the tables keep.
+func (s *State) weighAll(arrays map[*fdArray]bool) (sum int) {
+	records, memos, sets := make(map[*FD]bool), make(map[*memo]bool), make(map[*cgroupSet]bool)
+	for arr := range arrays {
+		sum += slotBytes * cap(arr.slots)
+		for _, sl := range arr.slots {
+			records[sl.fd] = true
+		}
+	}
+	for _, tbl := range s.tables {
+		sum += slotBytes * cap(tbl.arr.slots)
+	}
+	for _, t := range s.threads {
+		sum += t.weight
+		memos[t.args], memos[t.env], sets[t.cgroup] = true, true, true
+	}
+	for _, set := range s.cgroups {
+		sets[set] = true
+	}
+	for f := range records {
+		sum += int(f.cost)
+	}
+	for m := range memos {
+		if m != nil {
+			sum += int(m.size)
+		}
+	}
+	for set := range sets {
+		if set != nil {
+			sum += set.size
+		}
+	}
+	return sum
 }
 
 // same compares values in the order got, want.
