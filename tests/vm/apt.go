@@ -44,6 +44,13 @@ func newApt(suite, arch string) (*apt, error) {
 	if err := os.WriteFile(a.path("status"), nil, 0o644); err != nil {
 		return nil, err
 	}
+	if ubuntu[suite] {
+		sources, err := ubuntuSources(suite, arch)
+		if err != nil {
+			return nil, err
+		}
+		return a, os.WriteFile(a.path("sources.list"), []byte(sources), 0o644)
+	}
 	mirrors, err := hostMirrors()
 	if err != nil {
 		return nil, err
@@ -182,12 +189,24 @@ func (a *apt) closure(packages []string) ([]string, error) {
 	}
 	var real []string
 	for name := range known {
-		if !slicesContain(packages, name) {
+		if !isMetapackage(name) {
 			real = append(real, name)
 		}
 	}
 	sort.Strings(real)
 	return real, nil
+}
+
+// has tells whether the suite has a package.
+func (a *apt) has(name string) bool {
+	out, err := a.run(a.dir, "apt-cache", "pkgnames", name)
+	return err == nil && slicesContain(strings.Fields(out), name)
+}
+
+// isMetapackage tells linux-image-cloud-amd64 from linux-image-6.1.0-56-cloud-amd64.
+func isMetapackage(name string) bool {
+	version := strings.IndexAny(name, "0123456789")
+	return version < 1 || name[version-1] != '-'
 }
 
 // wouldInstall are the packages that apt would install on an empty system, with all that they depend on.
@@ -273,6 +292,15 @@ func output(cmd *exec.Cmd) (string, error) {
 		return out.String(), fmt.Errorf("%s: %w", filepath.Base(cmd.Path), err)
 	}
 	return out.String(), nil
+}
+
+// combined is all that a command prints, and how it ended.
+func combined(cmd *exec.Cmd) (string, error) {
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%s: %w", filepath.Base(cmd.Path), err)
+	}
+	return string(out), err
 }
 
 type teeBuffer [2]*bytes.Buffer

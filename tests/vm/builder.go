@@ -19,7 +19,7 @@ import (
 // programs (modpost, objtool). On the suite's own Debian that is the host. Else it is a folder of the cache with the few
 // packages of the suite that it takes, unpacked and not installed: programs run in it with chroot, natively.
 //
-//	roots/sid-7.2.13+deb14-amd64/    shared by the kernels of one source package
+//	roots/sid-7.2.13+deb14/    shared by the kernels of one version
 
 // builder runs commands where modules of a kernel can be built.
 type builder struct {
@@ -37,12 +37,12 @@ func builderFor(kernel *Kernel, progress *Progress) (*builder, error) {
 		return nil, err
 	}
 	if hostSuite() == kernel.Suite {
-		tools := append([]tool{{cc, cc}}, buildTools...)
+		compiler := tool{cc, cc}
 		if kernel.Arch != hostArch {
-			cc = kernel.machine().triplet + "-" + cc
-			tools = append(tools, tool{cc, strings.TrimPrefix(cc, kernel.machine().triplet+"-") + "-" + kernel.machine().triplet})
+			triplet := kernel.machine().triplet
+			compiler = tool{triplet + "-" + cc, cc + "-" + triplet}
 		}
-		return &builder{cc: cc}, needTools(tools, progress)
+		return &builder{cc: compiler.command}, needTools(append([]tool{compiler}, buildTools...), progress)
 	}
 	root, err := suiteRoot(kernel, cc, progress)
 	return &builder{root: root, cc: cc}, err
@@ -80,20 +80,27 @@ exec chroot "$root" "$@"`, "sh", b.root, cache)
 	return cmd, nil
 }
 
-// compilerVersion is how .config names the compiler of the kernel.
-var compilerVersion = regexp.MustCompile(`CONFIG_CC_VERSION_TEXT="\S*(gcc-\d+) `)
+// How the tree names the compiler of its kernel: since 4.19 in its configuration.
+var compilerNames = []struct {
+	file    string
+	pattern *regexp.Regexp
+}{
+	{".config", regexp.MustCompile(`CONFIG_CC_VERSION_TEXT="\S*gcc-(\d+) `)},
+	{"include/generated/compile.h", regexp.MustCompile(`LINUX_COMPILER "gcc version (\d+)\.`)},
+}
 
 // compiler is the name of the one that built the kernel.
 func (k *Kernel) compiler() (string, error) {
-	text, err := os.ReadFile(filepath.Join(k.Build(), ".config"))
-	if err != nil {
-		return "", err
+	for _, c := range compilerNames {
+		text, err := os.ReadFile(filepath.Join(k.Build(), c.file))
+		if err != nil {
+			return "", err
+		}
+		if match := c.pattern.FindSubmatch(text); match != nil {
+			return "gcc-" + string(match[1]), nil
+		}
 	}
-	match := compilerVersion.FindSubmatch(text)
-	if match == nil {
-		return "", fmt.Errorf("%s/.config: names no gcc", k.Build())
-	}
-	return string(match[1]), nil
+	return "", fmt.Errorf("%s: does not say which gcc built it", k.Build())
 }
 
 // hostSuite is the release of this machine, "" if it isn't Debian's.
@@ -118,16 +125,10 @@ func hostSuite() string {
 var rootPackages = []string{"base-files", "dash", "bash", "coreutils", "sed", "grep", "mawk", "findutils", "diffutils", "make", "gzip", "xz-utils"}
 
 // looseProgram comes without what it depends on: of sparse's package only programs that are not called here need libraries.
-// debugCompiler builds kernels that are built here.
-const debugCompiler = "gcc-12"
-
 const looseProgram = "sparse"
 
 func suiteRoot(kernel *Kernel, cc string, progress *Progress) (string, error) {
-	kbuild, err := kernel.kbuildPackage()
-	if err != nil {
-		return "", err
-	}
+	tools := kernel.toolsPackage()
 	cache, err := cacheDir("roots")
 	if err != nil {
 		return "", err
@@ -137,36 +138,34 @@ func suiteRoot(kernel *Kernel, cc string, progress *Progress) (string, error) {
 		return "", err
 	}
 	defer unlock()
-	version := strings.TrimPrefix(kbuild, "linux-kbuild-")
-	root := filepath.Join(cache, fmt.Sprintf("%s-%s-%s", kernel.Suite, version, hostArch))
+	version := tools[strings.IndexAny(tools, "0123456789"):]
+	root := filepath.Join(cache, kernel.Suite+"-"+version)
 	if _, err := os.Stat(filepath.Join(root, "usr/bin", cc)); err == nil {
 		return root, nil
 	}
 	for _, command := range []string{"unshare", "chroot", "mount"} {
 		if !inPath(command) {
-			return "", fmt.Errorf("%s is missing: modules for Debian %s are built with its own compiler, in a folder of the cache", command, kernel.Suite)
+			return "", fmt.Errorf("%s is missing: modules for %s are built with its own compiler, in a folder of the cache", command, kernel.Suite)
 		}
 	}
-	step := progress.Step("fetch", fmt.Sprintf("Debian %s's %s, to build for %s", kernel.Suite, cc, version))
-	packages, err := makeRoot(root, kernel.Suite, append([]string{cc, kbuild}, rootPackages...))
+	step := progress.Step("fetch", fmt.Sprintf("%s and make of %s, to build for %s", cc, kernel.Suite, version))
+	packages, err := makeRoot(root, kernel.Suite, append([]string{cc, tools}, rootPackages...))
 	if err != nil {
 		step.Fail()
-		return "", fmt.Errorf("make a folder with Debian %s's compiler: %w", kernel.Suite, err)
+		return "", fmt.Errorf("make a folder with the compiler of %s: %w", kernel.Suite, err)
 	}
 	step.Done(fmt.Sprintf("%d packages", packages))
 	return root, nil
 }
 
-// kbuildPackage has the programs that build modules; every kernel's headers link to those of one version.
-func (k *Kernel) kbuildPackage() (string, error) {
+// toolsPackage has the kernel's own programs that build modules, hence needs the libraries of these. On Debian it is one for
+// all kernels of a version.
+func (k *Kernel) toolsPackage() string {
 	found, err := filepath.Glob(filepath.Join(k.dir, "usr/lib/linux-kbuild-*"))
-	if err == nil && len(found) != 1 {
-		err = fmt.Errorf("%s: %d folders linux-kbuild-*", k.dir, len(found))
+	if err != nil || len(found) != 1 {
+		return "linux-headers-" + k.ABI
 	}
-	if err != nil {
-		return "", err
-	}
-	return filepath.Base(found[0]), nil
+	return filepath.Base(found[0])
 }
 
 // makeRoot unpacks packages, and what they depend on, into a folder. No script of theirs runs: what those would have made
@@ -188,7 +187,9 @@ func makeRoot(root, suite string, packages []string) (int, error) {
 		return 0, err
 	}
 	defer os.RemoveAll(temp)
-	names = append(names, looseProgram)
+	if apt.has(looseProgram) {
+		names = append(names, looseProgram)
+	}
 	debs, err := apt.download(filepath.Join(temp, "debs"), names)
 	if err != nil {
 		return 0, err
@@ -213,7 +214,8 @@ func makeRoot(root, suite string, packages []string) (int, error) {
 			return 0, err
 		}
 	}
-	for link, target := range map[string]string{"bin/sh": "dash", "usr/bin/awk": "mawk"} {
+	// With W=1 Kbuild looks at comments with a program in perl; these are no kernel's.
+	for link, target := range map[string]string{"bin/sh": "dash", "usr/bin/awk": "mawk", "usr/bin/perl": "true"} {
 		if err := os.Symlink(target, filepath.Join(made, link)); err != nil && !errors.Is(err, os.ErrExist) {
 			return 0, err
 		}

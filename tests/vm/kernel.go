@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -103,13 +104,22 @@ func GetKernel(name string, refresh bool, progress *Progress) (*Kernel, error) {
 	if err != nil {
 		return nil, err
 	}
-	unlock, err := lockCache("kernels")
+	unlock, err := lockCache("kernel-" + name)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
 	if kernel, err := cachedKernel(cache, recipe); err == nil && !refresh {
 		return kernel, nil
+	}
+	// What an interrupted fetch has left; nobody else fetches this one now.
+	if left, err := filepath.Glob(filepath.Join(cache, recipe.temp()+"*")); err == nil {
+		for _, dir := range left {
+			os.RemoveAll(dir)
+		}
+	}
+	if recipe.Debug() {
+		return buildKernel(cache, recipe, progress)
 	}
 	return fetchKernel(cache, recipe, progress)
 }
@@ -129,7 +139,11 @@ func cachedKernel(cache string, recipe Recipe) (*Kernel, error) {
 
 // complete tells whether the folder has what an earlier version of this program may have left out.
 func (k *Kernel) complete() bool {
-	for _, path := range []string{k.Image(), k.Build(), k.guest(guestShell)} {
+	need := []string{k.Build()}
+	if k.Boots() {
+		need = append(need, k.Image(), k.guest(guestShell))
+	}
+	for _, path := range need {
 		if _, err := os.Stat(path); err != nil {
 			return false
 		}
@@ -138,7 +152,7 @@ func (k *Kernel) complete() bool {
 }
 
 func fetchKernel(cache string, recipe Recipe, progress *Progress) (*Kernel, error) {
-	step := progress.Step("fetch", "kernel "+recipe.Name+" and its headers from Debian "+recipe.Suite)
+	step := progress.Step("fetch", "kernel "+recipe.Name+" and its headers, of "+recipe.Suite)
 	kernel, err := fetchKernelInto(cache, recipe)
 	if err != nil {
 		step.Fail()
@@ -149,12 +163,6 @@ func fetchKernel(cache string, recipe Recipe, progress *Progress) (*Kernel, erro
 }
 
 func fetchKernelInto(cache string, recipe Recipe) (*Kernel, error) {
-	// What an interrupted fetch has left; nobody else fetches now.
-	if left, err := filepath.Glob(filepath.Join(cache, fetching+"*")); err == nil {
-		for _, dir := range left {
-			os.RemoveAll(dir)
-		}
-	}
 	apt, err := newApt(recipe.Suite, recipe.Arch)
 	if err != nil {
 		return nil, err
@@ -162,13 +170,9 @@ func fetchKernelInto(cache string, recipe Recipe) (*Kernel, error) {
 	if err := apt.update(); err != nil {
 		return nil, err
 	}
-	packages, err := apt.closure([]string{recipe.Image, recipe.Headers})
+	packages, abi, err := recipe.packages(apt)
 	if err != nil {
 		return nil, err
-	}
-	abi := imageABI(packages)
-	if abi == "" {
-		return nil, fmt.Errorf("%s depends on no linux-image package", recipe.Image)
 	}
 	kernel := &Kernel{Recipe: recipe, ABI: abi, dir: filepath.Join(cache, abi)}
 	if !kernel.complete() {
@@ -179,32 +183,48 @@ func fetchKernelInto(cache string, recipe Recipe) (*Kernel, error) {
 	return kernel, replaceLink(filepath.Join(cache, recipe.Name), abi)
 }
 
-// imageABI is what stands behind "linux-image-" in the real package.
-func imageABI(packages []string) string {
+// packages are the real ones behind a recipe, and the version that is in their names.
+func (r Recipe) packages(apt *apt) (packages []string, abi string, err error) {
+	if r.Boots() {
+		packages, err = apt.closure([]string{r.Image, r.Headers})
+		abi = packageABI(packages, "linux-image-")
+	} else {
+		packages, err = apt.closure([]string{r.Headers})
+		packages = slices.DeleteFunc(packages, func(name string) bool { return strings.HasPrefix(name, "linux-image-") })
+		abi = packageABI(packages, "linux-headers-")
+	}
+	if err == nil && abi == "" {
+		err = fmt.Errorf("behind %s and %s is no kernel's package", r.Image, r.Headers)
+	}
+	return packages, abi, err
+}
+
+// packageABI is what stands behind the prefix in the real package: the longest, since what several kernels have in common
+// has a shorter name.
+func packageABI(packages []string, prefix string) (longest string) {
 	for _, name := range packages {
-		abi, found := strings.CutPrefix(name, "linux-image-")
-		if found && abi != "" && abi[0] >= '0' && abi[0] <= '9' {
-			return abi
+		abi, found := strings.CutPrefix(name, prefix)
+		if found && !isMetapackage(name) && !strings.Contains(abi, "-common") && len(abi) > len(longest) {
+			longest = abi
 		}
 	}
-	return ""
+	return longest
 }
 
 // fetching begins the names of folders that are not complete yet.
 const fetching = ".fetch-"
 
+// temp begins the names of this kernel's.
+func (r Recipe) temp() string { return fetching + r.Name + "," }
+
 // extract makes the folder under another name and renames it when it is complete.
 func (k *Kernel) extract(apt *apt, packages []string) error {
-	temp, err := os.MkdirTemp(filepath.Dir(k.dir), fetching)
+	temp, err := os.MkdirTemp(filepath.Dir(k.dir), k.temp())
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(temp)
-	kernelDebs, err := apt.download(filepath.Join(temp, "debs"), packages)
-	if err != nil {
-		return err
-	}
-	guestDebs, err := apt.download(filepath.Join(temp, "guest-debs"), guestPackages)
+	kernelDebs, err := k.download(apt, filepath.Join(temp, "debs"), packages)
 	if err != nil {
 		return err
 	}
@@ -217,8 +237,14 @@ func (k *Kernel) extract(apt *apt, packages []string) error {
 			return err
 		}
 	}
-	if err := extractGuest(k.machine(), guestDebs, filepath.Join(temp, "userland"), filepath.Join(root, "guest")); err != nil {
-		return err
+	if k.Boots() {
+		guestDebs, err := apt.download(filepath.Join(temp, "guest-debs"), guestPackages)
+		if err != nil {
+			return err
+		}
+		if err := extractGuest(k.machine(), guestDebs, filepath.Join(temp, "userland"), filepath.Join(root, "guest")); err != nil {
+			return err
+		}
 	}
 	if err := settle(root, k.ABI); err != nil {
 		return err
@@ -233,6 +259,34 @@ func (k *Kernel) extract(apt *apt, packages []string) error {
 		return err
 	}
 	return os.Rename(root, k.dir)
+}
+
+// download takes the programs that build modules for the machine that they run on: they do for all others.
+func (k *Kernel) download(apt *apt, dir string, packages []string) ([]string, error) {
+	if k.Arch == hostArch {
+		return apt.download(dir, packages)
+	}
+	native, err := newApt(k.Suite, hostArch)
+	if err != nil {
+		return nil, err
+	}
+	if err := native.update(); err != nil {
+		return nil, err
+	}
+	var tools, others []string
+	for _, name := range packages {
+		if strings.HasPrefix(name, "linux-kbuild-") {
+			tools = append(tools, name)
+		} else {
+			others = append(others, name)
+		}
+	}
+	debs, err := apt.download(dir, others)
+	if err != nil {
+		return nil, err
+	}
+	toolDebs, err := native.download(dir+"-tools", tools)
+	return append(debs, toolDebs...), err
 }
 
 // settle undoes what newer suites do differently: modules are below /usr, and compressed, and the image is among them.
@@ -277,9 +331,6 @@ func relink(root, abi string) error {
 		return err
 	}
 	changed := relinked(string(text))
-	if changed == string(text) {
-		return fmt.Errorf("%s: includes nothing below /usr/src", makefile)
-	}
 	if err := os.WriteFile(makefile, []byte(changed), 0o644); err != nil {
 		return err
 	}
@@ -304,5 +355,5 @@ func relinked(makefile string) string {
 	return strings.ReplaceAll(changed, "KBUILD_OUTPUT="+here, "KBUILD_OUTPUT:="+here)
 }
 
-// Debug tells whether this kernel is built here, from source.
-func (r Recipe) Debug() bool { return strings.HasSuffix(r.Headers, ".config") }
+// Boots tells whether there is an image, and not only a tree to build modules in.
+func (r Recipe) Boots() bool { return r.Image != "-" }

@@ -43,12 +43,16 @@ func TestParseRecipes(t *testing.T) {
 	}
 }
 
-func TestImageABI(t *testing.T) {
-	abi := imageABI([]string{"linux-headers-6.1.0-56-common", "linux-image-cloud-amd64", "linux-image-6.1.0-56-cloud-amd64"})
-	if abi != "6.1.0-56-cloud-amd64" {
+func TestPackageABI(t *testing.T) {
+	packages := []string{"linux-headers-6.1.0-56-common", "linux-image-cloud-amd64", "linux-image-6.1.0-56-cloud-amd64",
+		"linux-headers-4.18.0-25", "linux-headers-4.18.0-25-generic", "linux-headers-4.18.0-25-common-generic"}
+	if abi := packageABI(packages, "linux-image-"); abi != "6.1.0-56-cloud-amd64" {
 		t.Errorf("%q", abi)
 	}
-	if abi := imageABI([]string{"linux-image-cloud-amd64"}); abi != "" {
+	if abi := packageABI(packages, "linux-headers-"); abi != "4.18.0-25-generic" {
+		t.Errorf("%q", abi)
+	}
+	if abi := packageABI([]string{"linux-image-cloud-amd64"}, "linux-image-"); abi != "" {
 		t.Errorf("%q", abi)
 	}
 }
@@ -89,9 +93,6 @@ func TestRelink(t *testing.T) {
 	}
 	if strings.Contains(string(text), " /usr/src") {
 		t.Errorf("the Makefile still says\n%s", text)
-	}
-	if err := relink(moved, abi); err == nil {
-		t.Error("a Makefile without its include was accepted")
 	}
 	if _, err := os.Stat("/usr/bin/make"); err != nil {
 		t.Skip("no make here")

@@ -7,6 +7,8 @@
 //	run demo [-kernel 6.1]
 //	run fetch [-kernel 6.1] [-refresh]
 //	run kdir [-kernel 6.1]
+//	run check [-kernel 6.1]
+//	run checkpatch
 //
 // Standard output is for alerts and results, standard error for progress and complaints. Exit codes: the script's for vm;
 // 1 when there is no guest or falco does not start, 2 for what is not available yet and for wrong usage, 3 when the guest
@@ -38,14 +40,15 @@ type options struct {
 }
 
 var verbs = map[string]func(ctx context.Context, o *options) int{
-	"vm": runAct, "shell": runShell, "demo": runDemo, "fetch": runFetch, "kdir": runKdir,
+	"vm": runAct, "shell": runShell, "demo": runDemo, "fetch": runFetch, "kdir": runKdir, "check": runCheck,
+	"checkpatch": runCheckpatch,
 }
 
 func main() { os.Exit(run()) }
 
 func run() int {
 	if len(os.Args) < 2 || verbs[os.Args[1]] == nil {
-		return fail(vm.ExitLater, "usage: run vm|shell|demo|fetch|kdir [flags]")
+		return fail(vm.ExitLater, "usage: run vm|shell|demo|fetch|kdir|check|checkpatch [flags]")
 	}
 	verb := os.Args[1]
 	o := &options{progress: vm.NewProgress(os.Stderr)}
@@ -180,6 +183,35 @@ func runKdir(_ context.Context, o *options) int {
 		fmt.Println(kernel.Build())
 	}
 	return code
+}
+
+// runCheck builds the module with every warning that this kernel's headers and compiler know, and prints those about it.
+func runCheck(_ context.Context, o *options) int {
+	kernel, code := getKernel(o)
+	if kernel == nil {
+		return code
+	}
+	found, err := vm.CheckModule(kernel, o.progress)
+	for _, line := range found {
+		fmt.Println(line)
+	}
+	if err != nil {
+		return fail(vm.ExitHarness, "%v", err)
+	}
+	if len(found) > 0 {
+		return fail(vm.ExitHarness, "%d complaints about the module on %s", len(found), kernel.ABI)
+	}
+	return 0
+}
+
+// runCheckpatch prints where the kernel's style checker is, for make style CHECKPATCH=.
+func runCheckpatch(_ context.Context, o *options) int {
+	path, err := vm.Checkpatch(o.progress)
+	if err != nil {
+		return fail(vm.ExitHarness, "%v", err)
+	}
+	fmt.Println(path)
+	return 0
 }
 
 func getKernel(o *options) (*vm.Kernel, int) {
