@@ -3,6 +3,24 @@
  * What all acts use: raw system calls, whose results are the kernel's, and
  * expectations, which are kept in memory and printed at the end, so that
  * between two acts there is nothing but the calls that are acted.
+ *
+ * An act makes a call and says what its event must tell:
+ *
+ *	raw(SYS_write, fd, NULL, 9);
+ *	expect("write/null", "write_x", "res=-14 data=- size=9");
+ *
+ * or both in one, where the event's first parameter is what the call returned:
+ *
+ *	CALL("mprotect", "mprotect_x", (SYS_mprotect, at, 4096, PROT_READ), "addr=%lu length=4096 prot=1", at);
+ *
+ * and for each flag of a table:
+ *
+ *	EACH (f, prot_flags)
+ *		CALL(of("mprotect", f), "mprotect_x", (SYS_mprotect, 0, 0, f->host), "prot=%u", f->schema);
+ *
+ * How values are written, and what stands for "any", is in driver_test.go. The
+ * acts are compiled for x86_64 and for i386 (abi.h): what they pass is laid out
+ * by the compiler that any 32-bit program has its layouts from.
  */
 #ifndef ACTS_H
 #define ACTS_H
@@ -13,6 +31,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,77 +39,91 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Flags of a record, as "rec=" prints them (abi.tbl, REC_*). */
-enum { FAULT = 4, TRUNCATED = 8, COMPAT = 32 };
+#include <linux/stat.h>
+
+#include "abi.h"
+
+#define PROGRAM "/files/" COMM
+
+/* An address that nobody can read, and none that is not NULL. */
+#define BAD 16L
 
 /* Values of the schema's file_flags. */
 enum {
 	S_RDONLY = 1, S_WRONLY = 2, S_RDWR = 3, S_CREAT = 4, S_APPEND = 8, S_DSYNC = 0x10, S_EXCL = 0x20,
 	S_NONBLOCK = 0x40, S_SYNC = 0x80, S_TRUNC = 0x100, S_DIRECT = 0x200, S_DIRECTORY = 0x400,
-	S_CLOEXEC = 0x1000, S_TMPFILE = 0x2000, S_CREATED = 0x4000, S_UPPER = 0x8000, S_LOWER = 0x10000,
+	S_LARGEFILE = 0x800, S_CLOEXEC = 0x1000, S_TMPFILE = 0x2000, S_CREATED = 0x4000, S_UPPER = 0x8000,
+	S_LOWER = 0x10000,
 };
+
+/* A flag, or a value, of the host's, and the schema's for it. */
+struct flag {
+	const char *name;
+	unsigned int host, schema;
+};
+
+#define F(host, schema) { #host, host, schema }
+#define EACH(f, table) for (const struct flag *f = (table); f < (table) + sizeof(table) / sizeof(*(table)); f++)
 
 /* The page of expectations is shared with every process that an act forks. */
 struct book {
 	volatile int lock;
 	size_t len;
-	char text[1 << 20];
+	char text[4 << 20];
 };
 static struct book *book;
 static long self; /* thread id of whoever acts */
 
-static inline long raw6(long nr, long a, long b, long c, long d, long e, long f)
+/* A line for the book. */
+static void vnote(const char *format, va_list args)
 {
-	register long r10 __asm__("r10") = d, r8 __asm__("r8") = e, r9 __asm__("r9") = f;
-	long ret;
-
-	__asm__ volatile("syscall" : "=a"(ret) : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-			 : "rcx", "r11", "memory");
-	return ret;
-}
-
-#define RAW_7(nr, a, b, c, d, e, f, ...) \
-	raw6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
-#define raw(...) RAW_7(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
-
-/* The same call as a 32-bit program makes it. Pointers must be below 4 GB. */
-static inline long raw32_6(long nr, long a, long b, long c, long d, long e, long f)
-{
-	long ret;
-
-	__asm__ volatile("push %%rbp\n\tmov %[f], %%rbp\n\tint $0x80\n\tpop %%rbp"
-			 : "=a"(ret) : "a"(nr), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e), [f] "r"(f)
-			 : "r8", "r9", "r10", "r11", "memory");
-	return (int)ret;
-}
-
-#define RAW32_7(nr, a, b, c, d, e, f, ...) \
-	raw32_6(nr, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
-#define raw32(...) RAW32_7(__VA_ARGS__, 0, 0, 0, 0, 0, 0, 0)
-
-/* Expect an event of thread @tid: parameters as tests/driver/watch prints them. */
-__attribute__((format(printf, 4, 5)))
-static void expect_of(long tid, const char *check, const char *event, const char *format, ...)
-{
-	va_list args;
-
 	while (__sync_lock_test_and_set(&book->lock, 1))
 		;
-	book->len += snprintf(book->text + book->len, sizeof(book->text) - book->len, "X %s %ld %s ",
-			      check, tid, event);
-	va_start(args, format);
 	book->len += vsnprintf(book->text + book->len, sizeof(book->text) - book->len, format, args);
-	va_end(args);
-	if (book->len >= sizeof(book->text) - 1)
+	if (book->len >= sizeof(book->text))
 		abort();
-	book->text[book->len++] = '\n';
 	__sync_lock_release(&book->lock);
 }
 
+__attribute__((format(printf, 1, 2)))
+static void note(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vnote(format, args);
+	va_end(args);
+}
+
+/* Expect an event of thread @tid; parameters as watch prints them. */
+#define expect_of(tid, check, event, format, ...) \
+	note("X %s %ld %s " format "\n", check, (long)(tid), event, ##__VA_ARGS__)
+
 #define expect(check, event, ...) expect_of(self, check, event, __VA_ARGS__)
+
+#define EXPECT_RET(ret, check, event, format, ...) expect(check, event, "^=%ld " format, ret, ##__VA_ARGS__)
+
+/* Make a call, expect its event, and that its first parameter is the result. */
+#define CALL(check, event, call, ...) ({ long ret_ = raw call; EXPECT_RET(ret_, check, event, __VA_ARGS__); ret_; })
+
+/* The check of one flag of many. */
+__attribute__((unused))
+static const char *of(const char *check, const struct flag *f)
+{
+	static char name[4][128];
+	static unsigned int turn;
+	char *p = name[turn++ % 4];
+
+	snprintf(p, sizeof(*name), "%s/%s", check, f->name);
+	for (char *c = p; *c; c++)
+		if (*c == ' ')
+			*c = '_';
+	return p;
+}
 
 /* A call without which the acts cannot go on. */
 static long must(const char *what, long ret)
@@ -106,41 +139,41 @@ struct object {
 	unsigned long dev, ino;
 };
 
+/* By statx, which no act is about. */
 static struct object object_of(int fd)
 {
-	struct stat st;
+	struct statx st;
 
-	must("fstat", raw(SYS_fstat, fd, &st));
-	return (struct object){ st.st_dev, st.st_ino };
+	must("statx", raw(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &st));
+	return (struct object){ makedev(st.stx_dev_major, st.stx_dev_minor), st.stx_ino };
 }
 
 /*
- * Act in a child of its own, whose events are its own, and wait for it. The
- * call that makes it is one of its events: @nr is one that is not acted there.
- * Its memory is made resident, since what no call has touched yet the module
- * cannot read either.
+ * Act in a child of its own, whose events are its own, and wait for it. Its
+ * memory is made resident, since what no call has touched yet the module cannot
+ * read either. An act that waits for something in vain ends. What comes up to
+ * the alarm() is not part of the act: the line in the book says of whom.
  */
-static void in_child_of(long nr, void (*act)(void))
+static void in_child_named(const char *name, void (*act)(void))
 {
-	pid_t pid = raw(nr, SIGCHLD);
+	pid_t pid = raw(SYS_fork);
 	int status;
 
 	if (!pid) {
 		self = raw(SYS_gettid);
+		note("B %ld\n", self);
 		raw(SYS_mlockall, MCL_CURRENT);
+		raw(SYS_alarm, 20);
 		act();
 		raw(SYS_exit_group, 0);
 	}
 	waitpid(pid, &status, 0);
 	if (status) {
-		fprintf(stderr, "acts: a child ended with status %#x\n", status);
+		fprintf(stderr, "acts: %s ended with status %#x\n", name, status);
 		exit(1);
 	}
 }
 
-static void in_child(void (*act)(void))
-{
-	in_child_of(SYS_fork, act);
-}
+#define in_child(act) in_child_named(#act, act)
 
 #endif

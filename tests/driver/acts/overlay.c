@@ -6,7 +6,7 @@
 
 static void put(const char *path, int mode)
 {
-	int from = open("/files/acts", O_RDONLY), to = open(path, O_CREAT | O_WRONLY, mode);
+	int from = open(PROGRAM, O_RDONLY), to = open(path, O_CREAT | O_WRONLY, mode);
 
 	while (sendfile(to, from, NULL, 1 << 20) > 0)
 		;
@@ -48,9 +48,9 @@ static void act_layers(void)
 	expect("overlay/creat/enter", "creat_e", "mode=%d", 0600);
 	expect("overlay/creat", "creat_x", "fd=%ld creat_flags=1", fd);
 	pid = execute(from_lower);
-	expect_of(pid, "overlay/exec-lower", "execve_x", "res=0 flags=9 trusted_exepath=\"/tmp/ovl/m/lower\"");
+	expect_of(pid, "overlay/exec-lower", "execve_x", "res=0 flags=9 trusted_exepath='/tmp/ovl/m/lower'");
 	pid = execute(from_upper);
-	expect_of(pid, "overlay/exec-upper", "execve_x", "res=0 flags=3 trusted_exepath=\"/tmp/ovl/m/upper\"");
+	expect_of(pid, "overlay/exec-upper", "execve_x", "res=0 flags=3 trusted_exepath='/tmp/ovl/m/upper'");
 	/* Opened for writing, the lower one is copied up. */
 	fd = raw(SYS_open, "/tmp/ovl/m/lower", O_WRONLY);
 	expect("overlay/copy-up/enter", "open_e", "flags=2");

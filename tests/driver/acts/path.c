@@ -18,9 +18,9 @@ static void act_openat(void)
 	fd = raw(SYS_openat, AT_FDCWD, "/tmp/a", O_CREAT | O_RDWR | O_EXCL | O_CLOEXEC, 0640);
 	must("create /tmp/a", fd);
 	o = object_of(fd);
-	expect("openat/create/enter", "openat_e", "dirfd=-100 name=\"/tmp/a\" flags=%d mode=%d rec=0",
+	expect("openat/create/enter", "openat_e", "dirfd=-100 name='/tmp/a' flags=%d mode=%d",
 	       S_RDWR | S_CREAT | S_EXCL | S_CLOEXEC, 0640);
-	expect("openat/create", "openat_x", "fd=%ld dirfd=-100 name=\"/tmp/a\" flags=%d mode=%d dev=%lu ino=%lu rec=0",
+	expect("openat/create", "openat_x", "fd=%ld dirfd=-100 name='/tmp/a' flags=%d mode=%d dev=%lu ino=%lu",
 	       fd, S_RDWR | S_CREAT | S_EXCL | S_CLOEXEC | S_CREATED, 0640, o.dev, o.ino);
 	raw(SYS_close, fd);
 
@@ -31,25 +31,25 @@ static void act_openat(void)
 	raw(SYS_close, fd);
 
 	fd = raw(SYS_openat, AT_FDCWD, "/tmp/none", O_RDONLY, 0777);
-	expect("openat/missing/enter", "openat_e", "name=\"/tmp/none\" mode=0");
-	expect("openat/missing", "openat_x", "fd=-2 name=\"/tmp/none\" flags=1 mode=0 dev=0 ino=0 rec=0");
+	expect("openat/missing/enter", "openat_e", "name='/tmp/none' mode=0");
+	expect("openat/missing", "openat_x", "fd=-2 name='/tmp/none' flags=1 mode=0 dev=0 ino=0");
 
 	raw(SYS_openat, 7, NULL, O_RDONLY);
-	expect("openat/null/enter", "openat_e", "dirfd=7 name=- rec=0");
-	expect("openat/null", "openat_x", "fd=-14 dirfd=7 name=- rec=0");
+	expect("openat/null/enter", "openat_e", "dirfd=7 name=-");
+	expect("openat/null", "openat_x", "fd=-14 dirfd=7 name=-");
 
 	raw(SYS_openat, -1, 16, O_RDONLY);
-	expect("openat/fault/enter", "openat_e", "dirfd=-1 name=- rec=%d", FAULT);
-	expect("openat/fault", "openat_x", "fd=-14 name=- rec=%d", FAULT);
+	expect("openat/fault/enter", "openat_e", "dirfd=-1 name=- rec=fault");
+	expect("openat/fault", "openat_x", "fd=-14 name=- rec=fault");
 
 	raw(SYS_openat, AT_FDCWD, "", O_RDONLY);
-	expect("openat/empty/enter", "openat_e", "name=\"\"");
-	expect("openat/empty", "openat_x", "fd=-2 name=\"\"");
+	expect("openat/empty/enter", "openat_e", "name=''");
+	expect("openat/empty", "openat_x", "fd=-2 name=''");
 
 	memset(long_path, 'x', sizeof(long_path) - 1);
 	raw(SYS_openat, AT_FDCWD, long_path, O_RDONLY);
-	expect("openat/long/enter", "openat_e", "name=\"%.4095s\" rec=%d", long_path, TRUNCATED);
-	expect("openat/long", "openat_x", "fd=-36 name=\"%.4095s\" rec=%d", long_path, TRUNCATED);
+	expect("openat/long/enter", "openat_e", "name='%.4095s' rec=cut", long_path);
+	expect("openat/long", "openat_x", "fd=-36 name='%.4095s' rec=cut", long_path);
 
 	fd = raw(SYS_openat, AT_FDCWD, "/tmp", O_DIRECTORY, 0777);
 	o = object_of(fd);
@@ -63,8 +63,8 @@ static void act_openat(void)
 	expect("openat/path", "openat_x", "fd=%ld flags=1 dev=%lu ino=%lu", fd, o.dev, o.ino);
 
 	fd = raw(SYS_openat, fd, "a", O_RDWR | O_SYNC);
-	expect("openat/sync/enter", "openat_e", "dirfd=%ld name=\"a\"", fd - 1);
-	expect("openat/sync", "openat_x", "fd=%ld dirfd=%ld name=\"a\" flags=%d", fd, fd - 1, S_RDWR | S_SYNC | S_DSYNC);
+	expect("openat/sync/enter", "openat_e", "dirfd=%ld name='a'", fd - 1);
+	expect("openat/sync", "openat_x", "fd=%ld dirfd=%ld name='a' flags=%d", fd, fd - 1, S_RDWR | S_SYNC | S_DSYNC);
 	raw(SYS_close, fd);
 	raw(SYS_close, fd - 1);
 
@@ -136,9 +136,9 @@ static void vanish(void)
 	must("open /tmp/fifo", fd);
 	pthread_join(thread, NULL);
 	o = object_of(fd);
-	expect(unanswered ? "openat/unanswered/enter" : "openat/vanished/enter", "openat_e", "name=\"/tmp/fifo\" rec=0");
-	expect(unanswered ? "openat/unanswered" : "openat/vanished", "openat_x", "fd=%ld name=\"/tmp/fifo\" flags=1 dev=%lu ino=%lu rec=%d",
-	       fd, o.dev, o.ino, FAULT);
+	expect(unanswered ? "openat/unanswered/enter" : "openat/vanished/enter", "openat_e", "name='/tmp/fifo'");
+	expect(unanswered ? "openat/unanswered" : "openat/vanished", "openat_x", "fd=%ld name='/tmp/fifo' flags=1 dev=%lu ino=%lu rec=fault",
+	       fd, o.dev, o.ino);
 }
 
 static void act_vanish(void)
@@ -159,18 +159,18 @@ static void act_open(void)
 
 	fd = raw(SYS_open, "/tmp/b", O_CREAT | O_WRONLY, 0604);
 	o = object_of(fd);
-	expect("open/create/enter", "open_e", "name=\"/tmp/b\" flags=%d mode=%d", S_WRONLY | S_CREAT, 0604);
-	expect("open/create", "open_x", "fd=%ld name=\"/tmp/b\" flags=%d mode=%d dev=%lu ino=%lu", fd,
+	expect("open/create/enter", "open_e", "name='/tmp/b' flags=%d mode=%d", S_WRONLY | S_CREAT, 0604);
+	expect("open/create", "open_x", "fd=%ld name='/tmp/b' flags=%d mode=%d dev=%lu ino=%lu", fd,
 	       S_WRONLY | S_CREAT | S_CREATED, 0604, o.dev, o.ino);
 	raw(SYS_close, fd);
 	raw(SYS_open, "/tmp/none/b", O_RDWR);
-	expect("open/missing/enter", "open_e", "name=\"/tmp/none/b\"");
+	expect("open/missing/enter", "open_e", "name='/tmp/none/b'");
 	expect("open/missing", "open_x", "fd=-2 flags=3 mode=0 dev=0 ino=0");
 
 	fd = raw(SYS_creat, "/tmp/c", 0666);
 	o = object_of(fd);
-	expect("creat/enter", "creat_e", "name=\"/tmp/c\" mode=%d", 0666);
-	expect("creat", "creat_x", "fd=%ld name=\"/tmp/c\" mode=%d dev=%lu ino=%lu creat_flags=0", fd, 0666, o.dev, o.ino);
+	expect("creat/enter", "creat_e", "name='/tmp/c' mode=%d", 0666);
+	expect("creat", "creat_x", "fd=%ld name='/tmp/c' mode=%d dev=%lu ino=%lu creat_flags=0", fd, 0666, o.dev, o.ino);
 	raw(SYS_close, fd);
 	raw(SYS_creat, NULL, 0666);
 	expect("creat/null/enter", "creat_e", "name=-");
@@ -186,14 +186,14 @@ static void act_openat2(void)
 	fd = raw(SYS_openat2, dir, "d", &how, sizeof(how));
 	must("openat2", fd);
 	o = object_of(fd);
-	expect("openat2/create/enter", "openat2_e", "dirfd=%ld name=\"d\" flags=%d mode=%d resolve=9", dir,
+	expect("openat2/create/enter", "openat2_e", "dirfd=%ld name='d' flags=%d mode=%d resolve=9", dir,
 	       S_RDWR | S_CREAT, 0611);
-	expect("openat2/create", "openat2_x", "fd=%ld dirfd=%ld name=\"d\" flags=%d mode=%d resolve=9 dev=%lu ino=%lu",
+	expect("openat2/create", "openat2_x", "fd=%ld dirfd=%ld name='d' flags=%d mode=%d resolve=9 dev=%lu ino=%lu",
 	       fd, dir, S_RDWR | S_CREAT | S_CREATED, 0611, o.dev, o.ino);
 	raw(SYS_close, fd);
 	raw(SYS_openat2, dir, "d", 16, sizeof(how));
-	expect("openat2/fault/enter", "openat2_e", "name=\"d\" flags=- mode=- resolve=- rec=%d", FAULT);
-	expect("openat2/fault", "openat2_x", "fd=-14 name=\"d\" flags=- mode=- resolve=- dev=0 ino=0 rec=%d", FAULT);
+	expect("openat2/fault/enter", "openat2_e", "name='d' flags=- mode=- resolve=- rec=fault");
+	expect("openat2/fault", "openat2_x", "fd=-14 name='d' flags=- mode=- resolve=- dev=0 ino=0 rec=fault");
 	raw(SYS_close, dir);
 }
 
@@ -209,7 +209,7 @@ static void act_handle(void)
 		must("open_by_handle_at", fd);
 		o = object_of(fd);
 		expect("open_by_handle_at", "open_by_handle_at_x",
-		       "fd=%ld mountfd=%ld flags=3 path=\"/tmp/a\" dev=%lu ino=%lu", fd, dir, o.dev, o.ino);
+		       "fd=%ld mountfd=%ld flags=3 path='/tmp/a' dev=%lu ino=%lu", fd, dir, o.dev, o.ino);
 	}
 	raw(SYS_open_by_handle_at, 99, &handle, O_RDONLY);
 	expect("open_by_handle_at/failed", "open_by_handle_at_x", "fd=-9 mountfd=99 flags=1 path=- dev=0 ino=0");
@@ -220,7 +220,7 @@ static void act_names(void)
 	long fd;
 
 	raw(SYS_mknod, "/tmp/pipe", S_IFIFO | 0622, 0);
-	expect("mknod/fifo", "mknod_x", "res=0 path=\"/tmp/pipe\" mode=%d dev=0", 0x1000 | 0622);
+	expect("mknod/fifo", "mknod_x", "res=0 path='/tmp/pipe' mode=%d dev=0", 0x1000 | 0622);
 	raw(SYS_mknod, "/tmp/null", S_IFCHR | 0666, 0x103);
 	expect("mknod/null", "mknod_x", "res=0 mode=%d dev=%d", 0x2000 | 0666, 0x103);
 	raw(SYS_mknod, "/tmp/sda1", S_IFBLK | 0600, 0x801);
@@ -235,11 +235,11 @@ static void act_names(void)
 	static char cwd[256];
 
 	raw(SYS_mkdir, "/tmp/dir", 0751);
-	expect("mkdir", "mkdir_x", "res=0 path=\"/tmp/dir\" mode=%d", 0751);
+	expect("mkdir", "mkdir_x", "res=0 path='/tmp/dir' mode=%d", 0751);
 	raw(SYS_chdir, "/tmp/dir");
-	expect("chdir", "chdir_x", "res=0 path=\"/tmp/dir\"");
+	expect("chdir", "chdir_x", "res=0 path='/tmp/dir'");
 	raw(SYS_getcwd, cwd, sizeof(cwd));
-	expect("getcwd", "getcwd_x", "res=9 path=\"/tmp/dir\"");
+	expect("getcwd", "getcwd_x", "res=9 path='/tmp/dir'");
 	raw(SYS_getcwd, cwd, 2);
 	expect("getcwd/range", "getcwd_x", "res=-34 path=-");
 	fd = raw(SYS_open, "/", O_RDONLY);
@@ -250,45 +250,163 @@ static void act_names(void)
 	raw(SYS_close, 999);
 	expect("close/bad", "close_x", "res=-9 fd=999");
 	raw(SYS_mkdirat, AT_FDCWD, "/tmp/dir/in", 0700);
-	expect("mkdirat", "mkdirat_x", "res=0 dirfd=-100 path=\"/tmp/dir/in\" mode=%d", 0700);
+	expect("mkdirat", "mkdirat_x", "res=0 dirfd=-100 path='/tmp/dir/in' mode=%d", 0700);
 	raw(SYS_rmdir, "/tmp/dir/in");
-	expect("rmdir", "rmdir_x", "res=0 path=\"/tmp/dir/in\"");
+	expect("rmdir", "rmdir_x", "res=0 path='/tmp/dir/in'");
 	raw(SYS_rename, "/tmp/plain", "/tmp/plain2");
-	expect("rename", "rename_x", "res=0 oldpath=\"/tmp/plain\" newpath=\"/tmp/plain2\"");
+	expect("rename", "rename_x", "res=0 oldpath='/tmp/plain' newpath='/tmp/plain2'");
 	raw(SYS_renameat, AT_FDCWD, "/tmp/plain2", 3, "/tmp/plain");
-	expect("renameat", "renameat_x", "res=0 olddirfd=-100 oldpath=\"/tmp/plain2\" newdirfd=3 newpath=\"/tmp/plain\"");
+	expect("renameat", "renameat_x", "res=0 olddirfd=-100 oldpath='/tmp/plain2' newdirfd=3 newpath='/tmp/plain'");
 	raw(SYS_renameat2, AT_FDCWD, "/tmp/plain", AT_FDCWD, "/tmp/null", 2);
-	expect("renameat2", "renameat2_x", "res=0 oldpath=\"/tmp/plain\" newpath=\"/tmp/null\" flags=2");
+	expect("renameat2", "renameat2_x", "res=0 oldpath='/tmp/plain' newpath='/tmp/null' flags=2");
 	raw(SYS_link, "/tmp/null", "/tmp/hard");
-	expect("link", "link_x", "res=0 oldpath=\"/tmp/null\" newpath=\"/tmp/hard\"");
+	expect("link", "link_x", "res=0 oldpath='/tmp/null' newpath='/tmp/hard'");
 	raw(SYS_linkat, AT_FDCWD, "/tmp/null", AT_FDCWD, "/tmp/hard2", AT_SYMLINK_FOLLOW);
-	expect("linkat", "linkat_x", "res=0 olddir=-100 oldpath=\"/tmp/null\" newdir=-100 newpath=\"/tmp/hard2\" flags=%d",
+	expect("linkat", "linkat_x", "res=0 olddir=-100 oldpath='/tmp/null' newdir=-100 newpath='/tmp/hard2' flags=%d",
 	       AT_SYMLINK_FOLLOW);
 	raw(SYS_symlink, "/etc/shadow", "/tmp/soft");
-	expect("symlink", "symlink_x", "res=0 target=\"/etc/shadow\" linkpath=\"/tmp/soft\"");
+	expect("symlink", "symlink_x", "res=0 target='/etc/shadow' linkpath='/tmp/soft'");
 	raw(SYS_symlinkat, "/etc", AT_FDCWD, "/tmp/soft2");
-	expect("symlinkat", "symlinkat_x", "res=0 target=\"/etc\" linkdirfd=-100 linkpath=\"/tmp/soft2\"");
+	expect("symlinkat", "symlinkat_x", "res=0 target='/etc' linkdirfd=-100 linkpath='/tmp/soft2'");
 	raw(SYS_unlink, "/tmp/soft");
-	expect("unlink", "unlink_x", "res=0 path=\"/tmp/soft\"");
+	expect("unlink", "unlink_x", "res=0 path='/tmp/soft'");
 	raw(SYS_unlinkat, AT_FDCWD, "/tmp/soft2", 0);
-	expect("unlinkat", "unlinkat_x", "res=0 dirfd=-100 name=\"/tmp/soft2\" flags=0");
+	expect("unlinkat", "unlinkat_x", "res=0 dirfd=-100 name='/tmp/soft2' flags=0");
 	raw(SYS_unlinkat, AT_FDCWD, "/tmp/dir", AT_REMOVEDIR);
-	expect("unlinkat/dir", "unlinkat_x", "res=0 name=\"/tmp/dir\" flags=512");
+	expect("unlinkat/dir", "unlinkat_x", "res=0 name='/tmp/dir' flags=512");
 	raw(SYS_chmod, "/tmp/a", 04755);
-	expect("chmod", "chmod_x", "res=0 filename=\"/tmp/a\" mode=%d", 04755);
+	expect("chmod", "chmod_x", "res=0 filename='/tmp/a' mode=%d", 04755);
 	raw(SYS_fchmodat, AT_FDCWD, "/tmp/a", 0600);
-	expect("fchmodat", "fchmodat_x", "res=0 dirfd=-100 filename=\"/tmp/a\" mode=%d", 0600);
+	expect("fchmodat", "fchmodat_x", "res=0 dirfd=-100 filename='/tmp/a' mode=%d", 0600);
 	fd = raw(SYS_open, "/tmp/a", O_RDONLY);
 	raw(SYS_fchmod, fd, 02644);
 	expect("fchmod", "fchmod_x", "res=0 fd=%ld mode=%d", fd, 02644);
 	raw(SYS_fchown, fd, 1, 2);
 	expect("fchown", "fchown_x", "res=0 fd=%ld uid=1 gid=2", fd);
 	raw(SYS_chown, "/tmp/a", 3, -1);
-	expect("chown", "chown_x", "res=0 path=\"/tmp/a\" uid=3 gid=4294967295");
+	expect("chown", "chown_x", "res=0 path='/tmp/a' uid=3 gid=4294967295");
 	raw(SYS_lchown, "/tmp/a", 0, 0);
-	expect("lchown", "lchown_x", "res=0 path=\"/tmp/a\" uid=0 gid=0");
+	expect("lchown", "lchown_x", "res=0 path='/tmp/a' uid=0 gid=0");
 	raw(SYS_fchownat, AT_FDCWD, "/tmp/a", 0, 0, AT_SYMLINK_NOFOLLOW);
-	expect("fchownat", "fchownat_x", "res=0 dirfd=-100 pathname=\"/tmp/a\" uid=0 gid=0 flags=%d", 0x400);
+	expect("fchownat", "fchownat_x", "res=0 dirfd=-100 pathname='/tmp/a' uid=0 gid=0 flags=%d", 0x400);
+}
+
+static void act_stat(void)
+{
+	static char status[256], entries[512];
+	long fd = raw(SYS_open, "/tmp", O_RDONLY);
+
+	raw(SYS_symlink, "/tmp", "/tmp/link");
+	CALL("stat", "stat_x", (SYS_stat, "/tmp", status), "res=0 path='/tmp'");
+	CALL("stat/missing", "stat_x", (SYS_stat, "/tmp/none", status), "res=-2 path='/tmp/none'");
+	CALL("stat/null", "stat_x", (SYS_stat, NULL, NULL), "res=-14 path=-");
+	CALL("stat/bad", "stat_x", (SYS_stat, BAD, status), "res=-14 path=- rec=fault");
+	CALL("lstat", "lstat_x", (SYS_lstat, "/tmp/link", status), "res=0 path='/tmp/link'");
+	CALL("lstat/empty", "lstat_x", (SYS_lstat, "", status), "res=-2 path=''");
+	CALL("lstat/bad", "lstat_x", (SYS_lstat, BAD, status), "res=-14 path=- rec=fault");
+	CALL("fstat", "fstat_x", (SYS_fstat, fd, status), "res=0 fd=%ld", fd);
+	CALL("fstat/closed", "fstat_x", (SYS_fstat, 999, status), "res=-9 fd=999");
+#if NARROW
+	CALL("stat/old", "stat_x", (__NR_stat, "/tmp", status), "res=0 path='/tmp'");
+	CALL("lstat/old", "lstat_x", (__NR_lstat, "/tmp/link", status), "res=0 path='/tmp/link'");
+	CALL("fstat/old", "fstat_x", (__NR_fstat, fd, status), "res=0 fd=%ld", fd);
+#endif
+	CALL("newfstatat", "newfstatat_x", (SYS_newfstatat, fd, "link", status, AT_SYMLINK_NOFOLLOW), "res=0 dirfd=%ld path='link' flags=256", fd);
+	CALL("newfstatat/self", "newfstatat_x", (SYS_newfstatat, fd, "", status, AT_EMPTY_PATH), "res=0 dirfd=%ld path='' flags=4096", fd);
+	CALL("newfstatat/cwd", "newfstatat_x", (SYS_newfstatat, AT_FDCWD, "/tmp/none", status, 0), "res=-2 dirfd=-100 path='/tmp/none' flags=0");
+	CALL("newfstatat/bad", "newfstatat_x", (SYS_newfstatat, -1, BAD, status, 0), "dirfd=-1 path=- rec=fault");
+	CALL("access", "access_x", (SYS_access, "/tmp", R_OK | W_OK | X_OK), "res=0 name='/tmp' mode=7");
+	CALL("access/null", "access_x", (SYS_access, NULL, 0), "res=-14 name=- mode=0");
+	CALL("access/bad", "access_x", (SYS_access, BAD, 0), "res=-14 name=- rec=fault");
+	raw(SYS_getdents, fd, entries, sizeof(entries));
+	expect("getdents", "getdents_x", "res=+ fd=%ld", fd);
+	CALL("getdents/closed", "getdents_x", (SYS_getdents, 999, entries, sizeof(entries)), "res=-9 fd=999");
+	CALL("getdents64", "getdents64_x", (SYS_getdents64, fd, entries, sizeof(entries)), "fd=%ld", fd);
+	CALL("getdents64/small", "getdents64_x", (SYS_getdents64, -1, NULL, 0), "res=-9 fd=-1");
+}
+
+/* Each path that can be none, and each that cannot be read. */
+static void act_no_names(void)
+{
+	static const struct { const char *check, *event, *params; long nr; int first; } calls[] = {
+		{ "mkdir", "mkdir_x", "path=", SYS_mkdir, 0 },
+		{ "rmdir", "rmdir_x", "path=", SYS_rmdir, 0 },
+		{ "unlink", "unlink_x", "path=", SYS_unlink, 0 },
+		{ "chdir", "chdir_x", "path=", SYS_chdir, 0 },
+		{ "chmod", "chmod_x", "filename=", SYS_chmod, 0 },
+		{ "chown", "chown_x", "path=", SYS_chown, 0 },
+		{ "lchown", "lchown_x", "path=", SYS_lchown, 0 },
+		{ "creat", "creat_x", "name=", SYS_creat, 0 },
+		{ "mknod", "mknod_x", "path=", SYS_mknod, 0 },
+		{ "mkdirat", "mkdirat_x", "dirfd=-100 path=", SYS_mkdirat, 1 },
+		{ "unlinkat", "unlinkat_x", "dirfd=-100 name=", SYS_unlinkat, 1 },
+		{ "fchmodat", "fchmodat_x", "dirfd=-100 filename=", SYS_fchmodat, 1 },
+		{ "fchownat", "fchownat_x", "dirfd=-100 pathname=", SYS_fchownat, 1 },
+		{ "mknodat", "mknodat_x", "dirfd=-100 path=", SYS_mknodat, 1 },
+		{ "openat", "openat_x", "dirfd=-100 name=", SYS_openat, 1 },
+	};
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
+		static const struct flag addresses[] = { F(0, 0), F(BAD, 1) };
+
+		EACH (f, addresses) {
+			char check[64];
+			long ret = calls[i].first ? raw(calls[i].nr, AT_FDCWD, f->host, 0) : raw(calls[i].nr, f->host, 0);
+
+			snprintf(check, sizeof(check), "%s/%s", calls[i].check, f->host ? "bad" : "null");
+			if (calls[i].nr == SYS_openat)
+				expect(check, "openat_e", "dirfd=-100 name=- rec=%s", f->host ? "fault" : "-");
+			if (calls[i].nr == SYS_creat)
+				expect(check, "creat_e", "name=- rec=%s", f->host ? "fault" : "-");
+			EXPECT_RET(ret, check, calls[i].event, "%s- rec=%s", calls[i].params, f->host ? "fault" : "-");
+		}
+	}
+}
+
+/* The same for calls with two names: one is there, the other is not. */
+static void act_two_names(void)
+{
+	CALL("rename/null", "rename_x", (SYS_rename, NULL, "b"), "res=-14 oldpath=- newpath='b'");
+	CALL("rename/bad", "rename_x", (SYS_rename, "a", BAD), "oldpath='a' newpath=- rec=fault");
+	CALL("rename/empty", "rename_x", (SYS_rename, "", ""), "res=-2 oldpath='' newpath=''");
+	CALL("renameat/null", "renameat_x", (SYS_renameat, -5, NULL, 6, "b"), "olddirfd=-5 oldpath=- newdirfd=6 newpath='b'");
+	CALL("renameat/bad", "renameat_x", (SYS_renameat, 999, "a", -100, BAD), "olddirfd=999 oldpath='a' newdirfd=-100 newpath=- rec=fault");
+	CALL("renameat2/bad", "renameat2_x", (SYS_renameat2, 999, BAD, 998, BAD, -1), "olddirfd=999 oldpath=- newdirfd=998 newpath=- flags=4294967295 rec=fault");
+	CALL("link/null", "link_x", (SYS_link, NULL, "b"), "res=-14 oldpath=- newpath='b'");
+	CALL("link/bad", "link_x", (SYS_link, "/none/a", BAD), "oldpath='/none/a' newpath=- rec=fault");
+	CALL("linkat/null", "linkat_x", (SYS_linkat, -5, NULL, 6, NULL, 0), "olddir=-5 oldpath=- newdir=6 newpath=- flags=0");
+	CALL("linkat/bad", "linkat_x", (SYS_linkat, -5, BAD, 6, "b", 0), "olddir=-5 oldpath=- newdir=6 newpath='b' rec=fault");
+	CALL("symlink/null", "symlink_x", (SYS_symlink, NULL, "/none/b"), "res=-14 target=- linkpath='/none/b'");
+	CALL("symlink/bad", "symlink_x", (SYS_symlink, "a", BAD), "res=-14 target='a' linkpath=- rec=fault");
+	CALL("symlinkat/null", "symlinkat_x", (SYS_symlinkat, "a", 999, NULL), "target='a' linkdirfd=999 linkpath=-");
+	CALL("symlinkat/bad", "symlinkat_x", (SYS_symlinkat, BAD, -1, "b"), "res=-14 target=- linkdirfd=-1 linkpath='b' rec=fault");
+	CALL("fchmod/closed", "fchmod_x", (SYS_fchmod, -1, 0), "res=-9 fd=-1 mode=0");
+	CALL("fchown/closed", "fchown_x", (SYS_fchown, -1, -1, -1), "res=-9 fd=-1 uid=4294967295 gid=4294967295");
+	CALL("fchdir/closed", "fchdir_x", (SYS_fchdir, -1), "res=-9 fd=-1");
+	CALL("getcwd/null", "getcwd_x", (SYS_getcwd, NULL, 4096), "res=-14 path=-");
+}
+
+/* Names of the greatest length, one byte less, and one that ends at the end of what can be read. */
+static void act_long_names(void)
+{
+	static char name[5000];
+	char *edge = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	mprotect(edge + 4096, 4096, PROT_NONE);
+	for (size_t i = 0; i < sizeof(name) - 1; i++)
+		name[i] = i % 200 ? 'a' + i % 26 : '/';
+	name[4095] = '\0';
+	CALL("mkdir/4095", "mkdir_x", (SYS_mkdir, name, 0), "res=-2 path='%s'", name);
+	name[4095] = 'z';
+	name[4096] = '\0';
+	CALL("mkdir/4096", "mkdir_x", (SYS_mkdir, name, 0), "res=-36 path='%.4095s' rec=cut", name);
+	CALL("rename/4096", "rename_x", (SYS_rename, name, name), "res=-36 oldpath='%.4095s' newpath='%.4095s' rec=cut", name, name);
+	CALL("symlink/4096", "symlink_x", (SYS_symlink, name, name), "res=-36 target='%s' linkpath='%.4095s' rec=cut", name, name);
+	strcpy(edge + 4096 - 8, "/none/x");
+	CALL("rmdir/edge", "rmdir_x", (SYS_rmdir, edge + 4096 - 8), "res=-2 path='/none/x'");
+	edge[4095] = 'y';
+	CALL("rmdir/over-edge", "rmdir_x", (SYS_rmdir, edge + 4096 - 8), "res=-14 path=- rec=fault");
+	CALL("mkdir/letters", "mkdir_x", (SYS_mkdir, "/none/\xc3\xa4\xff\n'\"", 0), "res=-2 path='/none/\u00e4\\xff\\n\\x27\"'");
 }
 
 static void act_path(void)
@@ -298,6 +416,10 @@ static void act_path(void)
 	in_child(act_openat2);
 	in_child(act_handle);
 	in_child(act_names);
+	in_child(act_stat);
+	in_child(act_no_names);
+	in_child(act_two_names);
+	in_child(act_long_names);
 	in_child(act_vanish);
 	in_child(act_vanish_unanswered);
 }

@@ -63,7 +63,7 @@ static void race_terminals(void)
 			signal(SIGHUP, SIG_IGN);
 			setsid();
 			ioctl(peer, TIOCSCTTY, 0);
-			raw(SYS_execve, "/files/acts", five, env);
+			raw(SYS_execve, PROGRAM, five, env);
 		}
 		close(peer);
 		if (i % 2)

@@ -3,19 +3,23 @@
 // Program watch prints, in a guest, every event that the module produces while
 // a command runs, as one line of text each:
 //
-//	E <tid> <event> rec=<flags> <param>=<value> …
+//	E <tid> <event> abi=<64 or 32> rec=<flags> <param>=<value> …
 //
-// Numbers are decimal and signed as their type is, text and bytes are quoted as
-// Go does, an absent parameter is "-". Parts of a value are parameters of their
-// own: tuple, tuple.dst, tuple.src, tuple.path. What the command prints comes
-// first, the books come last:
+// Numbers are decimal and signed as their type is, text and bytes are quoted
+// with ” and Go's escapes, an absent parameter is "-". Parts of a value are
+// parameters of their own: tuple, tuple.dst, tuple.src, tuple.path. What the
+// command prints comes first, the books come last:
 //
 //	S produced=… published=… lost=…
+//
+// Without -only it asks for all calls, and for no tracepoint but the end of a
+// process; with it, for what it names, as syscalls.tbl does.
 package main
 
 import (
 	"bufio"
 	"encoding/binary"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -30,11 +34,13 @@ import (
 )
 
 func main() {
-	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: watch COMMAND [ARGUMENT…]")
+	only := flag.String("only", "", "comma-separated calls and tracepoints")
+	flag.Parse()
+	if flag.NArg() < 1 {
+		fmt.Fprintln(os.Stderr, "usage: watch [-only NAME,…] COMMAND [ARGUMENT…]")
 		os.Exit(2)
 	}
-	if err := run(os.Args[1:]); err != nil {
+	if err := run(*only, flag.Args()); err != nil {
 		fmt.Fprintf(os.Stderr, "watch: %v\n", err)
 		os.Exit(1)
 	}
@@ -46,7 +52,33 @@ type record struct {
 	flags uint32
 }
 
-func run(argv []string) error {
+// wanted are the codes of what is named, or of all system calls.
+func wanted(only string) ([]schema.SyscallCode, error) {
+	var codes []schema.SyscallCode
+	names := strings.Split(only, ",")
+	for i := range schema.Syscalls {
+		sc := &schema.Syscalls[i]
+		switch {
+		case only != "":
+			if slices.Contains(names, sc.Name) {
+				codes = append(codes, sc.Code)
+			}
+		case sc.Name == "sched_switch", sc.Name == "page_fault_user", sc.Name == "page_fault_kernel", sc.Name == "signal_deliver":
+		default:
+			codes = append(codes, sc.Code)
+		}
+	}
+	if only != "" && len(codes) != len(names) {
+		return nil, fmt.Errorf("-only %s: %d of these are known", only, len(codes))
+	}
+	return codes, nil
+}
+
+func run(only string, argv []string) error {
+	codes, err := wanted(only)
+	if err != nil {
+		return err
+	}
 	dev, err := driver.Open(driver.Path)
 	if err != nil {
 		return err
@@ -55,14 +87,7 @@ func run(argv []string) error {
 	if err := dev.Configure(driver.Config{RingBytes: 8 << 20}); err != nil {
 		return err
 	}
-	filter := driver.Filter{Enter: true, IgnoredTgids: []int{os.Getpid()}}
-	for i := range schema.Syscalls {
-		switch sc := &schema.Syscalls[i]; sc.Name {
-		case "sched_switch", "page_fault_user", "page_fault_kernel", "signal_deliver":
-		default:
-			filter.Syscalls = append(filter.Syscalls, sc.Code)
-		}
-	}
+	filter := driver.Filter{Enter: true, IgnoredTgids: []int{os.Getpid()}, Syscalls: codes}
 	if err := dev.SetFilter(filter); err != nil {
 		return err
 	}
@@ -156,7 +181,7 @@ func drain(dev *driver.Device) ([]record, error) {
 func line(r *record) string {
 	e := &r.event
 	var b strings.Builder
-	fmt.Fprintf(&b, "E %d %s rec=%d", e.Tid, e.Info.ID, r.flags)
+	fmt.Fprintf(&b, "E %d %s abi=%d rec=%s", e.Tid, e.Info.ID, abi(r.flags), marks(r.flags))
 	for i := range e.Info.Params {
 		p := &e.Info.Params[i]
 		if i >= e.NumParams() {
@@ -165,6 +190,32 @@ func line(r *record) string {
 		value(&b, p, e.Param(i))
 	}
 	return b.String()
+}
+
+// abi is the width of the caller's words.
+func abi(flags uint32) int {
+	if flags&ring.Compat != 0 {
+		return 32
+	}
+	return 64
+}
+
+// marks are what a record's flags say against it. That it came in the middle of another is no fault of its own.
+func marks(flags uint32) string {
+	var words []string
+	if flags&ring.Fault != 0 {
+		words = append(words, "fault")
+	}
+	if flags&ring.Truncated != 0 {
+		words = append(words, "cut")
+	}
+	if unknown := flags &^ (ring.Fault | ring.Truncated | ring.Compat | ring.Nested | ring.Ext); unknown != 0 {
+		words = append(words, fmt.Sprintf("%#x", unknown))
+	}
+	if len(words) == 0 {
+		return "-"
+	}
+	return strings.Join(words, "|")
 }
 
 // value writes one parameter, or several for one that has parts.
@@ -245,5 +296,10 @@ func plain(t schema.ParamType, v []byte) string {
 	return strconv.FormatUint(u, 10)
 }
 
+var oneWord = strings.NewReplacer(" ", `\x20`, "'", `\x27`, `\"`, `"`)
+
 // quote keeps a value one word of the line.
-func quote(v []byte) string { return strings.ReplaceAll(strconv.Quote(string(v)), " ", `\x20`) }
+func quote(v []byte) string {
+	q := strconv.Quote(string(v))
+	return "'" + oneWord.Replace(q[1:len(q)-1]) + "'"
+}
