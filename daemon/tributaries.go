@@ -28,7 +28,7 @@ func (d *daemon) stateOptions(proc *procfs.FS) (state.Options, error) {
 	machine, err := state.ThisMachine(os.Getenv("HOST_ROOT"), proc.Boot())
 	machine.SelfPid = int64(selfPid())
 	return state.Options{
-		Machine: machine, Limits: state.Limits{Threads: d.cfg.ThreadTableSize},
+		Machine: machine, Limits: state.Limits{Threads: d.cfg.ThreadTableSize}, ClassicContainers: d.cfg.ClassicFields,
 		Source: procfs.NewFinder(proc, findWait), Ask: d.readAside(proc),
 	}, err
 }

@@ -31,6 +31,7 @@ type Config struct {
 		CaptureFile   string // that a replay reads
 	}
 	ThreadTableSize int
+	ClassicFields   bool   // container fields as up to 0.40
 	StateSocket     string // where the state is told, "" for nowhere
 
 	BaseSyscalls struct {

@@ -39,6 +39,7 @@ var keys = []key{
 	{path: "falco_libs.thread_table_size", read: number(func(c *Config) *int { return &c.ThreadTableSize })},
 	{path: "falco_libs.thread_table_auto_purging_interval_s"},
 	{path: "falco_libs.thread_table_auto_purging_thread_timeout_s"},
+	{path: "containers.profile", read: readContainerProfile},
 	{path: "state_socket", read: text(func(c *Config) *string { return &c.StateSocket })},
 	{path: "falco_libs.snaplen", read: number(func(c *Config) *int { return &c.Engine.Snaplen })},
 	{path: "base_syscalls.custom_set", read: texts(func(c *Config) *[]string { return &c.BaseSyscalls.Custom })},

@@ -98,6 +98,19 @@ func texts(of func(*Config) *[]string) func(*loader, *node) error {
 	}
 }
 
+// readContainerProfile reads how the fields of containers behave.
+func readContainerProfile(l *loader, n *node) error {
+	switch strings.ToLower(n.text) {
+	case "modern", "":
+		l.cfg.ClassicFields = false
+	case "classic":
+		l.cfg.ClassicFields = true
+	default:
+		l.warn(n.at, "%q is no profile (modern, classic); modern is used", n.text)
+	}
+	return nil
+}
+
 // unless reads a key of an earlier version where the present one is not set.
 func unless(path string, read func(*loader, *node) error) func(*loader, *node) error {
 	return func(l *loader, n *node) error {

@@ -28,6 +28,7 @@ type Match struct {
 	ID     string // as shown: of 64 hexadecimal digits the first twelve
 	FullID string // as in the path
 	Kind   Kind
+	PodUID string // of the pod that the path names, "" if it names none
 }
 
 const (
@@ -68,6 +69,7 @@ func FromCgroups(cgroups []string) (m Match, ok bool) {
 			c = c[i+1:]
 		}
 		if m, ok := FromPath(c); ok {
+			m.PodUID = PodUID(c)
 			return m, true
 		}
 	}

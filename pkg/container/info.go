@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -95,7 +97,29 @@ type Info struct {
 	CPUPeriod   int64 `json:"cpu_period"`
 	CPUSet      int32 `json:"cpuset_cpu_count"`
 	Size        int64 `json:"size_rw_bytes"`
+
+	mounts, labels, podLabels string // see Seal
 }
+
+// Seal composes the texts that consist of several parts, so that nobody has to do
+// that for each event. It is to be called once, when the record is complete.
+func (i *Info) Seal() {
+	mounts := make([]string, len(i.Mounts))
+	for n := range i.Mounts {
+		mounts[n] = i.Mounts[n].String()
+	}
+	i.mounts = strings.Join(mounts, ",")
+	i.labels, i.podLabels = i.Labels.String(), i.PodSandboxLabels.String()
+}
+
+// MountsText returns all mounts, with commas between.
+func (i *Info) MountsText() string { return i.mounts }
+
+// LabelsText returns Labels as they are printed.
+func (i *Info) LabelsText() string { return i.labels }
+
+// PodLabelsText returns PodSandboxLabels as they are printed.
+func (i *Info) PodLabelsText() string { return i.podLabels }
 
 // Mount is a file system that is mounted into a container.
 type Mount struct {
@@ -136,6 +160,18 @@ func (a *Address) UnmarshalJSON(b []byte) error {
 
 // Labels are the labels of a container or pod.
 type Labels map[string]string
+
+// String returns the labels in order, as "key:value" with ", " between, without
+// those that kubelet adds for itself.
+func (l Labels) String() string {
+	var out []string
+	for _, k := range slices.Sorted(maps.Keys(l)) {
+		if !strings.HasPrefix(k, "annotation.") && !strings.HasPrefix(k, "io.kubernetes.") {
+			out = append(out, k+":"+l[k])
+		}
+	}
+	return strings.Join(out, ", ")
+}
 
 // maxLabel bounds the bytes of a label's value: what is longer is left out.
 const maxLabel = 100
@@ -191,6 +227,7 @@ func Parse(text []byte) (*Info, error) {
 		i.ID = i.ID[:fullLen]
 	}
 	i.Name = strings.TrimPrefix(i.Name, "/")
+	i.Seal()
 	return i, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func TestParse(t *testing.T) {
@@ -24,17 +25,20 @@ func TestParse(t *testing.T) {
 		Mounts: []Mount{{"/proc", "/host/proc", "", false, "private"}}, IP: "172.17.0.2", Labels: Labels{"app": "x"},
 		Ports: []Port{{"1.0.0.127", 80, 8080}}, Env: []string{"A=b"}, Created: 12,
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Info{})); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	if s := got.Mounts[0].String(); s != "/proc:/host/proc::false:private" {
 		t.Errorf("the mount is %s", s)
 	}
+	if s := got.MountsText() + " " + got.LabelsText(); s != "/proc:/host/proc::false:private app:x" {
+		t.Errorf("composed: %s", s)
+	}
 	again, err := Parse(got.JSON())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(got, again); diff != "" {
+	if diff := cmp.Diff(got, again, cmp.AllowUnexported(Info{})); diff != "" {
 		t.Errorf("written and read again (-want +got)\n%s", diff)
 	}
 }
@@ -92,4 +96,25 @@ func FuzzParse(f *testing.F) {
 		}
 		i.SandboxID()
 	})
+}
+
+func TestLabels(t *testing.T) {
+	l := Labels{"b": "2", "a": "1", "io.kubernetes.pod.name": "p", "annotation.x": "y"}
+	if got := l.String(); got != "a:1, b:2" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestPodUID(t *testing.T) {
+	for path, want := range map[string]string{
+		"/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod1_2.slice/cri-containerd-x.scope": "1-2", // C-091
+		"/kubepods.slice/kubepods-pod9_8_7.slice/crio-x.scope":                                              "9-8-7",
+		"/kubepods/burstable/pod3-4/x":                                                                      "3-4",
+		"/system.slice/containerd.service/kubepods-besteffort-pod5_6.slice:cri-containerd:x":                "5-6",
+		"/docker/x": "", "/": "", "/kubepods/pod/x": "", "/podman/x": "",
+	} {
+		if got := PodUID(path); got != want {
+			t.Errorf("%s: %q, want %q", path, got, want)
+		}
+	}
 }

@@ -113,27 +113,6 @@ func TestCatalogueIsThatOfTheSpec(t *testing.T) {
 	}
 }
 
-// What nothing computes yet, so that nobody takes it for done. Of the P0 fields
-// only those that need container metadata may be here.
-func TestNotYet(t *testing.T) {
-	const want = 45
-	n := 0
-	for _, d := range Catalogue {
-		if d.Has(NotYet) {
-			n++
-		}
-	}
-	if n != want {
-		t.Errorf("%d fields are marked NotYet, want %d", n, want)
-	}
-	for name, row := range specFields(t) {
-		d, ok := Lookup(name)
-		if ok && d.Has(NotYet) && row.prio != "P2" && !strings.HasPrefix(name, "container.") && !strings.HasPrefix(name, "k8s.") {
-			t.Errorf("%s is %s and NotYet", name, row.prio)
-		}
-	}
-}
-
 func TestCatalogueIsSound(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, d := range Catalogue {

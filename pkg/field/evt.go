@@ -160,13 +160,13 @@ var evtFields = []Def{
 		Desc: "Path of the file that was opened, as the kernel knows it: all symbolic links followed, whatever name the caller gave."},
 	{Name: "evt.mismatch", Type: Bool, Traits: Realpath, Get: mismatch,
 		Desc: "Whether the file that was opened has another path than fd.name says: there was a symbolic link, or the name was changed under way."},
-	{Name: "evt.infra.docker.name", Type: String, Traits: Hidden | NotYet, Get: never,
+	{Name: "evt.infra.docker.name", Type: String, Traits: Hidden, Get: infra("Event"),
 		Desc: "What happened, in an event that the Docker daemon reported; only in old captures."},
-	{Name: "evt.infra.docker.container.id", Type: String, Traits: Hidden | NotYet, Get: never,
+	{Name: "evt.infra.docker.container.id", Type: String, Traits: Hidden, Get: infra("ID"),
 		Desc: "Container of an event that the Docker daemon reported; only in old captures."},
-	{Name: "evt.infra.docker.container.name", Type: String, Traits: Hidden | NotYet, Get: never,
+	{Name: "evt.infra.docker.container.name", Type: String, Traits: Hidden, Get: infra("name"),
 		Desc: "Container's name in an event that the Docker daemon reported; only in old captures."},
-	{Name: "evt.infra.docker.container.image", Type: String, Traits: Hidden | NotYet, Get: never,
+	{Name: "evt.infra.docker.container.image", Type: String, Traits: Hidden, Get: infra("Image"),
 		Desc: "Container's image in an event that the Docker daemon reported; only in old captures."},
 }
 

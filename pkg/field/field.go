@@ -69,7 +69,6 @@ const (
 	AtMost                         // "=" holds if the value is at most the literal, no other operator (evt.around)
 	HostName                       // compare Value.IP with the addresses of a name (fd.sip.name)
 	Realpath                       // reads event.ExtRealpath, which the module tells on request
-	NotYet                         // known, but not computed yet: no value, or only that of host processes
 )
 
 // Has reports whether all of x are set.

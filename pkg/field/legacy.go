@@ -26,19 +26,6 @@ var evtinFields = gone("evtin.span.", ArgIndex|ArgDot,
 	"id ntags nargs tags tag args arg p.id p.ntags p.nargs p.tags p.tag p.args p.arg "+
 		"s.id s.ntags s.nargs s.tags s.tag s.args s.arg m.id m.ntags m.nargs m.tags m.tag m.args m.arg", "")
 
-var syslogFields = []Def{
-	{Name: "syslog.facility.str", Type: String, Traits: Deprecated | NotYet, Get: never,
-		Desc: "Facility of a message that is written to /dev/log, by name."},
-	{Name: "syslog.facility", Type: Uint32, Traits: Deprecated | NotYet, Get: never,
-		Desc: "Facility of a message that is written to /dev/log, by number."},
-	{Name: "syslog.severity.str", Type: String, Traits: Deprecated | NotYet, Get: never,
-		Desc: "Severity of a message that is written to /dev/log, by name."},
-	{Name: "syslog.severity", Type: Uint32, Traits: Deprecated | NotYet, Get: never,
-		Desc: "Severity of a message that is written to /dev/log, by number."},
-	{Name: "syslog.message", Type: String, Traits: Deprecated | NotYet, Get: never,
-		Desc: "Text of a message that is written to /dev/log."},
-}
-
 // gone makes fields of names, which stand behind prefix and take args, and of
 // labels, which take a key.
 func gone(prefix string, args ArgPolicy, names, labels string) []Def {

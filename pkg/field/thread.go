@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/falco-go/falco/pkg/event"
+	"github.com/falco-go/falco/pkg/schema"
 	"github.com/falco-go/falco/pkg/state"
 )
 
@@ -38,11 +39,11 @@ var threadFields = []Def{
 		Desc: "Page faults of the thread that had to read from a disk."},
 	{Name: "thread.pfminor", Type: Uint64, Get: threadNum(func(_ *state.Scene, t *state.Thread) uint64 { return t.PfMinor }),
 		Desc: "Page faults of the thread that had not."},
-	{Name: "thread.cpu", Type: Double, Traits: NotYet, Get: never,
+	{Name: "thread.cpu", Type: Double, Get: load(func(l state.Load) uint64 { return l.User + l.System }),
 		Desc: "Share of a CPU that the thread has used since its last load report, in percent."},
-	{Name: "thread.cpu.user", Type: Double, Traits: NotYet, Get: never,
+	{Name: "thread.cpu.user", Type: Double, Get: load(func(l state.Load) uint64 { return l.User }),
 		Desc: "The part of thread.cpu that was used outside the kernel."},
-	{Name: "thread.cpu.system", Type: Double, Traits: NotYet, Get: never,
+	{Name: "thread.cpu.system", Type: Double, Get: load(func(l state.Load) uint64 { return l.System }),
 		Desc: "The part of thread.cpu that was used in the kernel."},
 	{Name: "thread.vmsize", Type: Uint64, Get: threadNum(ofMain(mainMemory(vmSize, 1))),
 		Desc: "proc.vmsize for the main thread, 0 for others, so that they can be added up."},
@@ -134,4 +135,14 @@ func appendCaps(buf []byte, set uint64) []byte {
 		buf = append(buf, capNames[i]...)
 	}
 	return buf
+}
+
+// load gives a part of what a load report says, at most 100 percent.
+func load(f func(state.Load) uint64) getter {
+	return func(s *state.Scene, _ *Arg, out []Value) []Value {
+		if s.Event.Type != schema.ProcinfoE || s.Thread == nil {
+			return out
+		}
+		return double(out, float64(min(f(s.Load), 100)))
+	}
 }

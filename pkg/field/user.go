@@ -11,7 +11,7 @@ import (
 var userFields = []Def{
 	{Name: "user.uid", Type: Uint32, Get: threadNum(func(_ *state.Scene, t *state.Thread) uint64 { return uint64(t.UID) }),
 		Desc: "Effective user id of the thread."},
-	{Name: "user.name", Type: String, Get: userText(func(t *state.Thread) uint32 { return t.UID }, func(u state.User) string { return u.Name }, "root"),
+	{Name: "user.name", Type: String, Get: userName,
 		Desc: "Name of the effective user."},
 	{Name: "user.homedir", Type: String, Get: userText(func(t *state.Thread) uint32 { return t.UID }, func(u state.User) string { return u.Home }, "/root"),
 		Desc: "Home directory of the effective user."},
@@ -55,6 +55,16 @@ func userText(id func(*state.Thread) uint32, f func(state.User) string, root str
 		}
 		return text(out, NA)
 	}
+}
+
+var effectiveName = userText(func(t *state.Thread) uint32 { return t.UID }, func(u state.User) string { return u.Name }, "root")
+
+// userName is, where a container is told of, the user that it is configured for.
+func userName(s *state.Scene, a *Arg, out []Value) []Value {
+	if info := s.Container.Info(); info != nil && s.Thread == nil && info.User != "" {
+		return text(out, info.User)
+	}
+	return effectiveName(s, a, out)
 }
 
 func groupName(s *state.Scene, t *state.Thread) string {
