@@ -184,10 +184,12 @@ func (d *daemon) watch() error {
 	p := &d.pipe
 	p.swap(d.set)
 	p.stop, p.mail, p.early.limit = d.stop, d.mail, backlogBytes
+	var mem keeper
 	p.tick = func(now time.Time) {
 		if l, err := p.source.Ledger(); err == nil {
 			d.drops.check(now, l)
 		}
+		mem.tick(p.state.Stats().Bytes)
 	}
 	r, replays := p.source.(*replay)
 	begin := d.beginLive
@@ -197,6 +199,7 @@ func (d *daemon) watch() error {
 	if err := begin(); err != nil {
 		return err
 	}
+	mem.bound(p.state.Limits().Bytes)
 	written := d.writeEvents()
 	err := d.runCapturing(max(d.cfg.OutputTimeout, 2*time.Second))
 	written()

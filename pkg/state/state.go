@@ -225,6 +225,9 @@ func (s *State) Stats() Stats {
 	return st
 }
 
+// Limits returns what the tables are bounded by.
+func (s *State) Limits() Limits { return s.limits }
+
 // meta takes in an event that no thread caused.
 func (s *State) meta(ev *event.Event) {
 	switch ev.Type {
