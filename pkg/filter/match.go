@@ -267,9 +267,6 @@ func (c *Compiler) literalOf(op Op, v Value, left *operand) (l literal, err erro
 			return l, fail(err)
 		}
 	}
-	if op == OpIContains {
-		l.str = string(appendLower(nil, l.str))
-	}
 	return l, nil
 }
 
@@ -296,49 +293,53 @@ func predicate(op Op, t field.Type, l *literal) pred {
 }
 
 func textPredicate(op Op, l *literal) pred {
-	s := l.str
 	switch op {
-	case OpNE:
-		return func(v *field.Value) bool { return v.Str != s }
-	case OpLT:
-		return func(v *field.Value) bool { return v.Str < s }
-	case OpLE:
-		return func(v *field.Value) bool { return v.Str <= s }
-	case OpGT:
-		return func(v *field.Value) bool { return v.Str > s }
-	case OpGE:
-		return func(v *field.Value) bool { return v.Str >= s }
-	case OpGlob:
-		return func(v *field.Value) bool { return glob(s, v.Str, false) }
-	case OpIGlob:
-		return func(v *field.Value) bool { return glob(s, v.Str, true) }
-	case OpContains, OpBContains:
-		return func(v *field.Value) bool { return strings.Contains(v.Str, s) }
-	case OpIContains:
-		return func(v *field.Value) bool { return containsFold(v.Str, s) }
-	case OpStartsWith, OpBStartsWith:
-		return func(v *field.Value) bool { return strings.HasPrefix(v.Str, s) }
-	case OpEndsWith:
-		return func(v *field.Value) bool { return strings.HasSuffix(v.Str, s) }
 	case OpRegex:
 		re := l.re
 		return func(v *field.Value) bool { return re.MatchString(v.Str) }
 	case OpPMatch:
 		t := new(paths)
-		t.add(s)
+		t.add(l.str)
 		return func(v *field.Value) bool { return t.match(v.Str) }
 	}
-	return func(v *field.Value) bool { return v.Str == s }
+	compare, s := textComparison(op), l.str
+	return func(v *field.Value) bool { return compare(v.Str, s) }
 }
 
-// containsFold reports whether s contains what, which is in lower case.
-func containsFold(s, what string) bool {
-	if what == "" {
-		return true
+// textComparison is what op says of two texts.
+func textComparison(op Op) func(s, with string) bool {
+	switch op {
+	case OpNE:
+		return func(s, with string) bool { return s != with }
+	case OpLT:
+		return func(s, with string) bool { return s < with }
+	case OpLE:
+		return func(s, with string) bool { return s <= with }
+	case OpGT:
+		return func(s, with string) bool { return s > with }
+	case OpGE:
+		return func(s, with string) bool { return s >= with }
+	case OpGlob:
+		return func(s, with string) bool { return glob(with, s, false) }
+	case OpIGlob:
+		return func(s, with string) bool { return glob(with, s, true) }
+	case OpContains, OpBContains:
+		return strings.Contains
+	case OpIContains:
+		return containsFold
+	case OpStartsWith, OpBStartsWith:
+		return strings.HasPrefix
+	case OpEndsWith:
+		return strings.HasSuffix
 	}
+	return func(s, with string) bool { return s == with }
+}
+
+// containsFold reports whether s contains what, in whatever letter case.
+func containsFold(s, what string) bool {
 	for i := 0; i+len(what) <= len(s); i++ {
 		j := 0
-		for j < len(what) && lower(s[i+j]) == what[j] {
+		for j < len(what) && lower(s[i+j]) == lower(what[j]) {
 			j++
 		}
 		if j == len(what) {
@@ -390,91 +391,40 @@ func compareNumbers(t field.Type, a, b uint64) int {
 	return 0
 }
 
-// fewValues is the length up to which a list is searched from its start.
-const fewValues = 8
-
-// member makes the check of one value against the elements of a list.
+// member makes the check of one value against the elements of a list. Lists that
+// scalars are compared with are looked up in tables (hit.go).
 func member(t field.Type, lits []literal) pred {
 	if len(lits) == 1 {
 		return predicate(OpEQ, t, &lits[0])
 	}
 	switch classOf(t) {
 	case classText, classBytes:
-		return textMember(lits)
+		set := setOf(lits, func(l *literal) (string, bool) { return l.str, true })
+		return func(v *field.Value) bool { _, ok := set[v.Str]; return ok }
 	case classAddress:
-		return addrMember(lits)
+		set := setOf(lits, func(l *literal) (netip.Addr, bool) { return l.ip, true })
+		return func(v *field.Value) bool { _, ok := set[v.IP]; return ok }
 	case classNet:
-		nets := make([]netip.Prefix, len(lits))
-		for i, l := range lits {
-			nets[i] = l.net
-		}
 		return func(v *field.Value) bool {
-			for _, n := range nets {
-				if n.Contains(v.IP) {
+			for i := range lits {
+				if lits[i].net.Contains(v.IP) {
 					return true
 				}
 			}
 			return false
 		}
 	}
-	var nums []uint64
-	for _, l := range lits {
-		if !l.below && !l.above {
-			nums = append(nums, l.num)
-		}
-	}
-	if len(nums) <= fewValues {
-		return func(v *field.Value) bool {
-			for _, n := range nums {
-				if v.Num == n {
-					return true
-				}
-			}
-			return false
-		}
-	}
-	set := make(map[uint64]struct{}, len(nums))
-	for _, n := range nums {
-		set[n] = struct{}{}
-	}
-	return func(v *field.Value) bool {
-		_, ok := set[v.Num]
-		return ok
-	}
+	set := setOf(lits, func(l *literal) (uint64, bool) { return l.num, !l.below && !l.above })
+	return func(v *field.Value) bool { _, ok := set[v.Num]; return ok }
 }
 
-func textMember(lits []literal) pred {
-	if len(lits) <= fewValues {
-		texts := make([]string, len(lits))
-		for i, l := range lits {
-			texts[i] = l.str
-		}
-		return func(v *field.Value) bool {
-			for _, s := range texts {
-				if v.Str == s {
-					return true
-				}
-			}
-			return false
+// setOf returns the literals that anything can be equal to.
+func setOf[K comparable](lits []literal, key func(*literal) (K, bool)) map[K]struct{} {
+	set := make(map[K]struct{}, len(lits))
+	for i := range lits {
+		if k, ok := key(&lits[i]); ok {
+			set[k] = struct{}{}
 		}
 	}
-	set := make(map[string]struct{}, len(lits))
-	for _, l := range lits {
-		set[l.str] = struct{}{}
-	}
-	return func(v *field.Value) bool {
-		_, ok := set[v.Str]
-		return ok
-	}
-}
-
-func addrMember(lits []literal) pred {
-	set := make(map[netip.Addr]struct{}, len(lits))
-	for _, l := range lits {
-		set[l.ip] = struct{}{}
-	}
-	return func(v *field.Value) bool {
-		_, ok := set[v.IP]
-		return ok
-	}
+	return set
 }

@@ -72,14 +72,13 @@ func (c *Compiler) checkField(e *Check, left *operand) (func(*Env) bool, error) 
 
 // comparer makes the comparison of two values of type t.
 func comparer(op Op, t field.Type) func(a, b *field.Value) bool {
-	order := func(a, b *field.Value) int {
-		switch classOf(t) {
-		case classText, classBytes:
-			return strings.Compare(a.Str, b.Str)
-		case classAddress, classNet:
-			return a.IP.Compare(b.IP)
-		}
-		return compareNumbers(t, a.Num, b.Num)
+	order := func(a, b *field.Value) int { return compareNumbers(t, a.Num, b.Num) }
+	switch classOf(t) {
+	case classText, classBytes:
+		compare := textComparison(op)
+		return func(a, b *field.Value) bool { return compare(a.Str, b.Str) }
+	case classAddress, classNet:
+		order = func(a, b *field.Value) int { return a.IP.Compare(b.IP) }
 	}
 	switch op {
 	case OpNE:
@@ -92,31 +91,6 @@ func comparer(op Op, t field.Type) func(a, b *field.Value) bool {
 		return func(a, b *field.Value) bool { return order(a, b) > 0 }
 	case OpGE:
 		return func(a, b *field.Value) bool { return order(a, b) >= 0 }
-	case OpGlob:
-		return func(a, b *field.Value) bool { return glob(b.Str, a.Str, false) }
-	case OpIGlob:
-		return func(a, b *field.Value) bool { return glob(b.Str, a.Str, true) }
-	case OpContains, OpBContains:
-		return func(a, b *field.Value) bool { return strings.Contains(a.Str, b.Str) }
-	case OpIContains:
-		return func(a, b *field.Value) bool { return containsBothFold(a.Str, b.Str) }
-	case OpStartsWith, OpBStartsWith:
-		return func(a, b *field.Value) bool { return strings.HasPrefix(a.Str, b.Str) }
-	case OpEndsWith:
-		return func(a, b *field.Value) bool { return strings.HasSuffix(a.Str, b.Str) }
 	}
 	return func(a, b *field.Value) bool { return order(a, b) == 0 }
-}
-
-func containsBothFold(s, what string) bool {
-	for i := 0; i+len(what) <= len(s); i++ {
-		j := 0
-		for j < len(what) && lower(s[i+j]) == lower(what[j]) {
-			j++
-		}
-		if j == len(what) {
-			return true
-		}
-	}
-	return false
 }

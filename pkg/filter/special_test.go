@@ -192,7 +192,7 @@ func TestFieldsOfTheCatalogue(t *testing.T) {
 func TestIPExists(t *testing.T) {
 	e := &event.Event{Type: schema.ReadX, Info: schema.ReadX.Info()}
 	for fd, wants := range map[*state.FD]map[string]bool{
-		nil:                {"fd.ip exists": false, "fd.type exists": false},
+		nil:                  {"fd.ip exists": false, "fd.type exists": false},
 		{Type: state.FDFile}: {"fd.ip exists": true, "fd.sip exists": false, "fd.ip != 10.0.0.1": false, "fd.type exists": true},
 	} {
 		for cond, want := range wants {
