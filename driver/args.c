@@ -5,6 +5,7 @@
  */
 #include "args.h"
 
+#include <linux/err.h>
 #include <linux/kernel.h>
 #include <linux/string.h>
 #include <linux/uio.h>
@@ -169,7 +170,18 @@ unsigned int falco_args_messages(const struct falco_call *c)
 	return min_t(s64, c->ret, UIO_MAXIOV); /* which is the kernel's own limit */
 }
 
+static bool returns_address(u16 sc)
+{
+	return sc == FALCO_SC_MMAP || sc == FALCO_SC_MMAP2 || sc == FALCO_SC_MREMAP ||
+	       sc == FALCO_SC_BRK || sc == FALCO_SC_SHMAT;
+}
+
 s64 falco_args_ret(const struct falco_call *c, long ret)
 {
-	return c->compat ? (s32)ret : ret;
+	if (!c->compat)
+		return ret;
+	/* The upper half of what 32-bit callers can address is not negative. */
+	if (returns_address(c->sc) && !IS_ERR_VALUE((long)(s32)ret))
+		return (u32)ret;
+	return (s32)ret;
 }

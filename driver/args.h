@@ -106,7 +106,7 @@ const struct falco_syscall_desc *falco_args_get(struct falco_call *c, struct pt_
 /* Messages that the call @c moved, each of which is an event; 0 for all other calls. */
 unsigned int falco_args_messages(const struct falco_call *c);
 
-/* What the call returned, sign-extended for 32-bit callers. */
+/* What the call returned, sign-extended for 32-bit callers, but for addresses. */
 s64 falco_args_ret(const struct falco_call *c, long ret);
 
 /* Once, before any hook is attached. */

@@ -13,11 +13,14 @@
 #include <linux/kdev_t.h>
 #include <linux/ktime.h>
 #include <linux/magic.h>
+#include <linux/net.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 #include <linux/uidgid.h>
+#include <net/sock.h>
 
 #include "compat/fs.h"
+#include "compat/net.h"
 #include "schema_gen.h"
 #include "write.h"
 
@@ -37,6 +40,57 @@ struct file *falco_file_get(s64 fd)
 	if (fd < 0 || fd > INT_MAX || !current->files)
 		return NULL;
 	return fget_raw(fd);
+}
+
+static u32 kind_of_socket(struct file *file)
+{
+	struct socket *sock = sock_from_file(file);
+	struct sock *sk = sock ? READ_ONCE(sock->sk) : NULL;
+
+	switch (sk ? READ_ONCE(sk->sk_family) : AF_UNSPEC) {
+	case AF_INET:
+	case AF_INET6:
+		return FALCO_FD_INET;
+	case AF_UNIX:
+		return FALCO_FD_UNIX;
+	}
+	return FALCO_FD_SOCKET;
+}
+
+static u32 kind_of(struct file *file)
+{
+	const struct inode *inode = file_inode(file);
+
+	/* First: what type these inodes show depends on the kernel. */
+	if (inode->i_sb->s_magic == ANON_INODE_FS_MAGIC)
+		return FALCO_FD_ANON;
+	switch (inode->i_mode & S_IFMT) {
+	case S_IFREG:
+		return FALCO_FD_REGULAR;
+	case S_IFDIR:
+		return FALCO_FD_DIRECTORY;
+	case S_IFCHR:
+		return FALCO_FD_CHAR;
+	case S_IFBLK:
+		return FALCO_FD_BLOCK;
+	case S_IFIFO:
+		return FALCO_FD_PIPE;
+	case S_IFSOCK:
+		return kind_of_socket(file);
+	}
+	return FALCO_FD_OTHER;
+}
+
+u32 falco_file_kind(s64 fd)
+{
+	struct file *file = falco_file_get(fd);
+	u32 kind;
+
+	if (!file)
+		return FALCO_FD_NONE;
+	kind = kind_of(file);
+	fput(file);
+	return kind;
 }
 
 u32 falco_file_dev(struct file *file)

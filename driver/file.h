@@ -24,6 +24,9 @@ enum falco_layer {
  */
 struct file *falco_file_get(s64 fd);
 
+/* What the current task's descriptor @fd is: one of FALCO_FD_*. */
+u32 falco_file_kind(s64 fd);
+
 /* The superblock's device in the kernel's "new" encoding, the inode's number. */
 u32 falco_file_dev(struct file *file);
 u64 falco_file_ino(struct file *file);

@@ -11,6 +11,7 @@
 
 #include "compat/rcupdate.h"
 #include "consumer.h"
+#include "file.h"
 #include "probe.h"
 
 static struct falco_gate closed; /* while nobody listens; never freed */
@@ -53,6 +54,25 @@ unsigned long falco_gate_listeners(const struct falco_gate *g, const struct task
 	return who;
 }
 
+unsigned long falco_gate_by_fd(const struct falco_gate *g, unsigned long who, u16 sc, s32 fd)
+{
+	u32 kind = 0, i;
+
+	if (likely(!test_bit(sc, g->fd_sc)))
+		return who;
+	for (i = 0; i < g->n; i++) {
+		const struct falco_selection *s = g->listeners[i].selection;
+
+		if (!(who & BIT(i)) || !test_bit(sc, s->fd_sc))
+			continue;
+		if (!kind)
+			kind = falco_file_kind(fd);
+		if (!(s->fd_kinds & kind))
+			who &= ~BIT(i);
+	}
+	return who;
+}
+
 /* ---- for writers ---- */
 
 struct falco_selection *falco_selection_alloc(const struct falco_filter *filter)
@@ -62,12 +82,16 @@ struct falco_selection *falco_selection_alloc(const struct falco_filter *filter)
 
 	if (filter->flags & ~(u32)(FALCO_FILTER_SUCCESS | FALCO_FILTER_ENTER | FALCO_FILTER_REALPATH))
 		return ERR_PTR(-EINVAL);
+	if (filter->reserved)
+		return ERR_PTR(-EINVAL);
 	s = kzalloc(sizeof(*s), GFP_KERNEL);
 	if (!s)
 		return ERR_PTR(-ENOMEM);
 	s->flags = filter->flags;
 	BUILD_BUG_ON(sizeof(s->sc) != sizeof(filter->syscalls)); /* 64-bit words on both sides */
 	memcpy(s->sc, filter->syscalls, sizeof(s->sc));
+	memcpy(s->fd_sc, filter->fd_syscalls, sizeof(s->fd_sc));
+	s->fd_kinds = filter->fd_kinds;
 	for (i = 0; i < FALCO_IGNORED_TGIDS; i++)
 		if (filter->ignored_tgids[i])
 			s->tgids[s->ntgids++] = filter->ignored_tgids[i];
@@ -159,6 +183,8 @@ bool falco_gate_add(struct falco_gate *g, struct falco_consumer *consumer,
 	g->listeners[g->n].selection = s;
 	g->n++;
 	g->hooks |= hooks_for(s);
+	g->failures |= !(s->flags & FALCO_FILTER_SUCCESS);
+	bitmap_or(g->fd_sc, g->fd_sc, s->fd_sc, FALCO_SC_MAX);
 	for (nr = 0; nr < FALCO_NR_MAX; nr++) {
 		open_for(g, s, FALCO_ABI_NATIVE, nr, &falco_syscalls[nr]);
 #ifdef CONFIG_X86_64

@@ -10,6 +10,7 @@
 #define _FALCO_GATE_H
 
 #include <linux/bitmap.h>
+#include <linux/err.h>
 #include <linux/rcupdate.h>
 #include <linux/types.h>
 
@@ -26,7 +27,9 @@ struct falco_selection {
 	u32 flags;      /* FALCO_FILTER_* */
 	u32 ntgids;
 	u32 tgids[FALCO_IGNORED_TGIDS];
+	u32 fd_kinds;   /* FALCO_FD_*: the calls in fd_sc are wanted of these */
 	DECLARE_BITMAP(sc, 512);
+	DECLARE_BITMAP(fd_sc, 512);
 };
 
 struct falco_listener {
@@ -44,7 +47,10 @@ struct falco_gate {
 	struct rcu_head rcu;
 	u32 hooks;      /* which of probe.h's are needed */
 	u32 n;
+	bool failures;  /* somebody wants calls that fail */
 	struct falco_listener listeners[FALCO_LISTENERS_MAX];
+	/* By SC code: somebody wants the call of some kinds of descriptors only. */
+	DECLARE_BITMAP(fd_sc, 512);
 	/* By the caller's own numbers, so that nothing is translated before the test. */
 	DECLARE_BITMAP(open[FALCO_SIDES][FALCO_ABIS], FALCO_NR_MAX);
 };
@@ -86,6 +92,18 @@ static inline bool falco_gate_is_open(const struct falco_gate *g, enum falco_sid
  */
 unsigned long falco_gate_listeners(const struct falco_gate *g, const struct task_struct *task,
 				   u16 sc, enum falco_side side, bool failed);
+
+/* Whether nobody wants the call because of what it returned. Cheap, and may miss some. */
+static __always_inline bool falco_gate_refuses(const struct falco_gate *g, enum falco_abi abi,
+					       long ret)
+{
+	if (likely(g->failures))
+		return false;
+	return IS_ERR_VALUE(abi == FALCO_ABI_NATIVE ? ret : (long)(s32)ret);
+}
+
+/* Those of @who that want call @sc although its descriptor is @fd. */
+unsigned long falco_gate_by_fd(const struct falco_gate *g, unsigned long who, u16 sc, s32 fd);
 
 /* ---- for writers ---- */
 

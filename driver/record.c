@@ -176,11 +176,15 @@ void falco_record_sys_exit(const struct falco_gate *gate, struct pt_regs *regs, 
 	struct falco_call c;
 	unsigned long who;
 
+	if (falco_gate_refuses(gate, abi, ret))
+		return;
 	desc = falco_args_get(&c, regs, nr, abi);
 	c.ret = falco_args_ret(&c, ret);
 	if (told_elsewhere(&c))
 		return;
 	who = falco_gate_listeners(gate, c.task, c.sc, FALCO_AT_EXIT, c.ret < 0);
+	if (who)
+		who = falco_gate_by_fd(gate, who, c.sc, c.args[0]);
 	if (!who)
 		return;
 	c.nmessages = falco_args_messages(&c);

@@ -42,6 +42,17 @@
 #define FALCO_FILTER_SUCCESS           1
 #define FALCO_FILTER_ENTER             2
 #define FALCO_FILTER_REALPATH          4
+#define FALCO_FD_NONE                  1
+#define FALCO_FD_REGULAR               2
+#define FALCO_FD_DIRECTORY             4
+#define FALCO_FD_CHAR                  8
+#define FALCO_FD_BLOCK                 0x10
+#define FALCO_FD_PIPE                  0x20
+#define FALCO_FD_INET                  0x40
+#define FALCO_FD_UNIX                  0x80
+#define FALCO_FD_SOCKET                0x100
+#define FALCO_FD_ANON                  0x200
+#define FALCO_FD_OTHER                 0x400
 #define FALCO_FEATURE_PAGE_FAULTS      1
 
 struct falco_info {
@@ -91,12 +102,18 @@ struct falco_filter {
 	__u32 flags;
 	__u64 syscalls[8];
 	__u32 ignored_tgids[16];
+	__u64 fd_syscalls[8];
+	__u32 fd_kinds;
+	__u32 reserved;
 };
 _Static_assert(__builtin_offsetof(struct falco_filter, size) == 0, "filter.size moved");
 _Static_assert(__builtin_offsetof(struct falco_filter, flags) == 4, "filter.flags moved");
 _Static_assert(__builtin_offsetof(struct falco_filter, syscalls) == 8, "filter.syscalls moved");
 _Static_assert(__builtin_offsetof(struct falco_filter, ignored_tgids) == 72, "filter.ignored_tgids moved");
-_Static_assert(sizeof(struct falco_filter) == 136, "filter has another size");
+_Static_assert(__builtin_offsetof(struct falco_filter, fd_syscalls) == 136, "filter.fd_syscalls moved");
+_Static_assert(__builtin_offsetof(struct falco_filter, fd_kinds) == 200, "filter.fd_kinds moved");
+_Static_assert(__builtin_offsetof(struct falco_filter, reserved) == 204, "filter.reserved moved");
+_Static_assert(sizeof(struct falco_filter) == 208, "filter has another size");
 
 struct falco_stats {
 	__u32 size;

@@ -31,7 +31,10 @@
  *                several consumers an event carries as much I/O data as the
  *                greatest snaplen of those who get it. FALCO_FILTER_REALPATH
  *                asks for the path of each file that is opened, as an
- *                extension.
+ *                extension. FALCO_FILTER_SUCCESS leaves out calls that failed.
+ *                Of the calls in fd_syscalls only those are told whose first
+ *                argument is, when they return, a descriptor of fd_kinds; it is
+ *                no descriptor any more after close.
  *   START        -ENXIO before CONFIG, -EALREADY if started, -EBUSY if too many
  *                consumers are. Hooks are attached while somebody is started.
  *   STOP         waits for events under way; nothing is written after it. What

@@ -51,6 +51,8 @@ type Filter struct {
 	SuccessOnly  bool                 // leave out calls that failed
 	Enter        bool                 // also the enter events of open, creat, openat, openat2, connect
 	Realpath     bool                 // event.ExtRealpath behind the events of calls that opened a file
+	FDSyscalls   []schema.SyscallCode // of Syscalls, those that are wanted of some kinds of descriptors only
+	FDKinds      uint32               // schema.ABIFd*: these
 	IgnoredTgids []int                // in the initial pid namespace
 }
 

@@ -142,12 +142,18 @@ func (d *Device) Configure(c Config) error {
 // SetFilter replaces what this consumer wants, without a gap in the stream.
 func (d *Device) SetFilter(f Filter) error {
 	a := schema.ABIFilter{Size: uint32(unsafe.Sizeof(schema.ABIFilter{}))}
-	for _, sc := range f.Syscalls {
-		if int(sc) >= 64*len(a.Syscalls) {
-			return fmt.Errorf("ioctl FILTER_SET: system call code %d: %w", sc, unix.ERANGE)
+	for _, set := range []struct {
+		bits  *[8]uint64
+		codes []schema.SyscallCode
+	}{{&a.Syscalls, f.Syscalls}, {&a.FdSyscalls, f.FDSyscalls}} {
+		for _, sc := range set.codes {
+			if int(sc) >= 64*len(set.bits) {
+				return fmt.Errorf("ioctl FILTER_SET: system call code %d: %w", sc, unix.ERANGE)
+			}
+			set.bits[sc/64] |= 1 << (sc % 64)
 		}
-		a.Syscalls[sc/64] |= 1 << (sc % 64)
 	}
+	a.FdKinds = f.FDKinds
 	if f.SuccessOnly {
 		a.Flags |= schema.ABIFilterSuccess
 	}

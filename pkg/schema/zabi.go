@@ -10,7 +10,7 @@ import "unsafe"
 const (
 	ABIInfoBytes         = 56
 	ABIConfigBytes       = 24
-	ABIFilterBytes       = 136
+	ABIFilterBytes       = 208
 	ABIStatsBytes        = 88
 	ABICountBytes        = 48
 	ABIRingControlBytes  = 192
@@ -54,6 +54,17 @@ const (
 	ABIFilterSuccess     = 0x1
 	ABIFilterEnter       = 0x2
 	ABIFilterRealpath    = 0x4
+	ABIFdNone            = 0x001
+	ABIFdRegular         = 0x002
+	ABIFdDirectory       = 0x004
+	ABIFdChar            = 0x008
+	ABIFdBlock           = 0x010
+	ABIFdPipe            = 0x020
+	ABIFdInet            = 0x040
+	ABIFdUnix            = 0x080
+	ABIFdSocket          = 0x100
+	ABIFdAnon            = 0x200
+	ABIFdOther           = 0x400
 	ABIFeaturePageFaults = 0x1
 )
 
@@ -61,7 +72,7 @@ const (
 const (
 	ABIIocGetInfo   = 0xc038fa01
 	ABIIocConfig    = 0x4018fa02
-	ABIIocFilterSet = 0x4088fa03
+	ABIIocFilterSet = 0x40d0fa03
 	ABIIocStart     = 0xfa04
 	ABIIocStop      = 0xfa05
 	ABIIocStats     = 0xc058fa06
@@ -102,9 +113,12 @@ type ABIFilter struct {
 	Flags        uint32
 	Syscalls     [8]uint64
 	IgnoredTgids [16]uint32
+	FdSyscalls   [8]uint64
+	FdKinds      uint32
+	Reserved     uint32
 }
 
-var _ = [1]struct{}{}[unsafe.Sizeof(ABIFilter{})-136]
+var _ = [1]struct{}{}[unsafe.Sizeof(ABIFilter{})-208]
 
 // ABIStats is struct falco_stats.
 type ABIStats struct {

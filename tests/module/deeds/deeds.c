@@ -51,6 +51,7 @@ static void *pages(size_t n)
 
 #include "lies.c"
 #include "net.c"
+#include "filter.c"
 #include "trace.c"
 
 static const struct {
@@ -64,6 +65,8 @@ static const struct {
 	{ "links", deed_links },
 	{ "swap", deed_swap },
 	{ "unserved", deed_unserved },
+	{ "kinds", deed_kinds },
+	{ "failures", deed_failures },
 	{ "messages", deed_messages },
 	{ "vectors", deed_vectors },
 	{ "sendto", deed_sendto },
@@ -73,6 +76,7 @@ int main(int argc, char **argv)
 {
 	for (unsigned int i = 0; argc > 1 && i < LENGTH(deeds); i++) {
 		if (!strcmp(argv[1], deeds[i].name)) {
+			alarm(45); /* for deeds that hang */
 			fact("tid", syscall(SYS_gettid));
 			deeds[i].run();
 			return 0;

@@ -19,7 +19,7 @@ type check struct {
 }
 
 func checks() []check {
-	return slices.Concat(tracepoints, network, lies)
+	return slices.Concat(tracepoints, network, lies, filters)
 }
 
 func main() {

@@ -36,12 +36,14 @@ type fatal struct{}
 
 // A consumer is what somebody wants to see.
 type consumer struct {
-	rows    []string // names of syscalls.tbl
-	config  driver.Config
-	filter  driver.Filter
-	dev     *driver.Device
-	records []record
-	stats   driver.Stats
+	rows   []string // names of syscalls.tbl
+	config driver.Config
+	filter driver.Filter
+
+	everybody bool // us, too
+	dev       *driver.Device
+	records   []record
+	stats     driver.Stats
 }
 
 // record is a copy of a frame.
@@ -68,7 +70,9 @@ func (c *consumer) start(t *T) {
 	if c.config.RingBytes == 0 {
 		c.config.RingBytes = 4 << 20
 	}
-	c.filter.IgnoredTgids = append([]int{os.Getpid()}, c.filter.IgnoredTgids...)
+	if !c.everybody {
+		c.filter.IgnoredTgids = append([]int{os.Getpid()}, c.filter.IgnoredTgids...)
+	}
 	for _, name := range c.rows {
 		c.filter.Syscalls = append(c.filter.Syscalls, row(name))
 	}
