@@ -329,6 +329,24 @@ func TestLargeEvents(t *testing.T) {
 	}
 }
 
+// The memory that one takes is given back.
+func TestLargeEventsGoAway(t *testing.T) {
+	large := block(BlockEventLarge, uint16(1), rawEvent(4, 1, schema.ContainerJsonE, make([]byte, 3<<20)))
+	data := file(section(), large, bytes.Repeat(evBlock(0, closeX(5)), 20_000))
+	r, err := NewReader(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	most, n := 0, 0
+	for ; err == nil; n++ {
+		_, err = r.Next()
+		most = max(most, len(r.src.buf))
+	}
+	if n != 20_002 || !errors.Is(err, io.EOF) || most < len(large) || len(r.src.buf) != window {
+		t.Errorf("%d events, %v; a window of %d bytes, at most %d", n, err, len(r.src.buf), most)
+	}
+}
+
 // Events of before 2018 do not say how many parameters they have.
 func TestEventsOfVersion1(t *testing.T) {
 	v1 := func(b []byte) []byte { return block(BlockEvent1, uint16(0), b) }

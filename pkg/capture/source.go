@@ -115,9 +115,11 @@ func (s *source) need(n int) ([]byte, error) {
 }
 
 func (s *source) fill(n int) ([]byte, error) {
-	if s.lo > 0 {
-		copy(s.buf, s.buf[s.lo:s.hi])
-		s.lo, s.hi = 0, s.hi-s.lo
+	if kept := s.buf[s.lo:s.hi]; len(s.buf) > window && max(n, len(kept)) < window/2 {
+		s.buf = make([]byte, window) // one giant does not keep its memory
+		s.lo, s.hi = 0, copy(s.buf, kept)
+	} else if s.lo > 0 {
+		s.lo, s.hi = 0, copy(s.buf, kept)
 	}
 	idle := 0
 	for s.hi < n {
