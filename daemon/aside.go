@@ -66,6 +66,10 @@ func answer(find *procfs.Finder, a state.Ask) func(*state.State) {
 		if t, err := find.Whole(a.Tid); err == nil {
 			return func(s *state.State) { s.TakeTask(t) }
 		}
+	case state.AskFD:
+		if fd, err := find.Descriptor(a.Tid, a.FD); err == nil {
+			return func(s *state.State) { s.TakeDescriptor(a.Tid, &fd) }
+		}
 	case state.AskSockets:
 		fds, _ := find.Sockets(a.Tid)
 		return func(s *state.State) { s.TakeSockets(a.Tid, fds) }

@@ -13,6 +13,7 @@ import (
 // comes back between two later events:
 //
 //	AskTask     a look-up that the budget did not allow     TakeTask
+//	AskFD       the same, of a descriptor that was passed   TakeDescriptor
 //	AskSockets  what the sockets of a process are           TakeSockets
 //	AskUsers    who the users of a container are            SetUsers
 //
@@ -24,6 +25,7 @@ type AskKind uint8
 // Values of AskKind.
 const (
 	AskTask AskKind = iota
+	AskFD
 	AskSockets
 	AskUsers
 )
@@ -32,6 +34,7 @@ const (
 type Ask struct {
 	Kind      AskKind
 	Tid       int64  // AskTask: the thread; else the process, or the first one that was seen in the container
+	FD        int64  // AskFD
 	Container string // AskUsers
 }
 
@@ -85,6 +88,32 @@ func (s *State) TakeSockets(pid int64, fds []procfs.FD) {
 		s.putFD(s.tableOf(t), fds[i].Num, f)
 	}
 	s.giveRoles(t)
+}
+
+// passedLater puts a record under number n that says only that there is something,
+// and asks what it is.
+func (s *State) passedLater(t, owner *Thread, n int64) {
+	f := s.newFD()
+	*f = FD{Type: FDUnknown, Flags: FDFromProc}
+	s.putFD(s.tableOf(t), n, f)
+	s.ask(Ask{Kind: AskFD, Tid: owner.Pid, FD: n})
+}
+
+// TakeDescriptor answers AskFD. It only counts where nothing else has become known
+// under that number; processes that were made meanwhile have the same record.
+func (s *State) TakeDescriptor(pid int64, d *procfs.FD) {
+	t := s.Lookup(pid)
+	f := s.FD(t, d.Num)
+	if t == nil || f == nil || f.Type != FDUnknown || !f.Has(FDFromProc) || f.Ino != 0 {
+		return
+	}
+	is := s.fromDescriptor(d)
+	is.Flags |= f.Flags & FDCloexec
+	is.refs, is.cost = f.refs, f.cost
+	*f = *is
+	s.weighFD(f)
+	s.giveRoles(t)
+	s.askSockets(t)
 }
 
 // TakeTask answers AskTask with what /proc tells by now. It only counts if the

@@ -3,6 +3,7 @@
 package state
 
 import (
+	"encoding/binary"
 	"fmt"
 	"testing"
 
@@ -202,4 +203,37 @@ func TestSharedFiles(t *testing.T) {
 			w.same("not the maker's", w.s.FDCount(w.s.Lookup(100)), 3)
 		}},
 	})
+}
+
+// What a passed descriptor is, is asked on the side if the budget does not allow
+// to look at once. Processes that are made before the answer share it.
+func TestAskFD(t *testing.T) {
+	w := newAsker(t, Options{Budget: Budget{Time: -1}})
+	w.do(call(schema.SocketpairX, 100, "res", 0, "fd1", 3, "fd2", 4, "source", 1, "peer", 2))
+	pass := func(n uint32) {
+		control := binary.LittleEndian.AppendUint64(nil, 20)
+		control = binary.LittleEndian.AppendUint32(control, solSocket)
+		control = binary.LittleEndian.AppendUint32(control, scmRights)
+		control = binary.LittleEndian.AppendUint32(control, n)
+		w.do(call(schema.RecvmsgX, 100, "res", 1, "fd", 3, "msgcontrol", control))
+	}
+	pass(8)
+	pass(9)
+	w.same("asked", w.asked, []Ask{{Kind: AskFD, Tid: 100, FD: 8}, {Kind: AskFD, Tid: 100, FD: 9}})
+	w.same("unknown", w.fdName(100, 8), "")
+	w.do(made(schema.ForkX, 200, 0, 200, 100, 0))
+	w.do(closed(100, 9, 0))
+	w.do(openat(100, atCwd, "/other", schema.ORdonly, 9))
+	w.nothing(1)
+	for _, n := range []int64{8, 9} {
+		w.s.TakeDescriptor(100, &procfs.FD{Num: n, Kind: procfs.File, Name: fmt.Sprint("/passed", n), Ino: 5, Flags: hostCloexec})
+		w.check()
+	}
+	w.same("known", w.fdName(100, 8), "/passed8")
+	w.same("the child's", w.fdName(200, 8), "/passed8")
+	w.same("close-on-exec", w.s.FD(w.s.Lookup(100), 8).Has(FDCloexec), true)
+	w.same("another by now", w.fdName(100, 9), "/other")
+	w.s.TakeDescriptor(999, &procfs.FD{Num: 8})
+	w.s.TakeDescriptor(100, &procfs.FD{Num: 77})
+	w.check()
 }

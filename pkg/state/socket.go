@@ -370,10 +370,13 @@ func (s *State) passed(ev *event.Event, control int) {
 				if n < 0 {
 					continue
 				}
-				if d, ok := s.descriptor(o.Pid, n); ok {
+				switch d, found := s.descriptor(o.Pid, n); found {
+				case descriptorRead:
 					s.putFD(s.tableOf(t), n, s.fromDescriptor(&d))
-				} else {
+				case descriptorGone:
 					s.removeFD(s.files(t), n)
+				case descriptorRefused:
+					s.passedLater(t, o, n)
 				}
 			}
 		}

@@ -79,22 +79,31 @@ func (l *lookups) alive(t *Thread) (alive, known bool) {
 	return err == nil && comm[:n] == t.Comm[:n], true
 }
 
+// How the look-up of a descriptor ended.
+const (
+	descriptorRead    = iota
+	descriptorGone    // or nobody can look
+	descriptorRefused // the budget is used up
+)
+
 // descriptor reads one descriptor from /proc.
-func (s *State) descriptor(pid, n int64) (procfs.FD, bool) {
+func (s *State) descriptor(pid, n int64) (fd procfs.FD, found int) {
 	at, ok := s.source.begin()
 	if !ok {
-		if s.source.src != nil {
-			s.stats.LookupsRefused++
+		if s.source.src == nil {
+			return procfs.FD{}, descriptorGone
 		}
-		return procfs.FD{}, false
+		s.stats.LookupsRefused++
+		return procfs.FD{}, descriptorRefused
 	}
 	s.stats.Lookups++
 	fd, err := s.source.src.Descriptor(pid, n)
 	s.stats.LookupTime += s.source.end(at)
 	if err != nil {
 		s.stats.LookupsMissed++
+		return fd, descriptorGone
 	}
-	return fd, err == nil
+	return fd, descriptorRead
 }
 
 // resolve returns the record of the thread tid. If it is not in the table it is
