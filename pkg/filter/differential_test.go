@@ -355,10 +355,13 @@ func explain(got, want []int32, trees []filter.Expr) (out string) {
 	return out
 }
 
-// TestDifference compares compiled programs with the tree walker: a few seconds'
-// share, or as many pairs of condition and event as FALCO_PAIRS says.
+// TestDifference compares compiled programs with the tree walker: ten million
+// pairs of condition and event in the long form, or as many as FALCO_PAIRS says.
 func TestDifference(t *testing.T) {
 	pairs := 400_000
+	if os.Getenv("FALCO_LONG") != "" {
+		pairs = 10_000_000
+	}
 	if s := os.Getenv("FALCO_PAIRS"); s != "" {
 		var err error
 		if pairs, err = strconv.Atoi(s); err != nil {

@@ -3,7 +3,7 @@
 // Package filter turns the texts of all conditions into one program that says
 // which of them a Scene satisfies, at a cost that hardly grows with their number.
 //
-// The way of a condition: Parse makes a tree with positions (lex.go, parse.go),
+// The way of a condition: Parse makes a tree with positions (lex.go, parse.go, operand.go),
 // package rules puts macros into the tree, Compiler checks names and types
 // (check.go) and adds it to the graph of all conditions (compile.go, graph.go);
 // NewChoice sorts conditions into stages (stage.go, choice.go). All of it runs
@@ -36,7 +36,7 @@
 // file is there.
 //
 //	rules   Typings ─► what a type says by itself (evt.type, evt.dir, …) is decided
-//	  │                when rules are loaded
+//	  │                when rules are loaded (typing.go)
 //	  ▼
 //	NewChoice ─► stages ─► First, All
 //
