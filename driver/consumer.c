@@ -11,6 +11,7 @@
 #include <linux/err.h>
 #include <linux/kernel.h>
 #include <linux/log2.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/sched.h>
@@ -31,6 +32,7 @@ DEFINE_MUTEX(falco_rings_lock); /* see consumer.h */
 static LIST_HEAD(consumers);         /* falco_rings_lock */
 static LIST_HEAD(started_consumers); /* falco_lock */
 static struct workqueue_struct *reaper;
+static atomic_t dying; /* consumers that are closed and not yet freed */
 static int hotplug_state;
 
 /* ---- life ---- */
@@ -78,6 +80,7 @@ static void free_work(struct work_struct *work)
 	falco_selection_free(c->selection);
 	kfree(c->rings);
 	kfree(c);
+	atomic_dec(&dying);
 }
 
 /* A grace period after the last gate that named it; freeing rings sleeps, so go on elsewhere. */
@@ -131,6 +134,7 @@ void falco_consumer_release(struct falco_consumer *c)
 	mutex_lock(&falco_rings_lock);
 	list_del(&c->list);
 	mutex_unlock(&falco_rings_lock);
+	atomic_inc(&dying);
 	call_rcu(&c->rcu, free_rcu);
 }
 
@@ -207,7 +211,7 @@ static bool valid_ring_bytes(u32 bytes)
 static int configure_locked(struct falco_consumer *c, u32 ring_bytes, u32 watermark)
 {
 	unsigned int cpu;
-	int err;
+	int err = -ENOMEM;
 
 	lockdep_assert_held(&falco_rings_lock);
 	if (atomic_read(&c->mappings))
@@ -218,20 +222,42 @@ static int configure_locked(struct falco_consumer *c, u32 ring_bytes, u32 waterm
 	for_each_possible_cpu(cpu) {
 		c->rings[cpu] = falco_ring_alloc(cpu, &c->wait);
 		if (!c->rings[cpu])
-			goto err_memory;
+			goto err_rings;
 	}
 	for_each_online_cpu(cpu) {
 		err = falco_ring_map(c->rings[cpu], cpu, ring_bytes, watermark, c->generation);
 		if (err)
-			goto err_memory;
+			goto err_rings;
 	}
 	c->ring_bytes = ring_bytes;
 	c->watermark = watermark;
 	return 0;
 
-err_memory:
+err_rings:
 	free_rings(c);
-	return -ENOMEM;
+	return err;
+}
+
+/*
+ * Rings may have half of what is available: the allocator would give them all
+ * there is, and then somebody else would be killed for the next page.
+ */
+static bool has_memory_for(const struct falco_consumer *c, u32 ring_bytes)
+{
+	u64 need = (u64)(ring_bytes >> PAGE_SHIFT) * num_online_cpus();
+	u64 ours = (u64)(c->ring_bytes >> PAGE_SHIFT) * num_online_cpus(); /* free_rings() comes first */
+
+	return need <= (u64)max(si_mem_available(), 0L) / 2 + ours;
+}
+
+/* Wait until consumers that were closed have given their memory back; false if there are none. */
+static bool reap(void)
+{
+	if (!atomic_read(&dying))
+		return false;
+	rcu_barrier();
+	flush_workqueue(reaper);
+	return true;
 }
 
 int falco_consumer_configure(struct falco_consumer *c, const struct falco_config *config)
@@ -251,6 +277,9 @@ int falco_consumer_configure(struct falco_consumer *c, const struct falco_config
 		err = -EBUSY;
 		goto out;
 	}
+	err = -ENOMEM;
+	if (!has_memory_for(c, ring_bytes) && !(reap() && has_memory_for(c, ring_bytes)))
+		goto out;
 	cpus_read_lock(); /* no CPU comes up between the rings of all that are */
 	mutex_lock(&falco_rings_lock);
 	err = configure_locked(c, ring_bytes, watermark);
@@ -433,4 +462,5 @@ void falco_consumer_exit(void)
 	destroy_workqueue(reaper); /* ... work queues callbacks (selections) ... */
 	rcu_barrier();             /* ... that only free */
 	falco_record_free();
+	WARN_ON(atomic_read(&dying) || falco_ring_pages()); /* freed twice, or never */
 }

@@ -12,6 +12,7 @@
 #include <linux/module.h>
 #include <linux/nospec.h>
 #include <linux/poll.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "compat/mm.h"
@@ -202,8 +203,10 @@ static int insert_pages(struct vm_area_struct *vma, unsigned long addr, struct p
 	u32 i;
 	int err = 0;
 
-	for (i = 0; i < n && !err; i++)
+	for (i = 0; i < n && !err; i++) {
 		err = vm_insert_page(vma, addr + i * PAGE_SIZE, pages[i]);
+		cond_resched();
+	}
 	return err;
 }
 

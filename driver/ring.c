@@ -37,10 +37,12 @@
  */
 #include "ring.h"
 
+#include <linux/atomic.h>
 #include <linux/irqflags.h>
 #include <linux/kernel.h>
 #include <linux/mm.h>
 #include <linux/poll.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/topology.h>
@@ -82,8 +84,9 @@ static void note_loss(struct falco_ring *r, u16 type, unsigned int cause, u64 ns
 	r->gap.to_seq = seq;
 	r->gap.last_ns = ns;
 	r->gap.lost[cause]++;
+	r->lost++;
 	if (r->control)
-		tell(r, lost, READ_ONCE(r->control->lost) + 1);
+		tell(r, lost, r->lost);
 }
 
 void falco_ring_lose(struct falco_ring *r, u16 type, unsigned int cause, u64 ns)
@@ -271,14 +274,24 @@ struct falco_ring *falco_ring_alloc(int cpu, wait_queue_head_t *wait)
 	return r;
 }
 
+static atomic_long_t pages_in_use; /* of all rings */
+
+long falco_ring_pages(void)
+{
+	return atomic_long_read(&pages_in_use);
+}
+
 static void free_pages_of(struct falco_ring *r)
 {
 	u32 i;
 
 	if (r->data)
 		vunmap(r->data);
-	for (i = 0; i < r->npages; i++)
+	for (i = 0; i < r->npages; i++) {
 		__free_page(r->pages[i]); /* drops our reference; a mapping may hold its own */
+		cond_resched();
+	}
+	atomic_long_sub(r->npages, &pages_in_use);
 	kvfree(r->pages);
 	r->pages = NULL;
 	r->npages = 0;
@@ -292,23 +305,32 @@ int falco_ring_map(struct falco_ring *r, int cpu, u32 size, u32 watermark, u32 g
 	u32 n = size >> PAGE_SHIFT;
 	struct page **twice;
 	u8 *data = NULL;
+	int err = -ENOMEM;
 
 	r->pages = kvcalloc(1 + n, sizeof(*r->pages), GFP_KERNEL);
 	twice = kvmalloc_array(2 * n, sizeof(*twice), GFP_KERNEL);
 	if (!r->pages || !twice)
-		goto err_memory;
+		goto err_pages;
+	/* Gigabytes, perhaps: others get a turn, and whoever is killed need not wait for the end. */
 	while (r->npages < 1 + n) {
-		struct page *page = alloc_pages_node(cpu_to_node(cpu), gfp, 0);
+		struct page *page;
 
+		if (fatal_signal_pending(current)) {
+			err = -EINTR;
+			goto err_pages;
+		}
+		page = alloc_pages_node(cpu_to_node(cpu), gfp, 0);
 		if (!page)
-			goto err_memory;
+			goto err_pages;
 		r->pages[r->npages++] = page;
+		atomic_long_inc(&pages_in_use);
+		cond_resched();
 	}
 	memcpy(twice, r->pages + 1, n * sizeof(*twice));
 	memcpy(twice + n, r->pages + 1, n * sizeof(*twice));
 	data = vmap(twice, 2 * n, VM_MAP, PAGE_KERNEL);
 	if (!data)
-		goto err_memory;
+		goto err_pages;
 	kvfree(twice);
 
 	r->control = page_address(r->pages[0]);
@@ -321,10 +343,10 @@ int falco_ring_map(struct falco_ring *r, int cpu, u32 size, u32 watermark, u32 g
 	smp_store_release(&r->data, data);
 	return 0;
 
-err_memory:
+err_pages:
 	kvfree(twice);
 	free_pages_of(r);
-	return -ENOMEM;
+	return err;
 }
 
 void falco_ring_free(struct falco_ring *r)

@@ -22,6 +22,7 @@ struct falco_ring {
 	u64 last_ns;      /* timestamps never fall below it */
 	u32 depth;        /* commits under way on this CPU, one inside the other */
 	bool losing;      /* gap holds losses that no record tells of yet */
+	u64 lost;         /* all causes, ever; for the control page */
 	struct falco_gap gap;
 
 	/* Constant while the consumer is started. */
@@ -45,11 +46,14 @@ struct falco_ring {
 /* The books of a CPU, without memory behind them. Sleeps. */
 struct falco_ring *falco_ring_alloc(int cpu, wait_queue_head_t *wait);
 
-/* Give @r memory of @size bytes, a power of two. Sleeps; -ENOMEM. */
+/* Give @r memory of @size bytes, a power of two. Sleeps; -ENOMEM, -EINTR. */
 int falco_ring_map(struct falco_ring *r, int cpu, u32 size, u32 watermark, u32 generation);
 
 /* Nobody may be in a commit any more: a grace period after the last gate. Sleeps. */
 void falco_ring_free(struct falco_ring *r);
+
+/* Pages that rings have, all together: none are left when the module goes. */
+long falco_ring_pages(void);
 
 /* Count an event that passed the filter; before anything can go wrong with it. */
 void falco_ring_produced(struct falco_ring *r, u16 type);

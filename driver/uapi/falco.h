@@ -25,8 +25,10 @@
  *                patch) the major must be equal and the rest not lower.
  *   CONFIG       gives every CPU that is up a ring. -EBUSY while started or
  *                mapped; -EINVAL for a size that is no power of two or out of
- *                bounds; -ENOMEM. Resizing is STOP, munmap, CONFIG, mmap, START:
- *                positions, sequence numbers and books begin anew.
+ *                bounds; -ENOMEM, also if the rings were to take more than half
+ *                of the memory that is available. Resizing is STOP, munmap,
+ *                CONFIG, mmap, START: positions, sequence numbers and books
+ *                begin anew.
  *   FILTER_SET   replaces what is wanted; no event falls between the two. With
  *                several consumers an event carries as much I/O data as the
  *                greatest snaplen of those who get it. FALCO_FILTER_REALPATH
