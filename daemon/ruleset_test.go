@@ -5,6 +5,8 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -182,6 +184,41 @@ func TestValidateJSON(t *testing.T) {
 		"LOAD_ERR_COMPILE_CONDITION (Error compiling condition): unknown event type opne\n", `falco: hint: did you mean "open"?`} {
 		if !strings.Contains(errs, want) {
 			t.Errorf("stderr has no %q:\n%s", want, errs)
+		}
+	}
+}
+
+// TestRuleMatching: an event is told by the first rule that matches, or by all,
+// in the order of the files.
+func TestRuleMatching(t *testing.T) {
+	capture, err := filepath.Abs(filepath.Join("..", "tests", "corpus", "shell.scap"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rule := func(name, priority string) string {
+		return "- {rule: " + name + ", desc: d, condition: \"evt.type in (execve, close, open, openat)\", output: \"%evt.num\", priority: " + priority + "}\n"
+	}
+	for matching, each := range map[string]string{"first": "low ", "all": "low high ", "ALL": "low high "} {
+		code, out, errs := play(t, map[string]string{"r.yaml": rule("low", "DEBUG") + rule("high", "EMERGENCY")},
+			"-e", capture, "-r", "r.yaml", "-o", "rule_matching="+matching, "-o", "json_output=true", "-o", "buffered_outputs=true")
+		if code != 0 {
+			t.Fatalf("exit code %d\n%s", code, errs)
+		}
+		var names strings.Builder
+		events := map[string]bool{}
+		for line := range strings.Lines(out) {
+			var a struct {
+				Rule   string
+				Fields map[string]any `json:"output_fields"`
+			}
+			if json.Unmarshal([]byte(line), &a) != nil || a.Rule == "" { // the statistics at the end
+				continue
+			}
+			names.WriteString(a.Rule + " ")
+			events[fmt.Sprint(a.Fields["evt.num"])] = true
+		}
+		if want := strings.Repeat(each, len(events)); names.String() != want || len(events) < 2 {
+			t.Errorf("%s: %d events, %s", matching, len(events), names.String())
 		}
 	}
 }
