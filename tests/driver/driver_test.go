@@ -13,8 +13,8 @@
 //
 // Values are as watch prints them. "+" is any number above zero, "?" anything
 // that is present, "@name" the same number above zero wherever it stands,
-// `'…*` any text that begins like this and "~…" any that contains this. "^" is
-// the event's first parameter, compared with what the call returned.
+// `'…*` any text that begins like this, "~…" any that contains this, and "7±2"
+// a number that is as near as that. "^" is the event's first parameter, compared with what the call returned.
 //
 // Two parameters are expected even where they are not named: rec=-, which says
 // that nothing was unreadable or cut, and abi, the width of the program.

@@ -92,12 +92,23 @@ func (v variables) matches(want, got string) bool {
 		}
 		v[want] = got
 		return positive
+	case strings.Contains(want, "±"):
+		return near(want, got)
 	case strings.HasPrefix(want, "~"):
 		return strings.Contains(got, strings.TrimPrefix(want, "~"))
 	case strings.HasPrefix(want, "'") && strings.HasSuffix(want, "*"):
 		return strings.HasPrefix(got, strings.TrimSuffix(want, "*"))
 	}
 	return want == got
+}
+
+// near tells whether got is a number that is at most as far from another as want says.
+func near(want, got string) bool {
+	middle, slack, _ := strings.Cut(want, "±")
+	m, err1 := strconv.ParseInt(middle, 10, 64)
+	s, err2 := strconv.ParseInt(slack, 10, 64)
+	g, err3 := strconv.ParseInt(got, 10, 64)
+	return err1 == nil && err2 == nil && err3 == nil && max(m-g, g-m) <= s
 }
 
 // fromHook tells of events that no system call's registers stand behind: they do not say how wide its words are.
@@ -233,6 +244,9 @@ func TestCompare(t *testing.T) {
 		{`data='/proc/*`, `data='/sys'`, false},
 		{`data=~id=/a`, `data='cpu=/\x00uid=/a'`, true},
 		{`data=~id=/a`, `data='cpu=/'`, false},
+		{"res=7±2", "res=9", true},
+		{"res=7±2", "res=4", false},
+		{"res=7±2", "res=-", false},
 		{"res=@x size=@x", "res=7 size=7", true},
 		{"res=@x size=@x", "res=7 size=8", false},
 		{"res=@x", "res=0", false},

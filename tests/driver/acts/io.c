@@ -114,7 +114,7 @@ static void act_pipes(void)
 	expect("dup3", "dup3_x", "res=101 oldfd=%d newfd=101 flags=%d", fds[0], S_CLOEXEC);
 
 	static int64_t offset = 3;
-	long from = raw(SYS_openat, AT_FDCWD, "/tmp/data", O_RDONLY);
+	long from = raw(SYS_openat, AT_FDCWD, "/tmp/data", O_RDONLY | 0100000);
 
 	raw(SYS_sendfile, fds[1], from, &offset, 5);
 	expect("sendfile", "sendfile_x", "res=5 offset=8 out_fd=%d in_fd=%ld size=5", fds[1], from);

@@ -2,6 +2,8 @@
 /* Acts on memory. */
 #include "acts.h"
 
+#include <sys/utsname.h>
+
 static int statm;
 
 /* kB that the process maps, from /proc. */
@@ -22,6 +24,20 @@ static long resident(void)
 	return second ? atol(second) * sysconf(_SC_PAGESIZE) / 1024 : -1;
 }
 
+/*
+ * From 6.2 on every CPU keeps pages of its own of each of three counters, which
+ * /proc sums up and which a hook has no time for.
+ */
+static int slack(void)
+{
+	struct utsname name;
+	int major = 0, minor = 0;
+
+	uname(&name);
+	sscanf(name.release, "%d.%d", &major, &minor);
+	return major > 6 || (major == 6 && minor >= 2) ? 3 * 2 * 32 * 4 : 0;
+}
+
 static void act_maps(void)
 {
 	unsigned long at;
@@ -30,18 +46,18 @@ static void act_maps(void)
 	mapped();
 	/* mlockall() makes what is mapped resident, and nothing comes between a call and the look at /proc. */
 	at = raw(SYS_brk, 0);
-	expect("brk", "brk_x", "^=%ld vm_size=%ld vm_rss=%ld vm_swap=0 addr=0", at, mapped(), resident());
+	expect("brk", "brk_x", "res=%lu vm_size=%ld vm_rss=%ld±%d vm_swap=0 addr=0", at, mapped(), resident(), slack());
 	raw(SYS_brk, at + 8192);
-	expect("brk/more", "brk_x", "^=%ld vm_size=%ld vm_rss=%ld addr=%lu", at + 8192, mapped(), resident(), at + 8192);
+	expect("brk/more", "brk_x", "res=%lu vm_size=%ld vm_rss=%ld±%d addr=%lu", at + 8192, mapped(), resident(), slack(), at + 8192);
 	raw(SYS_brk, at);
-	expect("brk/less", "brk_x", "^=%ld vm_size=%ld addr=%lu", at, mapped(), at);
+	expect("brk/less", "brk_x", "res=%lu vm_size=%ld addr=%lu", at, mapped(), at);
 	CALL("brk/invalid", "brk_x", (SYS_brk, 1), "addr=1");
 
 	at = raw(SYS_mmap, NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	expect("mmap", "mmap_x", "^=%ld vm_size=%ld vm_rss=%ld vm_swap=0 addr=0 length=1048576 prot=3 flags=10 fd=-1 offset=0",
-	       at, mapped(), resident());
-	CALL("mmap/fixed", "mmap_x", (SYS_mmap, at, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
-	     "addr=%lu length=4096 prot=0 flags=14 fd=-1", at);
+	expect("mmap", "mmap_x", "res=%lu vm_size=%ld vm_rss=%ld±%d vm_swap=0 addr=0 length=1048576 prot=3 flags=10 fd=-1 offset=0",
+	       at, mapped(), resident(), slack());
+	raw(SYS_mmap, at, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	expect("mmap/fixed", "mmap_x", "res=%lu addr=%lu length=4096 prot=0 flags=14 fd=-1", at, at);
 	CALL("mmap/invalid", "mmap_x", (SYS_mmap, NULL, 0, 0, 0, 77, NARROW ? 1 : 4096),
 	     "res=-9 length=0 prot=0 flags=0 fd=77 offset=4096");
 	CALL("mmap/huge", "mmap_x", (SYS_mmap, NULL, -4096L, 0, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), "res=-12 length=%lu", -4096UL);
@@ -60,7 +76,7 @@ static void act_maps(void)
 	raw(SYS_munlockall);
 	expect("munlockall", "munlockall_x", "res=0");
 	raw(SYS_munmap, at, 1 << 20);
-	expect("munmap", "munmap_x", "res=0 vm_size=%ld vm_rss=%ld vm_swap=0 addr=%lu length=1048576", mapped(), resident(), at);
+	expect("munmap", "munmap_x", "res=0 vm_size=%ld vm_rss=%ld±%d vm_swap=0 addr=%lu length=1048576", mapped(), resident(), slack(), at);
 	CALL("munmap/invalid", "munmap_x", (SYS_munmap, 1, 1), "res=-22 addr=1 length=1");
 	CALL("munmap/nothing", "munmap_x", (SYS_munmap, 4096, 0), "res=-22 addr=4096 length=0");
 

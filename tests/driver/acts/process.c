@@ -306,7 +306,7 @@ static void act_exec(void)
 	pid = execute(by_path);
 	expect_of(pid, "execve", "execve_x",
 		  "res=0 exe='zero' args='exit\\x005\\x00' tid=%ld pid=%ld ptid=%ld cwd='' fdlimit=%ld pgft_maj=0 pgft_min=+ "
-		  "vm_size=+ vm_rss=+ vm_swap=0 comm='" COMM "' cgroups=" CGROUPS " env='A=1\\x00B=two\\x20words\\x00' tty=0 vpgid=%ld "
+		  "vm_size=+ vm_rss=4±768 vm_swap=0 comm='" COMM "' cgroups=" CGROUPS " env='A=1\\x00B=two\\x20words\\x00' tty=0 vpgid=%ld "
 		  "loginuid=4294967295 flags=1 cap_inheritable=0 cap_permitted=%llu cap_effective=%llu exe_ino=%lu "
 		  "exe_ino_ctime=%llu exe_ino_mtime=%llu uid=0 trusted_exepath='" PROGRAM "' pgid=%ld gid=0 "
 		  "filename='" PROGRAM "'",
