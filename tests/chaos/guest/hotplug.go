@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/falco-go/falco/pkg/driver"
+)
+
+func setCPU(cpu int, up bool) error {
+	text := "0"
+	if up {
+		text = "1"
+	}
+	return os.WriteFile(fmt.Sprintf("/sys/devices/system/cpu/cpu%d/online", cpu), []byte(text), 0)
+}
+
+// hotplug takes CPU 1 away and brings it back, under load, with consumers that came before, in between and after. One of
+// them came while the CPU was away: it has a ring there from the moment when the CPU comes up.
+func hotplug(s *stage) error {
+	if len(online()) < 2 {
+		return errors.New("needs two CPUs")
+	}
+	stop, err := s.startLoad("mixed", 2)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	defer setCPU(1, true)
+	first, err := newReader(options{ringBytes: 4 << 20}, nil)
+	if err != nil {
+		return err
+	}
+	until, ended := make(chan struct{}), make(chan error, 1)
+	go func() { ended <- first.follow(until) }()
+	var sum books
+	rounds := s.count(10, 200)
+	onNew := uint64(0)
+	for i := range rounds {
+		if err := setCPU(1, false); err != nil {
+			return fmt.Errorf("round %d: CPU 1 down: %w", i, err)
+		}
+		// Made while the CPU is away.
+		r, err := newReader(options{}, nil)
+		if err != nil {
+			return err
+		}
+		info, err := r.dev.Info()
+		if err != nil {
+			return err
+		}
+		if r.lanes[1] != nil {
+			return errors.New("a ring for a CPU that is not there")
+		}
+		if err := r.followFor(time.Duration(s.rng.IntN(20)) * time.Millisecond); err != nil {
+			return err
+		}
+		if err := setCPU(1, true); err != nil {
+			return fmt.Errorf("round %d: CPU 1 up: %w", i, err)
+		}
+		if err := r.followFor(time.Duration(30+s.rng.IntN(30)) * time.Millisecond); err != nil {
+			return err
+		}
+		now, err := r.dev.Info()
+		if err != nil {
+			return err
+		}
+		if now.Generation == info.Generation || r.lanes[1] == nil {
+			return fmt.Errorf("round %d: the ring of CPU 1 was not seen: generation %d, then %d", i, info.Generation, now.Generation)
+		}
+		b, err := r.finish()
+		if err != nil {
+			return fmt.Errorf("round %d: %w", i, err)
+		}
+		if b.causes[4] > 0 {
+			return fmt.Errorf("round %d: %d events without a ring", i, b.causes[4])
+		}
+		onNew += r.lanes[1].now.Seq
+		sum.add(b)
+	}
+	close(until)
+	err = <-ended
+	b, err2 := first.finish()
+	if err := errors.Join(err, err2); err != nil {
+		return err
+	}
+	if onNew == 0 {
+		return errors.New("CPU 1 has never produced an event")
+	}
+	sum.add(b)
+	s.say("rounds=%d events-on-new-rings=%d", rounds, onNew)
+	s.tell(sum)
+	return nil
+}
+
+// suspend sends the machine to sleep in as many ways as it has, and lets the clock wake it.
+func suspend(s *stage) error {
+	text, err := os.ReadFile("/sys/power/state")
+	if err != nil {
+		s.say("skipped: %v", err)
+		return nil
+	}
+	stop, err := s.startLoad("mixed", 1)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	r, err := newReader(options{ringBytes: 4 << 20}, nil)
+	if err != nil {
+		return err
+	}
+	c, err := spawn(1 << 20)
+	if err != nil {
+		r.close()
+		return err
+	}
+	if err := c.waitStarted(); err != nil {
+		r.close()
+		return err
+	}
+	until, ended := make(chan struct{}), make(chan error, 1)
+	go func() { ended <- r.follow(until) }()
+	slept := map[string]int{}
+	var failed error
+	for i := range s.count(2, 20) {
+		states := strings.Fields(string(text))
+		state := states[i%len(states)]
+		if state == "disk" {
+			continue // would need a place to write to
+		}
+		before := driver.BootTime()
+		out, err := exec.Command("rtcwake", "-u", "-m", state, "-s", "2").CombinedOutput()
+		if err != nil {
+			failed = fmt.Errorf("rtcwake -m %s: %w: %s", state, err, out)
+			break
+		}
+		if driver.BootTime()-before < uint64(time.Second) {
+			failed = fmt.Errorf("%s: no time has passed", state)
+			break
+		}
+		slept[state]++
+		time.Sleep(200 * time.Millisecond)
+	}
+	close(until)
+	err = <-ended
+	b, err2 := r.finish()
+	c.end(syscall.SIGTERM)
+	theirs, err3 := c.settle()
+	if err := errors.Join(err, err2, err3); err != nil {
+		return err
+	}
+	if failed != nil {
+		s.say("skipped: %v", failed)
+	}
+	b.add(theirs)
+	s.say("slept=%v", slept)
+	s.tell(b)
+	return nil
+}
