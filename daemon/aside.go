@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"time"
 
 	"github.com/falco-go/falco/pkg/procfs"
@@ -67,8 +68,11 @@ func answer(find *procfs.Finder, a state.Ask) func(*state.State) {
 			return func(s *state.State) { s.TakeTask(t) }
 		}
 	case state.AskFD:
-		if fd, err := find.Descriptor(a.Tid, a.FD); err == nil {
-			return func(s *state.State) { s.TakeDescriptor(a.Tid, &fd) }
+		switch fd, err := find.Descriptor(a.Tid, a.FD); {
+		case err == nil:
+			return func(s *state.State) { s.TakeDescriptor(a.Tid, a.FD, a.Num, &fd) }
+		case !errors.Is(err, procfs.ErrLate):
+			return func(s *state.State) { s.TakeDescriptor(a.Tid, a.FD, a.Num, nil) }
 		}
 	case state.AskSockets:
 		fds, _ := find.Sockets(a.Tid)

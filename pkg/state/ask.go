@@ -35,6 +35,7 @@ type Ask struct {
 	Kind      AskKind
 	Tid       int64  // AskTask: the thread; else the process, or the first one that was seen in the container
 	FD        int64  // AskFD
+	Num       int64  // AskFD: of the question
 	Container string // AskUsers
 }
 
@@ -90,25 +91,41 @@ func (s *State) TakeSockets(pid int64, fds []procfs.FD) {
 	s.giveRoles(t)
 }
 
-// passedLater puts a record under number n that says only that there is something,
-// and asks what it is.
-func (s *State) passedLater(t, owner *Thread, n int64) {
+// askFD puts a record under number n of tbl that says only that there is something,
+// and asks what it is in process pid.
+func (s *State) askFD(tbl *fdTable, pid, n int64, more FDFlags) *FD {
+	s.fdAsks++
 	f := s.newFD()
-	*f = FD{Type: FDUnknown, Flags: FDFromProc}
-	s.putFD(s.tableOf(t), n, f)
-	s.ask(Ask{Kind: AskFD, Tid: owner.Pid, FD: n})
+	*f = FD{Type: FDUnknown, Flags: FDFromProc | FDPending | more, Pid: s.fdAsks}
+	s.putFD(tbl, n, f)
+	s.ask(Ask{Kind: AskFD, Tid: pid, FD: n, Num: s.fdAsks})
+	return f
 }
 
-// TakeDescriptor answers AskFD. It only counts where nothing else has become known
-// under that number; processes that were made meanwhile have the same record.
-func (s *State) TakeDescriptor(pid int64, d *procfs.FD) {
+// askAgain asks once more for what is still pending in tbl, in process pid: it has
+// executed a program, and nobody knows which of them have survived that.
+func (s *State) askAgain(tbl *fdTable, pid int64) {
+	for i := range tbl.arr.slots {
+		if sl := &tbl.arr.slots[i]; sl.fd.Has(FDPending) {
+			s.askFD(tbl, pid, int64(sl.num), 0)
+		}
+	}
+}
+
+// TakeDescriptor answers question num of kind AskFD; a nil d says that there is no
+// such descriptor. It only counts where nothing else has become known under that
+// number; processes that were made meanwhile have the same record.
+func (s *State) TakeDescriptor(pid, n, num int64, d *procfs.FD) {
 	t := s.Lookup(pid)
-	f := s.FD(t, d.Num)
-	if t == nil || f == nil || f.Type != FDUnknown || !f.Has(FDFromProc) || f.Ino != 0 {
+	f := s.FD(t, n)
+	if t == nil || f == nil || !f.Has(FDPending) || f.Pid != num {
+		return
+	}
+	if d == nil {
+		s.removeFD(s.files(t), n)
 		return
 	}
 	is := s.fromDescriptor(d)
-	is.Flags |= f.Flags & FDCloexec
 	is.refs, is.cost = f.refs, f.cost
 	*f = *is
 	s.weighFD(f)

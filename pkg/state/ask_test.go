@@ -219,21 +219,37 @@ func TestAskFD(t *testing.T) {
 	}
 	pass(8)
 	pass(9)
-	w.same("asked", w.asked, []Ask{{Kind: AskFD, Tid: 100, FD: 8}, {Kind: AskFD, Tid: 100, FD: 9}})
+	pass(10)
+	w.same("asked", w.asked, []Ask{{Kind: AskFD, Tid: 100, FD: 8, Num: 1}, {Kind: AskFD, Tid: 100, FD: 9, Num: 2}, {Kind: AskFD, Tid: 100, FD: 10, Num: 3}})
 	w.same("unknown", w.fdName(100, 8), "")
 	w.do(made(schema.ForkX, 200, 0, 200, 100, 0))
 	w.do(closed(100, 9, 0))
 	w.do(openat(100, atCwd, "/other", schema.ORdonly, 9))
+	w.do(call(schema.Dup2X, 100, "res", 11, "oldfd", 8, "newfd", 11)) // 4
+	w.do(closed(100, 10, 0))
+	pass(10) // 5: the answer to question 3 is about something else
 	w.nothing(1)
-	for _, n := range []int64{8, 9} {
-		w.s.TakeDescriptor(100, &procfs.FD{Num: n, Kind: procfs.File, Name: fmt.Sprint("/passed", n), Ino: 5, Flags: hostCloexec})
-		w.check()
+	for num, n := range []int64{0, 8, 9, 10, 11} {
+		if n > 0 {
+			w.s.TakeDescriptor(100, n, int64(num), &procfs.FD{Num: n, Kind: procfs.File, Name: fmt.Sprint("/passed", n), Ino: 5, Flags: hostCloexec})
+			w.check()
+		}
 	}
 	w.same("known", w.fdName(100, 8), "/passed8")
 	w.same("the child's", w.fdName(200, 8), "/passed8")
+	w.same("the duplicate", w.fdName(100, 11), "/passed11")
 	w.same("close-on-exec", w.s.FD(w.s.Lookup(100), 8).Has(FDCloexec), true)
 	w.same("another by now", w.fdName(100, 9), "/other")
-	w.s.TakeDescriptor(999, &procfs.FD{Num: 8})
-	w.s.TakeDescriptor(100, &procfs.FD{Num: 77})
+	w.same("passed again", w.fdName(100, 10), "")
+	w.s.TakeDescriptor(999, 8, 1, nil)
+	w.s.TakeDescriptor(100, 77, 1, nil)
+	w.asked = nil
+	w.do(execve(100, "x", "x", nil)) // 10 may have gone by that
+	w.same("asked again", w.asked, []Ask{{Kind: AskFD, Tid: 100, FD: 10, Num: 6}})
+	w.nothing(1)
+	w.s.TakeDescriptor(100, 10, 5, nil)
+	w.same("not yet", w.fdName(100, 10), "")
+	w.s.TakeDescriptor(100, 10, 6, nil)
+	w.same("gone", w.fdName(100, 10), "<nil>")
 	w.check()
 }

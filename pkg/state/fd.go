@@ -88,6 +88,7 @@ const (
 	FDUpper                         // in the upper layer of an overlay
 	FDLower                         // in the lower layer of an overlay
 	FDCut                           // Name was longer than the limit
+	FDPending                       // somebody is asked what it is; Pid is the number of that question
 )
 
 // FD is the record of one open descriptor. Strings in it are owned by it.

@@ -111,7 +111,11 @@ func (s *State) duplicate(n int64, cloexec bool) {
 	if cloexec {
 		f.Flags |= FDCloexec
 	}
+	pending := f.Has(FDPending)
 	s.addFD(t, n, f)
+	if o := s.owner(t); pending && o != nil {
+		s.scene.FD = s.askFD(s.tableOf(t), o.Pid, n, f.Flags&FDCloexec)
+	}
 }
 
 // fcntl: res, fd, cmd, arg.

@@ -98,6 +98,7 @@ func (s *State) exec(ev *event.Event) {
 	s.unshareFiles(t)
 	if tbl := s.files(t); tbl != nil {
 		s.filterFDs(tbl, func(_ int64, f *FD) bool { return f.Has(FDCloexec) && !(old && f.Has(FDFromProc)) })
+		s.askAgain(tbl, t.Pid)
 	}
 	t.seededAt = 0 // the record is as of now: what comes behind is to be applied
 	if g := t.group; g != nil {

@@ -376,7 +376,7 @@ func (s *State) passed(ev *event.Event, control int) {
 				case descriptorGone:
 					s.removeFD(s.files(t), n)
 				case descriptorRefused:
-					s.passedLater(t, o, n)
+					s.askFD(s.tableOf(t), o.Pid, n, 0)
 				}
 			}
 		}

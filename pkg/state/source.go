@@ -3,6 +3,7 @@
 package state
 
 import (
+	"errors"
 	"time"
 
 	"github.com/falco-go/falco/pkg/procfs"
@@ -83,7 +84,7 @@ func (l *lookups) alive(t *Thread) (alive, known bool) {
 const (
 	descriptorRead    = iota
 	descriptorGone    // or nobody can look
-	descriptorRefused // the budget is used up
+	descriptorRefused // the budget is used up, or it took too long
 )
 
 // descriptor reads one descriptor from /proc.
@@ -99,11 +100,14 @@ func (s *State) descriptor(pid, n int64) (fd procfs.FD, found int) {
 	s.stats.Lookups++
 	fd, err := s.source.src.Descriptor(pid, n)
 	s.stats.LookupTime += s.source.end(at)
-	if err != nil {
-		s.stats.LookupsMissed++
-		return fd, descriptorGone
+	switch {
+	case err == nil:
+		return fd, descriptorRead
+	case errors.Is(err, procfs.ErrLate):
+		return fd, descriptorRefused
 	}
-	return fd, descriptorRead
+	s.stats.LookupsMissed++
+	return fd, descriptorGone
 }
 
 // resolve returns the record of the thread tid. If it is not in the table it is

@@ -96,7 +96,8 @@ type State struct {
 	sweepTS  uint64 // when the oldest record was last looked at
 	clock    uint32 // counts events; stamps uses of descriptors
 	fdSlots  int
-	bytes    int // that the tables take, as counted (weight.go)
+	fdAsks   int64 // questions of kind AskFD
+	bytes    int   // that the tables take, as counted (weight.go)
 
 	scene   Scene
 	oldName string   // of scene.FD before the event
