@@ -95,3 +95,19 @@ func TestProgressOnTerminal(t *testing.T) {
 	}
 	t.Logf("%d times, first at %s %%", len(bars), bars[0][1])
 }
+
+// /proc of this machine is not looked at: a replay without one is the same.
+func TestReplayWithoutProc(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("SKIP 1 cases: nobody but root may hide /proc")
+	}
+	line := strings.ReplaceAll(strings.Join(large(t, shared(t, "data/rules/falco_rules-5.1.0.yaml")), " "), "libs0254-large", "libs0254-adaptive")
+	with := falco(t, strings.Fields(line)...)
+	without, err := exec.Command("unshare", "-m", "sh", "-c", "mount -t tmpfs none /proc && exec "+binary(t)+" "+line).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(with, without) || !bytes.Contains(with, []byte("Events detected: ")) {
+		t.Errorf("with /proc:\n%s\nwithout:\n%s", with, without)
+	}
+}
