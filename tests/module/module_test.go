@@ -11,8 +11,26 @@ import (
 	"github.com/falco-go/falco/tests/vm"
 )
 
-// TestModule is one subtest a check. FALCO_KERNEL names the kernel to boot.
+// kernels are those of TestModule; FALCO_LONG adds the rest, FALCO_KERNEL names another.
+func kernels() []string {
+	switch {
+	case os.Getenv("FALCO_KERNEL") != "":
+		return []string{os.Getenv("FALCO_KERNEL")}
+	case os.Getenv("FALCO_LONG") != "":
+		return []string{"5.10", "6.1", "6.1-generic", "6.12", "7"}
+	}
+	return []string{vm.DefaultKernel}
+}
+
+// TestModule is one subtest a check, on each kernel.
 func TestModule(t *testing.T) {
+	for _, kernel := range kernels() {
+		t.Run(kernel, func(t *testing.T) { checks(t, kernel) })
+	}
+}
+
+// checks are run one guest after the other; FALCO_CHECK names some of them.
+func checks(t *testing.T, kernel string) {
 	if os.Getenv(vm.Enabled) == "" {
 		t.Skip("needs a guest: " + vm.Enabled + "=1, or make test-vm")
 	}
@@ -25,9 +43,10 @@ func TestModule(t *testing.T) {
 		t.Fatal(err)
 	}
 	result := vm.Run(t, vm.Config{
-		Kernel: os.Getenv("FALCO_KERNEL"), NoDaemon: true, DebugModule: true,
-		Files:  []string{guest, deeds},
-		Script: "exec /files/guest " + os.Getenv("FALCO_CHECK") + "\n",
+		Kernel: kernel, NoDaemon: true, DebugModule: true,
+		KernelArgs: []string{"syscall.x32=y"}, // where it is built, it is off
+		Files:      []string{guest, deeds},
+		Script:     "exec /files/guest " + os.Getenv("FALCO_CHECK") + "\n",
 	})
 	judge(t, result.Act)
 }

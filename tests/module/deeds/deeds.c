@@ -52,7 +52,9 @@ static void *pages(size_t n)
 #include "lies.c"
 #include "net.c"
 #include "filter.c"
+#include "limits.c"
 #include "trace.c"
+#include "x32.c"
 
 static const struct {
 	const char *name;
@@ -67,6 +69,9 @@ static const struct {
 	{ "unserved", deed_unserved },
 	{ "kinds", deed_kinds },
 	{ "failures", deed_failures },
+	{ "limits", deed_limits },
+	{ "arguments", deed_arguments },
+	{ "x32", deed_x32 },
 	{ "messages", deed_messages },
 	{ "vectors", deed_vectors },
 	{ "sendto", deed_sendto },

@@ -64,7 +64,7 @@ func kinds(t *T) {
 func success(t *T) {
 	rows := []string{"openat", "close", "fchmod"}
 	c := &consumer{rows: rows, filter: driver.Filter{SuccessOnly: true}}
-	f := see(t, c, "failures")
+	see(t, c, "failures")
 	if len(c.records) == 0 {
 		t.Errorf("no event at all")
 	}
@@ -75,7 +75,7 @@ func success(t *T) {
 	}
 	all := &consumer{rows: rows}
 	some := &consumer{rows: rows, filter: driver.Filter{SuccessOnly: true}}
-	f = watch(t, []*consumer{all, some}, "failures")
+	f := watch(t, []*consumer{all, some}, "failures")
 	if n := int(f.int(t, "calls")); len(all.records) < 3*n || len(some.records) >= n {
 		t.Errorf("%d events, %d without those that failed", len(all.records), len(some.records))
 	}

@@ -19,7 +19,7 @@ type check struct {
 }
 
 func checks() []check {
-	return slices.Concat(tracepoints, network, lies, filters)
+	return slices.Concat(tracepoints, network, lies, filters, limited, x32)
 }
 
 func main() {
