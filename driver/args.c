@@ -126,16 +126,13 @@ static const struct falco_syscall_desc *unpack_socketcall(struct falco_call *c,
 }
 #endif /* CONFIG_X86_64 */
 
-const struct falco_syscall_desc *falco_args_get(struct falco_call *c, struct pt_regs *regs, int nr,
-						enum falco_abi abi)
+const struct falco_syscall_desc *falco_args_get_foreign(struct falco_call *c, struct pt_regs *regs,
+							int nr, enum falco_abi abi)
 {
-	const struct falco_syscall_desc *desc = &falco_syscalls[nr];
+	const struct falco_syscall_desc *desc = falco_args_get_native(c, regs, nr);
 	unsigned long args[6];
 	unsigned int i;
 
-	memset(c, 0, sizeof(*c));
-	c->task = current;
-	c->regs = regs;
 	c->nr = syscall_get_nr(current, regs);
 	syscall_get_arguments(current, regs, args);
 	for (i = 0; i < ARRAY_SIZE(args); i++)

@@ -13,6 +13,7 @@
 
 #include <asm/syscall.h>
 
+#include "compat/syscall.h"
 #include "schema_gen.h"
 
 struct kernel_siginfo;
@@ -94,14 +95,37 @@ static inline int falco_args_nr(struct pt_regs *regs, enum falco_abi *abi)
 }
 
 /*
- * falco_args_get() - fill @c from the registers of the current system call.
+ * falco_args_get_native() - fill @c from the registers of the current call,
+ * which is native and not beyond the table.
  *
- * @nr and @abi are falco_args_nr()'s. Sets everything but ret and returns the
- * call's row, which for a socketcall is that of the call inside. May read user
- * memory, never faults.
+ * Sets everything but ret, and what tracepoints have of their own. Returns the
+ * call's row.
  */
-const struct falco_syscall_desc *falco_args_get(struct falco_call *c, struct pt_regs *regs, int nr,
-						enum falco_abi abi);
+static __always_inline const struct falco_syscall_desc *
+falco_args_get_native(struct falco_call *c, struct pt_regs *regs, unsigned int nr)
+{
+	const struct falco_syscall_desc *desc = &falco_syscalls[nr];
+	unsigned int i;
+
+	c->task = current;
+	c->regs = regs;
+	for (i = 0; i < ARRAY_SIZE(c->args); i++)
+		c->args[i] = falco_arg(regs, i);
+	c->nr = nr;
+	c->sc = desc->sc;
+	c->native_nr = nr;
+	c->compat = false;
+	c->ia32 = false;
+	return desc;
+}
+
+/*
+ * The same for every other caller, and for a native one with an odd number; @nr
+ * and @abi are falco_args_nr()'s. The row of a socketcall is that of the call
+ * inside. May read user memory, never faults.
+ */
+const struct falco_syscall_desc *falco_args_get_foreign(struct falco_call *c, struct pt_regs *regs,
+							int nr, enum falco_abi abi);
 
 /* Messages that the call @c moved, each of which is an event; 0 for all other calls. */
 unsigned int falco_args_messages(const struct falco_call *c);

@@ -22,14 +22,25 @@ unsigned long falco_sieve[FALCO_SIDES][BITS_TO_LONGS(FALCO_NR_MAX)];
 
 /* ---- for hooks ---- */
 
-static bool is_ignored(const struct falco_selection *s, const struct task_struct *task)
+static bool is_ignored(const struct falco_selection *s, u32 tgid)
 {
 	u32 i;
 
 	for (i = 0; i < s->ntgids; i++)
-		if (s->tgids[i] == (u32)task->tgid)
+		if (s->tgids[i] == tgid)
 			return true;
 	return false;
+}
+
+u32 falco_gate_without(const struct falco_gate *g, u32 who, u32 tgid)
+{
+	unsigned long left = who & g->ignoring;
+	unsigned int i;
+
+	for_each_set_bit(i, &left, FALCO_LISTENERS_MAX)
+		if (is_ignored(g->listeners[i].selection, tgid))
+			who &= ~BIT(i);
+	return who;
 }
 
 unsigned long falco_gate_listeners(const struct falco_gate *g, const struct task_struct *task,
@@ -47,7 +58,7 @@ unsigned long falco_gate_listeners(const struct falco_gate *g, const struct task
 			continue;
 		if (failed && (s->flags & FALCO_FILTER_SUCCESS))
 			continue;
-		if (is_ignored(s, task))
+		if (is_ignored(s, task->tgid))
 			continue;
 		who |= BIT(i);
 	}
@@ -116,7 +127,8 @@ static void free_gate(struct rcu_head *rcu)
 
 struct falco_gate *falco_gate_alloc(void)
 {
-	/* Below a page, and close() has nobody to tell that there is no memory. */
+	/* No more than two pages, and close() has nobody to tell that there is no memory. */
+	BUILD_BUG_ON(sizeof(struct falco_gate) > 2 * PAGE_SIZE);
 	return kzalloc(sizeof(struct falco_gate), GFP_KERNEL | __GFP_NOFAIL);
 }
 
@@ -125,14 +137,23 @@ void falco_gate_free(struct falco_gate *g)
 	kfree(g);
 }
 
+static void open_side(struct falco_gate *g, enum falco_side side, enum falco_abi abi,
+		      unsigned int nr)
+{
+	__set_bit(nr, g->open[side][abi]);
+	if (abi == FALCO_ABI_NATIVE)
+		g->who[side][nr] |= BIT(g->n);
+}
+
+/* For the listener who becomes number g->n. */
 static void open_for(struct falco_gate *g, const struct falco_selection *s, enum falco_abi abi,
 		     unsigned int nr, const struct falco_syscall_desc *desc)
 {
 	if (!test_bit(desc->sc, s->sc))
 		return;
-	__set_bit(nr, g->open[FALCO_AT_EXIT][abi]);
+	open_side(g, FALCO_AT_EXIT, abi, nr);
 	if (desc->enter && (s->flags & FALCO_FILTER_ENTER))
-		__set_bit(nr, g->open[FALCO_AT_ENTER][abi]);
+		open_side(g, FALCO_AT_ENTER, abi, nr);
 }
 
 #ifdef CONFIG_X86_64
@@ -175,13 +196,22 @@ static u32 hooks_for(const struct falco_selection *s)
 bool falco_gate_add(struct falco_gate *g, struct falco_consumer *consumer,
 		    const struct falco_selection *s)
 {
-	unsigned int nr;
+	unsigned int nr, i;
 
 	if (g->n == FALCO_LISTENERS_MAX)
 		return false;
 	g->listeners[g->n].consumer = consumer;
 	g->listeners[g->n].selection = s;
-	g->n++;
+	g->listeners[g->n].rings = consumer->rings;
+	g->listeners[g->n].snaplen = consumer->snaplen;
+	if (s->flags & FALCO_FILTER_SUCCESS)
+		g->success |= BIT(g->n);
+	if (s->flags & FALCO_FILTER_REALPATH)
+		g->realpath |= BIT(g->n);
+	if (s->ntgids)
+		g->ignoring |= BIT(g->n);
+	for (i = 0; i < s->ntgids; i++)
+		g->ignored |= BIT_ULL(s->tgids[i] % 64);
 	g->hooks |= hooks_for(s);
 	g->failures |= !(s->flags & FALCO_FILTER_SUCCESS);
 	bitmap_or(g->fd_sc, g->fd_sc, s->fd_sc, FALCO_SC_MAX);
@@ -193,6 +223,8 @@ bool falco_gate_add(struct falco_gate *g, struct falco_consumer *consumer,
 			open_for_socketcall(g, s, nr);
 #endif
 	}
+	g->n++;
+	g->simple = g->n == 1 && bitmap_empty(g->fd_sc, FALCO_SC_MAX);
 	if (memchr_inv(g->open[FALCO_AT_EXIT], 0, sizeof(g->open[FALCO_AT_EXIT])))
 		g->hooks |= BIT(FALCO_HOOK_SYS_EXIT);
 	if (memchr_inv(g->open[FALCO_AT_ENTER], 0, sizeof(g->open[FALCO_AT_ENTER])))

@@ -35,6 +35,8 @@ struct falco_selection {
 struct falco_listener {
 	struct falco_consumer *consumer;
 	const struct falco_selection *selection;
+	struct falco_ring **rings; /* the consumer's, by CPU */
+	u32 snaplen;               /* the consumer's */
 };
 
 enum falco_side {
@@ -47,8 +49,15 @@ struct falco_gate {
 	struct rcu_head rcu;
 	u32 hooks;      /* which of probe.h's are needed */
 	u32 n;
+	u32 success;    /* listeners who want no failed calls */
+	bool simple;    /* one listener, and the kinds of descriptors are all the same to him */
 	bool failures;  /* somebody wants calls that fail */
+	u32 realpath;   /* listeners who want opened files' paths */
+	u32 ignoring;   /* listeners who ignore some thread group */
+	u64 ignored;    /* by the low bits of a thread group's number: one that somebody ignores? */
 	struct falco_listener listeners[FALCO_LISTENERS_MAX];
+	/* Who wants a native call: what is asked at each of them is asked when the gate is made. */
+	u32 who[FALCO_SIDES][FALCO_NR_MAX];
 	/* By SC code: somebody wants the call of some kinds of descriptors only. */
 	DECLARE_BITMAP(fd_sc, 512);
 	/* By the caller's own numbers, so that nothing is translated before the test. */
@@ -64,19 +73,12 @@ extern struct falco_gate __rcu *falco_gate; /* never NULL */
 extern unsigned long falco_sieve[FALCO_SIDES][BITS_TO_LONGS(FALCO_NR_MAX)];
 
 /*
- * Whether the current call is worth a closer look. This is all that an unwanted
- * call pays for: ten instructions, no stack, no atomic. Foreign tables and odd
- * numbers always are worth it.
+ * Whether a native call is worth a closer look. This is all that an unwanted
+ * call pays for: ten instructions, no stack, no atomic.
  */
-static __always_inline bool falco_sieve_passes(enum falco_side side, struct pt_regs *regs)
+static __always_inline bool falco_sieve_passes(enum falco_side side, unsigned long nr)
 {
-	u32 nr = syscall_get_nr(current, regs);
-
-	if (unlikely(falco_args_foreign() || nr >= FALCO_NR_MAX))
-		return true;
-	/* Masked in a way that the compiler cannot see through: not even speculation leaves it. */
-	OPTIMIZER_HIDE_VAR(nr);
-	return test_bit(nr & (FALCO_NR_MAX - 1), falco_sieve[side]);
+	return test_bit(nr, falco_sieve[side]);
 }
 
 /* The closer look. */
@@ -86,10 +88,30 @@ static inline bool falco_gate_is_open(const struct falco_gate *g, enum falco_sid
 	return test_bit(nr, g->open[side][abi]);
 }
 
+/* The bits of @who without those who ignore the thread group. */
+u32 falco_gate_without(const struct falco_gate *g, u32 who, u32 tgid);
+
 /*
- * Who wants an event of call @sc: a bit for each entry of g->listeners. @failed:
- * the call returned an error.
+ * Who wants an event of native call @nr: a bit for each entry of g->listeners.
+ * @failed: the call returned an error.
  */
+static __always_inline u32 falco_gate_native(const struct falco_gate *g, enum falco_side side,
+					     unsigned long nr, bool failed)
+{
+	u32 who = g->who[side][nr];
+	u32 tgid;
+
+	if (failed)
+		who &= ~g->success;
+	if (!who)
+		return 0;
+	tgid = current->tgid;
+	if (unlikely(g->ignored >> (tgid % 64) & 1))
+		who = falco_gate_without(g, who, tgid);
+	return who;
+}
+
+/* The same for whatever has an SC code: other tables' calls, tracepoints. */
 unsigned long falco_gate_listeners(const struct falco_gate *g, const struct task_struct *task,
 				   u16 sc, enum falco_side side, bool failed);
 

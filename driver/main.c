@@ -11,6 +11,7 @@
 #include "args.h"
 #include "consumer.h"
 #include "device.h"
+#include "flat.h"
 #include "probe.h"
 #include "selftest/selftest.h"
 #include "sock.h"
@@ -30,6 +31,7 @@ static int __init falco_init(void)
 	}
 
 	falco_args_init();
+	falco_flat_init();
 	falco_sock_init();
 	err = falco_selftest();
 	if (err)

@@ -51,6 +51,13 @@ static __always_inline void hook_leave(void)
 	preempt_enable_notrace();
 }
 
+/* In a way that the compiler cannot see through: not even speculation leaves the tables. */
+static __always_inline unsigned long masked(u32 nr)
+{
+	OPTIMIZER_HIDE_VAR(nr);
+	return nr & (FALCO_NR_MAX - 1);
+}
+
 /*
  * Out of line, and with the callbacks' own parameters: what all calls of the
  * machine go through needs no stack and moves no register.
@@ -62,7 +69,7 @@ static noinline notrace void look_closer_at_exit(void *data, struct pt_regs *reg
 	int nr = falco_args_nr(regs, &abi);
 
 	if (nr >= 0 && falco_gate_is_open(gate, FALCO_AT_EXIT, abi, nr))
-		falco_record_sys_exit(gate, regs, ret, nr, abi);
+		falco_record_foreign(gate, regs, ret, nr, abi);
 	hook_leave();
 }
 
@@ -73,21 +80,34 @@ static noinline notrace void look_closer_at_enter(void *data, struct pt_regs *re
 	int nr = falco_args_nr(regs, &abi);
 
 	if (nr >= 0 && falco_gate_is_open(gate, FALCO_AT_ENTER, abi, nr))
-		falco_record_sys_enter(gate, regs, nr, abi);
+		falco_record_foreign_enter(gate, regs, nr, abi);
 	hook_leave();
 }
 
+/* Foreign tables and odd numbers always are worth a closer look. */
 static void notrace on_sys_exit(void *data, struct pt_regs *regs, long ret)
 {
+	u32 nr = syscall_get_nr(current, regs);
+
 	count_call();
-	if (unlikely(falco_sieve_passes(FALCO_AT_EXIT, regs)))
-		look_closer_at_exit(data, regs, ret);
+	if (unlikely(falco_args_foreign() || nr >= FALCO_NR_MAX)) {
+		look_closer_at_exit(NULL, regs, ret);
+		return;
+	}
+	if (unlikely(falco_sieve_passes(FALCO_AT_EXIT, masked(nr))))
+		falco_record_native(masked(nr), regs, ret);
 }
 
 static void notrace on_sys_enter(void *data, struct pt_regs *regs, long id)
 {
-	if (unlikely(falco_sieve_passes(FALCO_AT_ENTER, regs)))
-		look_closer_at_enter(data, regs);
+	u32 nr = syscall_get_nr(current, regs);
+
+	if (unlikely(falco_args_foreign() || nr >= FALCO_NR_MAX)) {
+		look_closer_at_enter(NULL, regs);
+		return;
+	}
+	if (unlikely(falco_sieve_passes(FALCO_AT_ENTER, masked(nr))))
+		falco_record_native_enter(masked(nr), regs);
 }
 
 static void notrace on_exec(void *data, struct task_struct *task, pid_t old_pid,

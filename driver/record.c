@@ -17,16 +17,20 @@
 
 #include <linux/bug.h>
 #include <linux/hardirq.h>
+#include <linux/irqflags.h>
 #include <linux/kernel.h>
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/topology.h>
 
+#include "compat/rcupdate.h"
 #include "compat/timekeeping.h"
 #include "consumer.h"
 #include "fill.h"
+#include "flat.h"
 #include "ring.h"
 #include "write.h"
 
@@ -45,110 +49,110 @@ struct scratch {
 
 static DEFINE_PER_CPU(struct scratch, scratch);
 
-/* NULL with *@cause set if there is none to be had. */
-static struct falco_frame *claim_frame(unsigned int *cause)
+/* NULL if there is none to be had; cause_of_none() says why. */
+static __always_inline struct falco_frame *claim_frame(void)
 {
 	struct scratch *s = this_cpu_ptr(&scratch);
-	struct falco_frame *f;
+	struct falco_frame *f = &s->frames[s->level];
 
 	/* Whoever interrupts us between the two lines restores level: no atomic needed. */
-	if (unlikely(s->level == LEVELS)) {
-		*cause = FALCO_LOST_NESTED;
+	if (unlikely(s->level == LEVELS || !f->buf))
 		return NULL;
-	}
-	f = &s->frames[s->level];
-	if (unlikely(!f->buf)) {
-		*cause = FALCO_LOST_NO_MEMORY;
-		return NULL;
-	}
 	s->level++;
 	barrier(); /* taken, before it is written to */
 	return f;
 }
 
-static void release_frame(void)
+static unsigned int cause_of_none(void)
+{
+	return this_cpu_read(scratch.level) == LEVELS ? FALCO_LOST_NESTED : FALCO_LOST_NO_MEMORY;
+}
+
+static __always_inline void release_frame(void)
 {
 	barrier();
-	this_cpu_ptr(&scratch)->level--;
+	this_cpu_dec(scratch.level);
 }
 
 static u32 nested_flag(void)
 {
-	return this_cpu_ptr(&scratch)->level > 1 ? FALCO_REC_NESTED : 0;
+	return this_cpu_read(scratch.level) > 1 ? FALCO_REC_NESTED : 0;
 }
 
 static struct falco_ring *ring_of(const struct falco_gate *gate, unsigned int listener)
 {
-	return gate->listeners[listener].consumer->rings[smp_processor_id()];
+	unsigned int cpu = smp_processor_id();
+
+	return gate->listeners[listener].rings[cpu];
 }
 
-#define for_each_listener(i, who) for_each_set_bit(i, &(who), FALCO_LISTENERS_MAX)
+/* @left: the bits of those who come after i, in which the loop's author has no interest. */
+#define for_each_listener(i, left, who) \
+	for (left = (who); left && (i = __ffs(left), true); left &= left - 1)
 
 static u32 snaplen_for(const struct falco_gate *gate, unsigned long who)
 {
+	unsigned long left;
 	unsigned int i;
 	u32 n = 0;
 
-	for_each_listener(i, who)
-		n = max(n, gate->listeners[i].consumer->snaplen);
+	for_each_listener(i, left, who)
+		n = max(n, gate->listeners[i].snaplen);
 	return n;
 }
 
-static bool anybody_asked(const struct falco_gate *gate, unsigned long who, u32 flag)
-{
-	unsigned int i;
-
-	for_each_listener(i, who)
-		if (gate->listeners[i].selection->flags & flag)
-			return true;
-	return false;
-}
-
 /* Behind the parameters, for all: who did not ask skips it. */
-static void extend(const struct falco_gate *gate, unsigned long who, struct falco_frame *f,
-		   const struct falco_call *c)
+static noinline void extend(struct falco_frame *f, const struct falco_call *c)
 {
-	if (falco_opens_file(f->type) && c->ret >= 0 &&
-	    anybody_asked(gate, who, FALCO_FILTER_REALPATH))
+	if (falco_opens_file(f->type) && c->ret >= 0)
 		falco_ext_realpath(f, c->ret);
 }
 
 static void lose(const struct falco_gate *gate, unsigned long who, u16 type, unsigned int cause)
 {
 	u64 ns = ktime_get_boottime_ns();
+	unsigned long left;
 	unsigned int i;
 
-	for_each_listener(i, who)
+	for_each_listener(i, left, who)
 		falco_ring_lose(ring_of(gate, i), type, cause, ns);
 }
 
 /* Gather the event once, hand it to everybody in @who. */
-static void record(const struct falco_gate *gate, unsigned long who, u16 type,
-		   const struct falco_call *c)
+static __always_inline void record_inline(const struct falco_gate *gate, unsigned long who,
+					  u16 type, const struct falco_call *c)
 {
 	struct falco_frame *f;
-	unsigned int cause, i;
+	unsigned long left;
+	unsigned int i;
 	u64 ns;
 
 	if (WARN_ON_ONCE(in_nmi())) /* no tracepoint of ours is in such code */
 		return;
-	for_each_listener(i, who)
+	for_each_listener(i, left, who)
 		falco_ring_produced(ring_of(gate, i), type);
-	f = claim_frame(&cause);
+	f = claim_frame();
 	if (unlikely(!f)) {
-		lose(gate, who, type, cause);
+		lose(gate, who, type, cause_of_none());
 		return;
 	}
 	falco_frame_begin(f, type, c->task->pid, snaplen_for(gate, who));
 	f->flags |= nested_flag() | (c->compat ? FALCO_REC_COMPAT : 0);
 	falco_events[type].fill(f, c);
 	falco_frame_end(f);
-	extend(gate, who, f, c);
+	if (unlikely(gate->realpath & who))
+		extend(f, c);
 
 	ns = ktime_get_boottime_ns(); /* once for all, as late as can be */
-	for_each_listener(i, who)
+	for_each_listener(i, left, who)
 		falco_ring_commit(ring_of(gate, i), f, ns);
 	release_frame();
+}
+
+static noinline void record(const struct falco_gate *gate, unsigned long who, u16 type,
+			    const struct falco_call *c)
+{
+	record_inline(gate, who, type, c);
 }
 
 /* ---- system calls ---- */
@@ -169,8 +173,166 @@ static bool told_elsewhere(const struct falco_call *c)
 	return !IS_ENABLED(CONFIG_X86_64) && is_clone(c->sc); /* the child: sched_process_fork */
 }
 
-void falco_record_sys_exit(const struct falco_gate *gate, struct pt_regs *regs, long ret, int nr,
-			   enum falco_abi abi)
+/* A call that moves several messages is an event for each. */
+static __always_inline void record_messages(const struct falco_gate *gate, unsigned long who,
+					    const struct falco_syscall_desc *desc,
+					    struct falco_call *c)
+{
+	c->message = 0;
+	c->nmessages = falco_args_messages(c);
+	do {
+		record(gate, who, desc->exit ? desc->exit : FALCO_EV_GENERIC_X, c);
+	} while (unlikely(++c->message < c->nmessages));
+}
+
+static noinline notrace void record_native(unsigned long nr, struct pt_regs *regs, long ret)
+{
+	const struct falco_syscall_desc *desc;
+	const struct falco_gate *gate;
+	struct falco_call c;
+	u32 who;
+
+	preempt_disable_notrace();
+	gate = rcu_dereference_sched(falco_gate);
+	who = falco_gate_native(gate, FALCO_AT_EXIT, nr, ret < 0);
+	if (who) {
+		desc = falco_args_get_native(&c, regs, nr);
+		c.ret = ret;
+		if (!gate->simple)
+			who = falco_gate_by_fd(gate, who, c.sc, c.args[0]);
+		if (who && !told_elsewhere(&c))
+			record_messages(gate, who, desc, &c);
+	}
+	preempt_enable_notrace();
+}
+
+/* There is room. */
+static __always_inline void put_flat(struct falco_ring *r, const struct falco_flat *flat,
+				     const struct pt_regs *regs, long ret, u64 ns)
+{
+	struct falco_event_header *h = falco_ring_take(r, flat->size, 0);
+
+	falco_ring_pad(h, flat->size);
+	h->ts = ns;
+	h->tid = current->pid;
+	flat->put(h, regs, ret);
+	falco_ring_publish_outermost(r);
+}
+
+static noinline notrace void make_room_and_put(struct falco_ring *r, const struct falco_flat *flat,
+					       const struct pt_regs *regs, long ret)
+{
+	if (falco_ring_make_room(r, flat->type, flat->size))
+		put_flat(r, flat, regs, ret, r->last_ns);
+}
+
+/* Steps 2 to 5 for an event that is nothing but registers, and one listener. */
+static __always_inline void record_flat(struct falco_ring *r, const struct falco_flat *flat,
+					const struct pt_regs *regs, long ret)
+{
+	u64 ns;
+
+	falco_ring_produced_at(r, flat->count);
+	ns = falco_ring_stamp(r, ktime_get_boottime_ns());
+	if (likely(falco_ring_has_room(r, flat->size)))
+		put_flat(r, flat, regs, ret, ns);
+	else
+		make_room_and_put(r, flat, regs, ret);
+}
+
+/* The same with data, of which nobody knows yet how much can be read. There is room. */
+static __always_inline void put_data(struct falco_ring *r, const struct falco_data *data,
+				     const struct pt_regs *regs, long ret, u32 snaplen)
+{
+	struct falco_event_header *h = falco_ring_room(r);
+	u32 flags;
+
+	this_cpu_inc(scratch.level); /* our own faults are no events */
+	flags = data->put(h, regs, ret, snaplen);
+	this_cpu_dec(scratch.level);
+	h->ts = falco_ring_stamp(r, ktime_get_boottime_ns());
+	h->tid = current->pid;
+	memset((u8 *)h + h->len, 0, sizeof(u64)); /* the padding */
+	falco_ring_take(r, ALIGN(sizeof(struct falco_record_prefix) + h->len, 8), flags);
+	falco_ring_publish_outermost(r);
+}
+
+static noinline notrace void record_data(unsigned long nr, struct pt_regs *regs, long ret)
+{
+	const struct falco_data *data = falco_data_calls[nr];
+	const struct falco_gate *gate;
+	struct falco_ring *r;
+
+	local_irq_disable();
+	gate = rcu_dereference_sched(falco_gate);
+	if (unlikely(!gate->simple || gate->listeners[0].snaplen > FALCO_DATA_MAX))
+		goto gather;
+	if (falco_gate_native(gate, FALCO_AT_EXIT, nr, ret < 0)) {
+		r = ring_of(gate, 0);
+		if (unlikely(!falco_ring_has_room(r, data->bound + FALCO_DATA_MAX)))
+			goto gather;
+		falco_ring_produced(r, data->type);
+		put_data(r, data, regs, ret, gate->listeners[0].snaplen);
+	}
+	local_irq_enable();
+	return;
+
+gather:
+	local_irq_enable();
+	record_native(nr, regs, ret);
+}
+
+static noinline notrace void record_registers(unsigned long nr, struct pt_regs *regs, long ret)
+{
+	const struct falco_gate *gate;
+
+	local_irq_disable();
+	gate = rcu_dereference_sched(falco_gate);
+	if (unlikely(!gate->simple)) {
+		local_irq_enable();
+		record_native(nr, regs, ret);
+		return;
+	}
+	if (falco_gate_native(gate, FALCO_AT_EXIT, nr, ret < 0))
+		record_flat(ring_of(gate, 0), falco_flat_calls[nr], regs, ret);
+	local_irq_enable();
+}
+
+/*
+ * The sieve has let native call @nr pass. For the short ways interrupts are off
+ * instead of preemption; the kernel leaves a system call with both on.
+ */
+notrace void falco_record_native(unsigned long nr, struct pt_regs *regs, long ret)
+{
+	lockdep_assert_irqs_enabled();
+	if (falco_flat_calls[nr])
+		record_registers(nr, regs, ret);
+	else if (falco_data_calls[nr])
+		record_data(nr, regs, ret);
+	else
+		record_native(nr, regs, ret);
+}
+
+void falco_record_native_enter(unsigned long nr, struct pt_regs *regs)
+{
+	const struct falco_gate *gate;
+	struct falco_call c;
+	u32 who;
+
+	preempt_disable_notrace();
+	gate = rcu_dereference_sched(falco_gate);
+	who = falco_gate_native(gate, FALCO_AT_ENTER, nr, false);
+	if (who) {
+		u16 type = falco_args_get_native(&c, regs, nr)->enter;
+
+		c.ret = 0;
+		record(gate, who, type, &c);
+	}
+	preempt_enable_notrace();
+}
+
+void falco_record_foreign(const struct falco_gate *gate, struct pt_regs *regs, long ret, int nr,
+			  enum falco_abi abi)
 {
 	const struct falco_syscall_desc *desc;
 	struct falco_call c;
@@ -178,29 +340,26 @@ void falco_record_sys_exit(const struct falco_gate *gate, struct pt_regs *regs, 
 
 	if (falco_gate_refuses(gate, abi, ret))
 		return;
-	desc = falco_args_get(&c, regs, nr, abi);
+	desc = falco_args_get_foreign(&c, regs, nr, abi);
 	c.ret = falco_args_ret(&c, ret);
 	if (told_elsewhere(&c))
 		return;
 	who = falco_gate_listeners(gate, c.task, c.sc, FALCO_AT_EXIT, c.ret < 0);
 	if (who)
 		who = falco_gate_by_fd(gate, who, c.sc, c.args[0]);
-	if (!who)
-		return;
-	c.nmessages = falco_args_messages(&c);
-	do {
-		record(gate, who, desc->exit ? desc->exit : FALCO_EV_GENERIC_X, &c);
-	} while (++c.message < c.nmessages);
+	if (who)
+		record_messages(gate, who, desc, &c);
 }
 
-void falco_record_sys_enter(const struct falco_gate *gate, struct pt_regs *regs, int nr,
-			    enum falco_abi abi)
+void falco_record_foreign_enter(const struct falco_gate *gate, struct pt_regs *regs, int nr,
+				enum falco_abi abi)
 {
 	const struct falco_syscall_desc *desc;
 	struct falco_call c;
 	unsigned long who;
 
-	desc = falco_args_get(&c, regs, nr, abi);
+	desc = falco_args_get_foreign(&c, regs, nr, abi);
+	c.ret = 0;
 	if (!desc->enter)
 		return; /* a socketcall other than connect */
 	who = falco_gate_listeners(gate, c.task, c.sc, FALCO_AT_ENTER, false);
@@ -302,8 +461,8 @@ int falco_record_prepare(unsigned int cpu)
 
 		if (f->buf)
 			continue; /* the CPU was here before */
-		f->size = frame_size[i];
-		f->buf = kvmalloc_node(f->size, GFP_KERNEL, cpu_to_node(cpu));
+		f->size = min_t(u32, frame_size[i] - FALCO_FRAME_SLACK, FALCO_EVENT_MAX);
+		f->buf = kvmalloc_node(frame_size[i], GFP_KERNEL, cpu_to_node(cpu));
 		if (!f->buf)
 			return -ENOMEM;
 	}

@@ -8,10 +8,18 @@
 #include "args.h"
 #include "gate.h"
 
-void falco_record_sys_exit(const struct falco_gate *gate, struct pt_regs *regs, long ret, int nr,
-			   enum falco_abi abi);
-void falco_record_sys_enter(const struct falco_gate *gate, struct pt_regs *regs, int nr,
-			    enum falco_abi abi);
+/*
+ * Native calls that the sieve has let pass, with numbers within the table. These
+ * two are called with preemption on and take the gate by themselves.
+ */
+void falco_record_native(unsigned long nr, struct pt_regs *regs, long ret);
+void falco_record_native_enter(unsigned long nr, struct pt_regs *regs);
+
+/* All other calls; @nr and @abi are falco_args_nr()'s. */
+void falco_record_foreign(const struct falco_gate *gate, struct pt_regs *regs, long ret, int nr,
+			  enum falco_abi abi);
+void falco_record_foreign_enter(const struct falco_gate *gate, struct pt_regs *regs, int nr,
+				enum falco_abi abi);
 void falco_record_exec(const struct falco_gate *gate, struct task_struct *task,
 		       struct linux_binprm *bprm);
 void falco_record_exit(const struct falco_gate *gate, struct task_struct *task);

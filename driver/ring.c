@@ -48,41 +48,33 @@
 #include <linux/topology.h>
 #include <linux/vmalloc.h>
 
-#include <asm/local.h>
-
 #include "write.h"
+
+#define SHORT 512 /* bytes that may be copied with interrupts off */
 
 /* The kernel's own words in the control page; never read back. */
 #define tell(r, field, v) WRITE_ONCE((r)->control->field, v)
 
 /* ---- the books ---- */
 
-/* One instruction or nearly so, which an interrupt cannot tear; read with READ_ONCE. */
-static __always_inline void count_up(u64 *n)
-{
-	BUILD_BUG_ON(sizeof(local_t) != sizeof(*n));
-	local_inc((local_t *)n);
-}
-
-void falco_ring_produced(struct falco_ring *r, u16 type)
-{
-	count_up(&r->counts[type].produced);
-}
-
-/* Interrupts are off. The losses between two records follow each other in seq. */
-static void note_loss(struct falco_ring *r, u16 type, unsigned int cause, u64 ns)
+/*
+ * Interrupts are off. The losses between two records follow each other in seq.
+ * With limit 0 the next record looks closer, and finds what there is to tell.
+ */
+static void note_loss(struct falco_ring *r, u16 type, unsigned int cause)
 {
 	u64 seq = r->seq++;
 
-	count_up(&r->counts[type].lost[cause]);
+	falco_count_up(&r->counts[type].lost[cause]);
 	if (!r->losing) {
 		memset(&r->gap, 0, sizeof(r->gap));
 		r->gap.from_seq = seq;
-		r->gap.first_ns = ns;
+		r->gap.first_ns = r->last_ns;
 		r->losing = true;
+		r->limit = 0;
 	}
 	r->gap.to_seq = seq;
-	r->gap.last_ns = ns;
+	r->gap.last_ns = r->last_ns;
 	r->gap.lost[cause]++;
 	r->lost++;
 	if (r->control)
@@ -95,90 +87,81 @@ void falco_ring_lose(struct falco_ring *r, u16 type, unsigned int cause, u64 ns)
 
 	local_irq_save(flags);
 	r->last_ns = max(r->last_ns, ns);
-	note_loss(r, type, cause, r->last_ns);
+	note_loss(r, type, cause);
 	local_irq_restore(flags);
 }
 
-/* ---- commit: the functions stand in the order in which a record meets them ---- */
+/* ---- space ---- */
 
 #define GAP_SIZE (sizeof(struct falco_record_prefix) + sizeof(struct falco_gap))
 
-struct place {
-	u64 pos;      /* where the records begin */
-	u64 seq;      /* of the event */
-	u64 ns;
-	bool has_gap; /* a gap record goes first */
-	struct falco_gap gap;
-};
-
-static bool reserve(struct falco_ring *r, u32 size, u16 type, u64 ns, struct place *at)
+static void put_gap(struct falco_ring *r)
 {
-	unsigned long flags;
-	u64 used, need;
-	bool fits;
+	struct falco_record_prefix *prefix = (void *)(r->data + (r->reserve & r->mask));
 
-	local_irq_save(flags);
-	ns = max(r->last_ns, ns);
-	r->last_ns = ns;
+	prefix->length = GAP_SIZE;
+	prefix->flags = FALCO_REC_GAP;
+	prefix->seq = r->gap.from_seq;
+	memcpy(prefix + 1, &r->gap, sizeof(r->gap));
+	r->reserve += GAP_SIZE;
+	r->losing = false;
+}
 
+bool falco_ring_make_room(struct falco_ring *r, u16 type, u32 size)
+{
+	u64 used, need = size + (r->losing ? GAP_SIZE : 0);
+
+	if (unlikely(!r->data)) {
+		note_loss(r, type, FALCO_LOST_NO_RING);
+		return false;
+	}
 	/* Pairs with the reader's store-release of what it has read. */
 	used = r->reserve - smp_load_acquire(&r->control->consumer_pos);
-	need = size + (r->losing ? GAP_SIZE : 0);
-	fits = used <= r->size && need <= r->size - used;
-	if (likely(fits)) {
-		at->pos = r->reserve;
-		at->seq = r->seq++;
-		at->ns = ns;
-		at->has_gap = r->losing;
-		if (unlikely(r->losing)) {
-			at->gap = r->gap;
-			r->losing = false;
-		}
-		r->reserve += need;
-		count_up(&r->published);
-	} else {
-		note_loss(r, type, size + GAP_SIZE > r->size ? FALCO_LOST_TOO_BIG : FALCO_LOST_FULL,
-			  ns);
+	if (used > r->size || need > r->size - used) {
+		note_loss(r, type,
+			  size + GAP_SIZE > r->size ? FALCO_LOST_TOO_BIG : FALCO_LOST_FULL);
+		return false;
 	}
-	local_irq_restore(flags);
-	return fits;
+	r->limit = r->reserve - used + r->size;
+	if (r->losing)
+		put_gap(r);
+	return true;
 }
 
-static u8 *put_prefix(struct falco_ring *r, u64 pos, u32 length, u32 flags, u64 seq)
-{
-	struct falco_record_prefix *prefix = (void *)(r->data + (pos & (r->size - 1)));
-
-	prefix->length = length;
-	prefix->flags = flags;
-	prefix->seq = seq;
-	return (u8 *)(prefix + 1);
-}
-
-static void copy(struct falco_ring *r, const struct falco_frame *f, u32 size,
-		 const struct place *at)
-{
-	struct falco_event_header *h;
-	u64 pos = at->pos;
-	u8 *to;
-
-	if (unlikely(at->has_gap)) {
-		to = put_prefix(r, pos, GAP_SIZE, FALCO_REC_GAP, at->gap.from_seq);
-		memcpy(to, &at->gap, sizeof(at->gap));
-		pos += GAP_SIZE;
-	}
-	to = put_prefix(r, pos, size, f->flags, at->seq);
-	memcpy(to, f->buf, f->len + f->ext);
-	/* What the last lap left in the padding is nobody's business any more. */
-	memset(to + f->len + f->ext, 0, size - sizeof(struct falco_record_prefix) - f->len - f->ext);
-	h = (struct falco_event_header *)to;
-	h->ts = at->ns;
-}
+/* ---- commit: the functions stand in the order in which a record meets them ---- */
 
 static void enter(struct falco_ring *r)
 {
 	/* An interrupt leaves depth as it found it: a plain increment will do. */
 	WRITE_ONCE(r->depth, r->depth + 1);
 	barrier(); /* seen by interrupts before we take space */
+}
+
+/* Interrupts are off. The event's time is r->last_ns. NULL: lost, and counted. */
+static void *take(struct falco_ring *r, const struct falco_frame *f, u32 size, u64 ns)
+{
+	falco_ring_stamp(r, ns);
+	if (unlikely(!falco_ring_has_room(r, size)) && !falco_ring_make_room(r, f->type, size))
+		return NULL;
+	return falco_ring_take(r, size, f->flags);
+}
+
+/* Up to the next multiple of 8; memcpy() of unknown length is for long ones. */
+static __always_inline void copy_words(u64 *to, const void *from, u32 len)
+{
+	const u64 *p = from, *end = from + len;
+
+	do {
+		*to++ = *p++;
+	} while (p < end);
+}
+
+static void copy(void *to, const struct falco_frame *f, u64 ns)
+{
+	struct falco_event_header *h = to;
+
+	copy_words(to, f->buf, f->len + f->ext);
+	h->ts = ns;
 }
 
 /*
@@ -205,45 +188,64 @@ static void leave(struct falco_ring *r)
 		WRITE_ONCE(r->depth, 0);
 		barrier();
 		if (likely(READ_ONCE(r->reserve) == pos))
-			return;
+			break;
 		WRITE_ONCE(r->depth, 1);
 		barrier();
 	}
-}
-
-static void wake(struct falco_ring *r)
-{
 	/* Our position before our look at need_wakeup; pairs with the reader's barrier. */
 	smp_mb();
-	if (likely(!READ_ONCE(r->control->need_wakeup)))
-		return;
+	if (unlikely(READ_ONCE(r->control->need_wakeup)))
+		falco_ring_wake(r);
+}
+
+void falco_ring_wake(struct falco_ring *r)
+{
 	if (READ_ONCE(r->reserve) - READ_ONCE(r->control->consumer_pos) < r->watermark)
 		return;
 	tell(r, need_wakeup, 0); /* once is enough; the reader arms it again */
 	irq_work_queue(&r->wake);
 }
 
+static bool commit_short(struct falco_ring *r, const struct falco_frame *f, u32 size, u64 ns)
+{
+	unsigned long flags;
+	void *to;
+
+	local_irq_save(flags);
+	to = take(r, f, size, ns);
+	if (likely(to)) {
+		copy(to, f, r->last_ns);
+		falco_ring_publish(r);
+	}
+	local_irq_restore(flags);
+	return to;
+}
+
+static bool commit_long(struct falco_ring *r, const struct falco_frame *f, u32 size, u64 ns)
+{
+	unsigned long flags;
+	void *to;
+
+	enter(r);
+	local_irq_save(flags);
+	to = take(r, f, size, ns);
+	ns = r->last_ns;
+	local_irq_restore(flags);
+	if (likely(to))
+		copy(to, f, ns);
+	leave(r);
+	return to;
+}
+
 bool falco_ring_commit(struct falco_ring *r, const struct falco_frame *f, u64 ns)
 {
 	u32 size = ALIGN(sizeof(struct falco_record_prefix) + f->len + f->ext, 8);
-	struct place at;
-	bool fits;
 
-	if (unlikely(!r->data)) {
-		falco_ring_lose(r, f->type, FALCO_LOST_NO_RING, ns);
-		return false;
-	}
 	if (unlikely(f->broken)) {
 		falco_ring_lose(r, f->type, FALCO_LOST_TOO_BIG, ns);
 		return false;
 	}
-	enter(r);
-	fits = reserve(r, size, f->type, ns, &at);
-	if (likely(fits))
-		copy(r, f, size, &at);
-	leave(r);
-	wake(r);
-	return fits;
+	return size <= SHORT ? commit_short(r, f, size, ns) : commit_long(r, f, size, ns);
 }
 
 bool falco_ring_ready(const struct falco_ring *r)
@@ -338,6 +340,7 @@ int falco_ring_map(struct falco_ring *r, int cpu, u32 size, u32 watermark, u32 g
 	r->control->ring_bytes = size;
 	r->control->generation = generation;
 	r->size = size;
+	r->mask = size - 1;
 	r->watermark = watermark;
 	/* Last, and seen after the rest: a CPU that is coming up may commit at once. */
 	smp_store_release(&r->data, data);

@@ -19,63 +19,26 @@
 #include <linux/mm.h>
 #include <linux/string.h>
 
+#include <asm/word-at-a-time.h>
+
 #include "compat/uaccess.h"
 #include "schema_gen.h"
 
-#define STRING_STEP  256 /* user strings are copied in steps that end at its multiples */
-#define LATER_PARAM  8   /* bytes set aside for each parameter to come */
-
-static u16 *length_of(struct falco_frame *f, u8 param)
-{
-	/* The header's 26 bytes keep the array 2-aligned; buf itself is page-aligned. */
-	return (u16 *)(f->buf + FALCO_HEADER_SIZE) + param;
-}
-
-void falco_frame_begin(struct falco_frame *f, u16 type, u64 tid, u32 snaplen)
-{
-	struct falco_event_header *h = (struct falco_event_header *)f->buf;
-
-	BUILD_BUG_ON(sizeof(*h) != FALCO_HEADER_SIZE);
-	f->type = type;
-	f->nparams = falco_events[type].nparams;
-	f->param = 0;
-	f->flags = 0;
-	f->snaplen = snaplen;
-	f->broken = false;
-	f->ext = 0;
-	f->len = FALCO_HEADER_SIZE + f->nparams * sizeof(u16);
-	h->ts = 0; /* the commit knows */
-	h->tid = tid;
-	h->type = type;
-	h->nparams = f->nparams;
-	memset(length_of(f, 0), 0, f->nparams * sizeof(u16));
-}
+#define STRING_STEP 64 /* user strings are copied in steps that end at its multiples */
 
 void falco_frame_end(struct falco_frame *f)
 {
 	struct falco_event_header *h = (struct falco_event_header *)f->buf;
 
-	h->len = f->len;
 #ifdef FALCO_DEBUG
 	WARN_ONCE(f->broken || f->param != f->nparams,
 		  "falco: filler of event %u wrote %u of %u parameters%s\n", f->type, f->param,
 		  f->nparams, f->broken ? ", or wrong ones" : "");
 #endif
-}
-
-u8 *falco_param_begin(struct falco_frame *f, u32 *room)
-{
-	u32 limit = min_t(u32, f->size, FALCO_EVENT_MAX);
-	u32 later;
-
-	if (f->param >= f->nparams) {
-		f->broken = true;
-		*room = 0;
-		return f->buf + f->len;
-	}
-	later = (f->nparams - f->param - 1) * LATER_PARAM;
-	*room = f->len + later < limit ? min_t(u32, limit - f->len - later, FALCO_PARAM_MAX) : 0;
-	return f->buf + f->len;
+	while (unlikely(f->param < f->nparams))
+		*falco_param_length(f, f->param++) = 0;
+	h->len = f->len;
+	memset(f->buf + f->len, 0, FALCO_FRAME_SLACK);
 }
 
 #ifdef FALCO_DEBUG
@@ -119,68 +82,20 @@ static u32 width_of(u8 type)
 	return 0;
 }
 
-static bool has_width(const struct falco_frame *f, u32 len)
+bool falco_param_fits(const struct falco_frame *f, u32 len)
 {
-	u32 width = width_of(falco_events[f->type].params[f->param].type);
-	bool ok = !width || !len || len == width;
+	u32 width;
+	bool ok;
 
+	if (f->param >= f->nparams)
+		return false;
+	width = width_of(falco_events[f->type].params[f->param].type);
+	ok = !width || !len || len == width;
 	WARN_ONCE(!ok, "falco: event %u: parameter %u has %u bytes, its type %u\n", f->type,
 		  f->param, len, width);
 	return ok;
 }
 #endif
-
-void falco_param_end(struct falco_frame *f, u32 len)
-{
-	u32 room;
-
-	falco_param_begin(f, &room);
-	if (f->param >= f->nparams || len > room) {
-		f->broken = true;
-		return;
-	}
-#ifdef FALCO_DEBUG
-	if (!has_width(f, len))
-		f->broken = true;
-#endif
-	*length_of(f, f->param++) = len;
-	f->len += len;
-}
-
-static __always_inline void write_value(struct falco_frame *f, const void *v, u32 n)
-{
-	u32 room;
-	u8 *p = falco_param_begin(f, &room);
-
-	if (likely(n <= room))
-		memcpy(p, v, n);
-	falco_param_end(f, n);
-}
-
-void falco_write_u8(struct falco_frame *f, u8 v)
-{
-	write_value(f, &v, sizeof(v));
-}
-
-void falco_write_u16(struct falco_frame *f, u16 v)
-{
-	write_value(f, &v, sizeof(v));
-}
-
-void falco_write_u32(struct falco_frame *f, u32 v)
-{
-	write_value(f, &v, sizeof(v));
-}
-
-void falco_write_u64(struct falco_frame *f, u64 v)
-{
-	write_value(f, &v, sizeof(v));
-}
-
-void falco_write_absent(struct falco_frame *f)
-{
-	falco_param_end(f, 0);
-}
 
 void falco_write_str(struct falco_frame *f, const char *s)
 {
@@ -242,22 +157,58 @@ void falco_ext_end(struct falco_frame *f, u16 type, u32 len)
 	memcpy(f->buf + f->len + f->ext, head, EXT_HEAD);
 	f->ext += EXT_HEAD + len;
 	f->flags |= FALCO_REC_EXT;
-}
-
-static bool read_nofault(void *dst, u64 uptr, u32 n)
-{
-	/* Whatever the caller passed: copy_from_user_nofault() refuses kernel addresses. */
-	return copy_from_user_nofault(dst, (const void __user *)(unsigned long)uptr, n) == 0;
+	memset(f->buf + f->len + f->ext, 0, FALCO_FRAME_SLACK);
 }
 
 bool falco_read_user(struct falco_frame *f, void *dst, u64 uptr, u32 n)
 {
-	if (likely(read_nofault(dst, uptr, n)))
+	if (likely(copy_user_nofault(dst, uptr, n)))
 		return true;
 	memset(dst, 0, n);
 	f->flags |= FALCO_REC_FAULT;
 	return false;
 }
+
+#ifdef FALCO_HAVE_ACCESS_OK_2 /* 5.0: and so unsafe_get_user() for everybody */
+/*
+ * Word by word up to the first NUL, or until a word is not there or would not
+ * fit: then what is left is for steps. Returns the bytes copied, *@whole says
+ * that the NUL is the last of them.
+ */
+static u32 read_words(u8 *dst, u64 uptr, u32 max, bool *whole)
+{
+	const struct word_at_a_time constants = WORD_AT_A_TIME_CONSTANTS;
+	const u8 __user *src = (const u8 __user *)(unsigned long)uptr;
+	unsigned long word, bits;
+	u32 n = 0;
+
+	*whole = false;
+	pagefault_disable();
+	if (!user_access_begin(src, max))
+		goto out;
+	for (; n + sizeof(word) <= max; n += sizeof(word)) {
+		unsafe_get_user(word, (const unsigned long __user *)(src + n), fault);
+		memcpy(dst + n, &word, sizeof(word));
+		if (has_zero(word, &bits, &constants)) {
+			bits = create_zero_mask(prep_zero_mask(word, bits, &constants));
+			n += find_zero(bits) + 1;
+			*whole = true;
+			break;
+		}
+	}
+fault:
+	user_access_end();
+out:
+	pagefault_enable();
+	return n;
+}
+#else
+static u32 read_words(u8 *dst, u64 uptr, u32 max, bool *whole)
+{
+	*whole = false;
+	return 0;
+}
+#endif
 
 /*
  * A copy that stops at a fault is worth nothing beyond the boundary where the
@@ -265,15 +216,19 @@ bool falco_read_user(struct falco_frame *f, void *dst, u64 uptr, u32 n)
  */
 u32 falco_read_user_str(struct falco_frame *f, u8 *dst, u64 uptr, u32 max)
 {
-	u32 n = 0;
+	bool whole;
+	u32 n;
 
 	if (!uptr || !max)
 		return 0;
+	n = read_words(dst, uptr, max, &whole);
+	if (likely(whole))
+		return n;
 	while (n < max) {
 		u32 step = min_t(u32, max - n, STRING_STEP - (uptr + n) % STRING_STEP);
 		u32 len;
 
-		if (unlikely(!read_nofault(dst + n, uptr + n, step))) {
+		if (unlikely(!copy_user_nofault(dst + n, uptr + n, step))) {
 			f->flags |= FALCO_REC_FAULT;
 			return 0;
 		}
@@ -308,7 +263,7 @@ void falco_write_user_bytes(struct falco_frame *f, u64 uptr, u64 n, u32 max)
 	while (got < want) {
 		u32 step = min_t(u32, want - got, PAGE_SIZE - (uptr + got) % PAGE_SIZE);
 
-		if (unlikely(!read_nofault(p + got, uptr + got, step))) {
+		if (unlikely(!copy_user_nofault(p + got, uptr + got, step))) {
 			f->flags |= FALCO_REC_FAULT;
 			break;
 		}

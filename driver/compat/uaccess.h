@@ -3,6 +3,7 @@
 #define _FALCO_COMPAT_UACCESS_H
 
 #include <linux/errno.h>
+#include <linux/kasan-checks.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
@@ -28,6 +29,27 @@ static inline long copy_from_user_nofault(void *dst, const void __user *src, siz
 	return left ? -EFAULT : 0;
 }
 #endif
+
+/*
+ * copy_from_user_nofault(), but for the question whether @dst is an object of
+ * the heap's and large enough: ours are frames with bounds of our own, and the
+ * answer takes longer than most copies, and on some kernels a lock.
+ */
+static __always_inline bool copy_user_nofault(void *dst, u64 uptr, unsigned long n)
+{
+	const void __user *src = (const void __user *)(unsigned long)uptr;
+#ifdef KERNEL_DS /* kernels whose access_ok() depends on what somebody has set */
+	return copy_from_user_nofault(dst, src, n) == 0;
+#else
+	bool ok;
+
+	kasan_check_write(dst, n);
+	pagefault_disable();
+	ok = access_ok(src, n) && raw_copy_from_user(dst, src, n) == 0;
+	pagefault_enable();
+	return ok;
+#endif
+}
 
 #ifndef FALCO_HAVE_COPY_STRUCT_FROM_USER /* 5.4 */
 static inline int copy_struct_from_user(void *dst, size_t ksize, const void __user *src,

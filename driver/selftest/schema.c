@@ -19,6 +19,7 @@
 
 #include "../args.h"
 #include "../fill.h"
+#include "../flat.h"
 #include "../write.h"
 
 #define FRAME_BYTES 65536
@@ -147,12 +148,61 @@ static bool test_fillers(struct falco_frame *f, s64 ret, u64 arg)
 	return pass;
 }
 
+static void regs_set_nr(struct pt_regs *regs, int nr)
+{
+#ifdef CONFIG_X86_64
+	regs->orig_ax = nr;
+#elif defined(CONFIG_ARM64)
+	regs->syscallno = nr;
+#endif
+}
+
+/* Both ways to an event that is nothing but registers give the same bytes. */
+static bool test_flat(struct falco_frame *f, u8 *flat, u8 seed)
+{
+	const struct falco_flat *way;
+	struct pt_regs regs;
+	struct falco_call c = { .task = current, .regs = &regs };
+	struct falco_event_header *h;
+	unsigned int nr, i;
+
+	for (i = 0; i < sizeof(regs); i++)
+		((u8 *)&regs)[i] = seed + i * 37;
+	for (nr = 0; nr < FALCO_NR_MAX; nr++) {
+		way = falco_flat_calls[nr];
+		if (!way)
+			continue;
+		regs_set_nr(&regs, nr);
+		for (i = 0; i < ARRAY_SIZE(c.args); i++)
+			c.args[i] = falco_arg(&regs, i);
+		c.ret = (s8)seed;
+		c.sc = falco_syscalls[nr].sc;
+		c.native_nr = nr;
+
+		falco_frame_begin(f, way->type, 0, 80);
+		falco_events[way->type].fill(f, &c);
+		falco_frame_end(f);
+		h = (struct falco_event_header *)flat;
+		h->ts = 0;
+		h->tid = 0;
+		way->put(flat, &regs, c.ret);
+		if (h->len != f->len || memcmp(flat, f->buf, f->len) ||
+		    way->size != ALIGN(sizeof(struct falco_record_prefix) + f->len, 8)) {
+			pr_err("schema self-test: call %u, event %u: flat and walked differ\n",
+			       nr, way->type);
+			return false;
+		}
+	}
+	return true;
+}
+
 static bool test_all_fillers(void)
 {
 	static const u64 args[] = { 0, 1, 2, 4096, 1ULL << 47, U64_MAX };
 	static const s64 rets[] = { 0, 1, -ENOENT };
 	struct falco_frame f = { .size = FRAME_BYTES };
 	unsigned int i, j;
+	u8 flat[256];
 	bool pass = true;
 
 	f.buf = kvmalloc(f.size, GFP_KERNEL);
@@ -161,6 +211,8 @@ static bool test_all_fillers(void)
 	for (i = 0; i < ARRAY_SIZE(args); i++)
 		for (j = 0; j < ARRAY_SIZE(rets); j++)
 			pass &= test_fillers(&f, rets[j], args[i]);
+	for (i = 0; i < 256 && pass; i++)
+		pass = test_flat(&f, flat, i);
 	kvfree(f.buf);
 	return pass;
 }

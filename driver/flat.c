@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * Which calls have events that are nothing but registers, or little more; and
+ * those of them that no table makes. See flat.h.
+ */
+#include "flat.h"
+
+#include <linux/cache.h>
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+
+#include "compat/uaccess.h"
+
+const struct falco_flat *falco_flat_calls[FALCO_NR_MAX] __ro_after_init;
+
+struct generic_x {
+	struct falco_event_header header;
+	u16 lengths[2];
+	u16 id;
+	u16 native_id;
+} __packed;
+
+static notrace void put_generic_x(void *to, const struct pt_regs *regs, s64 ret)
+{
+	struct generic_x *e = to;
+	unsigned long nr = falco_arg_nr(regs) & (FALCO_NR_MAX - 1);
+
+	PUT_HEADER(e, FALCO_EV_GENERIC_X);
+	PUT_LENGTH(e, 0, id);
+	PUT_LENGTH(e, 1, native_id);
+	e->id = falco_syscalls[nr].sc;
+	e->native_id = nr;
+}
+
+static const struct falco_flat generic = FLAT(generic_x, FALCO_EV_GENERIC_X);
+
+/* ---- read, write, and those at a position ---- */
+
+struct io_x {
+	struct falco_event_header header;
+	u16 lengths[4];
+	u64 res;
+	u8 data[];
+	/* u64 fd; u32 size; */
+} __packed;
+
+struct positioned_io_x {
+	struct falco_event_header header;
+	u16 lengths[5];
+	u64 res;
+	u8 data[];
+	/* u64 fd; u32 size; u64 pos; */
+} __packed;
+
+struct io_tail {
+	u64 fd;
+	u32 size;
+} __packed;
+
+struct positioned_io_tail {
+	u64 fd;
+	u32 size;
+	u64 pos;
+} __packed;
+
+/* What can be read of @n bytes, page by page, so that a fault costs what lies behind it. */
+static noinline notrace u32 get_pages(u8 *to, u64 from, u32 n)
+{
+	u32 got = 0, step;
+
+	while (got < n) {
+		step = min_t(u32, n - got, PAGE_SIZE - offset_in_page(from + got));
+		if (!copy_user_nofault(to + got, from + got, step))
+			break;
+		got += step;
+	}
+	return got;
+}
+
+/* Returns the bytes that were read of @n, and flags the record if that is not all. */
+static __always_inline u32 get_data(u8 *to, u64 from, u64 n, u32 max, u32 *flags)
+{
+	u32 want = min_t(u64, n, max), got;
+
+	if (!from)
+		return 0;
+	if (likely(copy_user_nofault(to, from, want)))
+		return want;
+	got = get_pages(to, from, want);
+	if (got < want)
+		*flags |= FALCO_REC_FAULT;
+	return got;
+}
+
+/* What was read is as long as the call says; of what could not be written, all is of interest. */
+static __always_inline u64 length_in(const struct pt_regs *regs, s64 ret)
+{
+	return ret > 0 ? ret : 0;
+}
+
+static __always_inline u64 length_out(const struct pt_regs *regs, s64 ret)
+{
+	return ret > 0 ? ret : falco_arg(regs, 2);
+}
+
+#define PUT_IO(e, tail, event_type, length)                                                 \
+	do {                                                                                \
+		u32 n = get_data((e)->data, falco_arg(regs, 1), length, max, &flags);       \
+											    \
+		tail = (void *)((e)->data + n);                                             \
+		(e)->header.type = event_type;                                              \
+		(e)->header.nparams = ARRAY_SIZE((e)->lengths);                             \
+		(e)->header.len = sizeof(*(e)) + n + sizeof(*(tail));                       \
+		PUT_LENGTH(e, 0, res);                                                      \
+		(e)->lengths[1] = n;                                                        \
+		(e)->lengths[2] = sizeof((tail)->fd);                                       \
+		(e)->lengths[3] = sizeof((tail)->size);                                     \
+		(e)->res = ret;                                                             \
+		(tail)->fd = (s32)falco_arg(regs, 0);                                       \
+		(tail)->size = falco_arg(regs, 2);                                          \
+	} while (0)
+
+#define PUT_POSITION(e, tail)                                                               \
+	do {                                                                                \
+		(e)->lengths[4] = sizeof((tail)->pos);                                      \
+		(tail)->pos = falco_arg(regs, 3);                                           \
+	} while (0)
+
+static notrace u32 put_read_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct io_x *e = to;
+	struct io_tail *tail;
+	u32 flags = 0;
+
+	PUT_IO(e, tail, FALCO_EV_READ_X, length_in(regs, ret));
+	return flags;
+}
+
+static notrace u32 put_write_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct io_x *e = to;
+	struct io_tail *tail;
+	u32 flags = 0;
+
+	PUT_IO(e, tail, FALCO_EV_WRITE_X, length_out(regs, ret));
+	return flags;
+}
+
+static notrace u32 put_pread_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct positioned_io_x *e = to;
+	struct positioned_io_tail *tail;
+	u32 flags = 0;
+
+	PUT_IO(e, tail, FALCO_EV_PREAD_X, length_in(regs, ret));
+	PUT_POSITION(e, tail);
+	return flags;
+}
+
+static notrace u32 put_pwrite_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct positioned_io_x *e = to;
+	struct positioned_io_tail *tail;
+	u32 flags = 0;
+
+	PUT_IO(e, tail, FALCO_EV_PWRITE_X, length_out(regs, ret));
+	PUT_POSITION(e, tail);
+	return flags;
+}
+
+#define BOUND(head, tail)                                                                   \
+	(sizeof(struct falco_record_prefix) + sizeof(struct head) + sizeof(struct tail) + 8)
+
+static const struct falco_data data[] = {
+	{ put_read_x,   FALCO_EV_READ_X,   BOUND(io_x, io_tail) },
+	{ put_write_x,  FALCO_EV_WRITE_X,  BOUND(io_x, io_tail) },
+	{ put_pread_x,  FALCO_EV_PREAD_X,  BOUND(positioned_io_x, positioned_io_tail) },
+	{ put_pwrite_x, FALCO_EV_PWRITE_X, BOUND(positioned_io_x, positioned_io_tail) },
+};
+
+const struct falco_data *falco_data_calls[FALCO_NR_MAX] __ro_after_init;
+
+void __init falco_flat_init(void)
+{
+	unsigned int nr, i;
+
+	for (nr = 0; nr < FALCO_NR_MAX; nr++) {
+		u16 type = falco_syscalls[nr].exit;
+
+		if (!type || type == FALCO_EV_GENERIC_X)
+			falco_flat_calls[nr] = &generic;
+		else if (falco_flats[type].put)
+			falco_flat_calls[nr] = &falco_flats[type];
+		for (i = 0; i < ARRAY_SIZE(data); i++)
+			if (type == data[i].type)
+				falco_data_calls[nr] = &data[i];
+	}
+}

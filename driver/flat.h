@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * Events that are nothing but registers: a number, the result, arguments. Most
+ * events are, by kind and by count. There is nothing to gather, no length to
+ * find out and no memory to read, so they are put straight into the ring.
+ *
+ * Reading and writing is nearly of that kind: registers and a few bytes of user
+ * memory. These are read into the ring's free space, and it is taken afterwards.
+ *
+ * flat_gen.c has each one's layout as a struct and a function that fills it,
+ * from the same rows that fill_auto.c walks for all other callers (32-bit ones,
+ * x32, several listeners); the self-tests hold the two against each other.
+ */
+#ifndef _FALCO_FLAT_H
+#define _FALCO_FLAT_H
+
+#include <linux/kernel.h>
+#include <linux/types.h>
+
+#include "compat/syscall.h"
+#include "schema_gen.h"
+#include "write.h"
+
+/* Everything of the event but its time and thread, of a native call. */
+typedef void (*falco_put_t)(void *event, const struct pt_regs *regs, s64 ret);
+
+struct falco_flat {
+	falco_put_t put; /* NULL: an event of another kind */
+	u16 type;
+	u16 size;        /* of the record: prefix, event, padding */
+	u32 count;       /* where the ring counts the type */
+};
+
+extern const struct falco_flat falco_flats[FALCO_EV_MAX]; /* by event type */
+
+/* By native number of the call, NULL where the event is of another kind. */
+extern const struct falco_flat *falco_flat_calls[FALCO_NR_MAX];
+
+/* Most bytes of user memory in an event that is put together in the ring. */
+#define FALCO_DATA_MAX 256
+
+/* As falco_put_t, with @max bytes of data at most. Returns the record's flags. */
+typedef u32 (*falco_put_data_t)(void *event, const struct pt_regs *regs, s64 ret, u32 max);
+
+struct falco_data {
+	falco_put_data_t put;
+	u16 type;
+	u16 bound;       /* of the record, without the data */
+};
+
+extern const struct falco_data *falco_data_calls[FALCO_NR_MAX];
+
+void falco_flat_init(void);
+
+/* ---- for flat_gen.c ---- */
+
+/* What is constant goes first and together: the compiler makes few words of it. */
+#define PUT_HEADER(e, event_type)                                  \
+	do {                                                       \
+		(e)->header.len = sizeof(*(e));                    \
+		(e)->header.type = event_type;                     \
+		(e)->header.nparams = ARRAY_SIZE((e)->lengths);    \
+	} while (0)
+
+#define PUT_LENGTH(e, i, member) ((e)->lengths[i] = sizeof((e)->member))
+
+#define FLAT(event, event_type)                                    \
+	{                                                          \
+		put_##event, event_type,                           \
+		__ALIGN_KERNEL(sizeof(struct falco_record_prefix) + sizeof(struct event), 8), \
+		event_type * sizeof(struct falco_count)            \
+	}
+
+#endif /* _FALCO_FLAT_H */
