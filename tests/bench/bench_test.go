@@ -49,10 +49,10 @@ type meter struct {
 	spring  spring
 	matched []*rules.Rule
 
-	load  time.Duration
-	heap  uint64  // bytes that the set holds
-	event float64 // ns for decoding, state and rules
-	again float64 // ns if each scene is matched so many times more
+	load  time.Duration // of the processors
+	heap  uint64        // bytes that the set holds
+	event float64       // ns for decoding, state and rules
+	again float64       // ns if each scene is matched so many times more
 }
 
 // match is what rules cost, in ns an event.
@@ -73,9 +73,9 @@ func newMeter(t testing.TB, d spring, f rules.File) *meter {
 	t.Helper()
 	m := &meter{spring: d, matched: make([]*rules.Rule, 0, 16), event: math.Inf(1), again: math.Inf(1)}
 	before := heap()
-	begin := time.Now()
+	begin := processorTime()
 	m.set = load(t, f)
-	m.load = time.Since(begin)
+	m.load = processorTime() - begin
 	m.heap = heap() - min(before, heap())
 	m.round(t, 1) // warms up
 	return m
@@ -86,7 +86,7 @@ func newMeter(t testing.TB, d spring, f rules.File) *meter {
 func (m *meter) round(t testing.TB, times int) float64 {
 	t.Helper()
 	events := 0
-	begin := time.Now()
+	begin := processorTime()
 	err := m.spring.round(func(_ *state.State, s *state.Scene) {
 		events++
 		for range times {
@@ -96,7 +96,7 @@ func (m *meter) round(t testing.TB, times int) float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return float64(time.Since(begin).Nanoseconds()) / float64(events)
+	return float64((processorTime() - begin).Nanoseconds()) / float64(events)
 }
 
 // measure plays rounds for a while; more of them make the figures better.
@@ -118,7 +118,8 @@ func TestTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	fmt.Printf("Rules made of %d stock rules. What differs between copies:\n", len(c.rules))
-	fmt.Println("literals (in the rules; macros and lists are shared), names (nothing else), all (macros and lists too)")
+	fmt.Println("literals (in the rules; macros and lists are shared), names (nothing else), all (macros and lists too).")
+	fmt.Println("Times are those of the processor, so that others on the machine count for little.")
 	table(t, c, "scripted events", newDay())
 	for _, name := range []string{"libs0254-adaptive", "libs0254-d-net"} {
 		if r, err := openRecording(name); err == nil {
