@@ -5,17 +5,21 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/falco-go/falco/pkg/driver"
+	"github.com/falco-go/falco/pkg/ring"
 )
 
 // tellEvery bounds how often losses are told while they last.
 const tellEvery = 10 * time.Second
 
 // drops watches the ledger and tells the operator when events are lost: in the
-// log when the loss grows, and in the ledger at the end.
+// log when the loss grows, and in the ledger at the end. How many, the books of
+// the module say; where in the stream, its gap records.
 type drops struct {
 	log      *logger
 	last     driver.Loss // as of the last line
@@ -23,6 +27,51 @@ type drops struct {
 	told     time.Time
 	checked  driver.Loss // as of the last look
 	times    uint64      // looks that found new losses
+	untold   gaps        // since the last line
+	all      gaps        // of the whole run
+}
+
+// gaps are the places of the stream where something is missing, as its gap
+// records tell: on which CPUs, and when.
+type gaps struct {
+	records, events uint64
+	first, last     int64 // ns since the epoch
+	cpus            []int
+}
+
+func (g *gaps) add(cpu int, l ring.Lost, shift int64) {
+	first, last := int64(l.FirstNs)+shift, int64(l.LastNs)+shift
+	if g.records == 0 || first < g.first {
+		g.first = first
+	}
+	g.last = max(g.last, last)
+	g.records++
+	g.events += l.Count()
+	if i, found := slices.BinarySearch(g.cpus, cpu); !found {
+		g.cpus = slices.Insert(g.cpus, i, cpu)
+	}
+}
+
+// where is the end of a sentence, or nothing.
+func (g *gaps) where() string {
+	if g.records == 0 {
+		return ""
+	}
+	names := make([]string, len(g.cpus))
+	for i, cpu := range g.cpus {
+		names[i] = strconv.Itoa(cpu)
+	}
+	return fmt.Sprintf(" on CPU %s between %s and %s", strings.Join(names, ", "), clockTime(g.first), clockTime(g.last))
+}
+
+// clockTime is how events' times are printed.
+func clockTime(ns int64) string { return time.Unix(0, ns).Format("15:04:05.000000000") }
+
+// gap takes in a gap record at its place in the stream. shift makes the time of
+// the rings wall-clock time.
+func (d *drops) gap(cpu int, l ring.Lost, shift int64) {
+	d.untold.add(cpu, l, shift)
+	d.all.add(cpu, l, shift)
 }
 
 // check compares the books with those of the last look, about once a second.
@@ -35,8 +84,9 @@ func (d *drops) check(now time.Time, l ledger) {
 	if lost == 0 || !d.told.IsZero() && now.Sub(d.told) < tellEvery {
 		return
 	}
-	d.log.warnf("%d of %d events were lost (%s). %s", lost, l.Seen-d.lastSeen, causes(d.last, l.Lost), advice(d.last, l.Lost))
+	d.log.warnf("%d of %d events were lost (%s)%s. %s", lost, l.Seen-d.lastSeen, causes(d.last, l.Lost), d.untold.where(), advice(d.last, l.Lost))
 	d.last, d.lastSeen, d.told = l.Lost, l.Seen, now
+	d.untold = gaps{}
 }
 
 // counter is a cause of loss with the words for it.
@@ -76,6 +126,9 @@ func advice(before, now driver.Loss) string {
 func (d *drops) summary(w io.Writer, l ledger, seeding uint64) {
 	fmt.Fprintf(w, "Syscall event drop monitoring:\n   - event drop detected: %d occurrences\n   - num times actions taken: %d\n", d.times, 0)
 	fmt.Fprintln(w, l)
+	if d.all.records > 0 {
+		fmt.Fprintf(w, "Gaps in the stream: %d, of %d events%s\n", d.all.records, d.all.events, d.all.where())
+	}
 	if left := l.Seen - l.Delivered - l.Lost.Total(); left > 0 && l.Seen > l.Delivered {
 		fmt.Fprintf(w, "Left in the rings: %d\n", left)
 	}

@@ -29,6 +29,8 @@ type kmod struct {
 	waiter *merge.Waiter
 	rings  map[int]*ring.Ring
 	cpus   int
+	passed uint64                                  // records, since newRings was asked
+	gap    func(cpu int, l ring.Lost, shift int64) // told of every gap; may be nil
 
 	generation uint32
 	offset     int64     // wall clock minus the rings' clock, ns
@@ -134,15 +136,27 @@ func (k *kmod) setClock() {
 	}
 }
 
-// Next leaves out what is no event: gaps, which the books have already, and
-// records that cannot be understood, which are counted.
+// generationEvery is how many records pass before the rings are asked for new
+// ones, when the loop never rests.
+const generationEvery = 4096
+
+// Next leaves out what is no event: gaps, which are told, and records that
+// cannot be understood, which are counted.
 func (k *kmod) Next(ev *event.Event) (bool, error) {
 	for {
+		if k.passed++; k.passed >= generationEvery {
+			if err := k.newRings(); err != nil {
+				return false, err
+			}
+		}
 		f, ok := k.merge.Next()
 		if !ok {
 			return false, k.merge.Err()
 		}
 		if f.Flags&ring.Gap != 0 {
+			if l, err := ring.ParseGap(f.Record); err == nil && k.gap != nil {
+				k.gap(f.CPU, l, k.offset)
+			}
 			continue
 		}
 		n, err := ev.Decode(f.Record)
@@ -172,24 +186,30 @@ func (k *kmod) Arm() (bool, time.Duration) {
 
 func (k *kmod) C() <-chan struct{} { return k.waiter.C }
 
-// Woken takes in the rings of CPUs that came up meanwhile.
+// Woken also takes in new rings.
 func (k *kmod) Woken() error {
 	k.waiter.Woken()
 	if err := k.waiter.Err(); err != nil {
 		return fmt.Errorf("wait for %s: %w", driver.Path, err)
 	}
+	return k.newRings()
+}
+
+// newRings takes in the rings of CPUs that came up meanwhile.
+func (k *kmod) newRings() error {
+	k.passed = 0
 	for _, r := range k.rings { // any of them tells: the word is in every control page
 		if r.Generation() == k.generation {
 			return nil
 		}
-		break
+		info, err := k.dev.Info()
+		if err != nil {
+			return err
+		}
+		k.generation = info.Generation
+		return k.mapRings()
 	}
-	info, err := k.dev.Info()
-	if err != nil {
-		return err
-	}
-	k.generation = info.Generation
-	return k.mapRings()
+	return nil
 }
 
 func (k *kmod) Stop() error {

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -53,7 +54,8 @@ func (c *cpu) publish(flags uint32, rec []byte) {
 // CPU and its flags.
 func TestKmodNext(t *testing.T) {
 	c, r := newCPU(t)
-	k := &kmod{merge: merge.New([]*ring.Ring{r}, func() uint64 { return 1 << 40 }), offset: 1_000_000}
+	var drops drops
+	k := &kmod{merge: merge.New([]*ring.Ring{r}, func() uint64 { return 1 << 40 }), offset: 1_000_000, gap: drops.gap}
 	rec := closeFD(7, 50).Bytes()
 	strange := eventtest.New(schema.CloseX).TS(51).Bytes()
 	binary.LittleEndian.PutUint16(strange[20:], 9999)
@@ -83,6 +85,9 @@ func TestKmodNext(t *testing.T) {
 	}
 	if ok, err := k.Next(&ev); ok || err != nil {
 		t.Error(ok, err)
+	}
+	if g := drops.all; g.records != 1 || g.events != 5 || g.first != 1_000_052 || !slices.Equal(g.cpus, []int{3}) {
+		t.Errorf("the gap was told as %+v", g)
 	}
 	if k.unread != 1 {
 		t.Errorf("%d records were not understood, want 1", k.unread)

@@ -156,6 +156,7 @@ func (d *daemon) openSource() error {
 			d.log.errorf("An error occurred in an event source, forcing termination...")
 			return err
 		}
+		k.gap = d.drops.gap
 		d.pipe.source = k
 	}
 	began := time.Now()

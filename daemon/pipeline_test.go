@@ -13,7 +13,6 @@ import (
 
 	"github.com/falco-go/falco/pkg/alert"
 	"github.com/falco-go/falco/pkg/config"
-	"github.com/falco-go/falco/pkg/driver"
 	"github.com/falco-go/falco/pkg/event"
 	"github.com/falco-go/falco/pkg/event/eventtest"
 	"github.com/falco-go/falco/pkg/output"
@@ -286,35 +285,6 @@ func TestBacklog(t *testing.T) {
 	b.push(&ev)
 	if !b.pop(&ev) {
 		t.Error("an empty backlog takes nothing in any more")
-	}
-}
-
-func TestDrops(t *testing.T) {
-	var out bytes.Buffer
-	log := newLogger(&out)
-	log.to.SetOutput(&out)
-	d := drops{log: log}
-	now := time.Unix(1000, 0)
-	d.check(now, ledger{Seen: 100})
-	d.check(now.Add(1*time.Second), ledger{Seen: 200, Lost: driver.Loss{Full: 5, Nested: 1}})
-	d.check(now.Add(2*time.Second), ledger{Seen: 300, Lost: driver.Loss{Full: 9, Nested: 1}}) // too soon
-	d.check(now.Add(3*time.Second), ledger{Seen: 300, Lost: driver.Loss{Full: 9, Nested: 1}})
-	d.check(now.Add(20*time.Second), ledger{Seen: 400, Lost: driver.Loss{Full: 9, Nested: 1}})
-	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if len(lines) != 2 || !strings.HasSuffix(lines[0], ": 6 of 200 events were lost (ring full: 5, nested: 1). A larger engine.kmod.buf_size_preset holds more") ||
-		!strings.HasSuffix(lines[1], ": 4 of 200 events were lost (ring full: 4). A larger engine.kmod.buf_size_preset holds more") {
-		t.Errorf("told %q", lines)
-	}
-	out.Reset()
-	d.summary(&out, ledger{Seen: 400, Delivered: 390, Lost: driver.Loss{Full: 9, Nested: 1}, Unread: 2}, 3)
-	want := `Syscall event drop monitoring:
-   - event drop detected: 2 occurrences
-   - num times actions taken: 0
-Events seen: 400, delivered: 390, lost: 10 (ring full: 9, too big: 0, nested: 1, no memory: 0, no ring: 0)
-Of those delivered: 2 not understood, 3 lost while seeding
-`
-	if out.String() != want {
-		t.Errorf("got %s", out.String())
 	}
 }
 
