@@ -15,6 +15,10 @@ const (
 	cloneVpid, clonePidnsStart                         = 19, 20
 )
 
+// cloneFresh is how long a record that the caller's event has made is taken for the
+// child that tells of itself.
+const cloneFresh = 2 * second
+
 // clone handles both of the events that a clone, clone3, fork or vfork makes: the
 // caller's, with the child's id, and the child's, with 0. They come in any order,
 // either may be lost, and the child may be dead when the caller's comes.
@@ -85,7 +89,7 @@ func (s *State) cloneCaller(ev *event.Event, child int64) {
 
 func (s *State) cloneChild(ev *event.Event) {
 	if old := s.Lookup(ev.Tid); old != nil {
-		keep := old.seededAt >= s.now || old.CloneTS != 0 && s.now-min(old.CloneTS, s.now) < exitMemory
+		keep := old.seededAt >= s.now || old.CloneTS != 0 && s.now-min(old.CloneTS, s.now) < cloneFresh
 		if keep && old.Valid() {
 			s.scene.Thread = old
 			return

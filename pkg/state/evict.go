@@ -163,14 +163,17 @@ type exitRing [8192]struct {
 	ts        uint64
 }
 
-const exitMemory = 2 * second
+// exitMemory is how late a caller may come: it can lose its CPU between the call
+// and our hook. A number that is used again meanwhile is no matter, for the new
+// task's own event makes its record.
+const exitMemory = 10 * second
 
 func (r *exitRing) add(ptid, tid int64, ts uint64) {
 	e := &r[uint64(tid)%uint64(len(r))]
 	e.ptid, e.tid, e.ts = ptid, tid, ts
 }
 
-// has reports whether tid, a child of ptid, has exited within two seconds of ts.
+// has reports whether tid, a child of ptid, has exited not long before ts.
 func (r *exitRing) has(ptid, tid int64, ts uint64) bool {
 	e := &r[uint64(tid)%uint64(len(r))]
 	return e.ts != 0 && e.tid == tid && e.ptid == ptid && (ts <= e.ts || ts-e.ts < exitMemory)

@@ -77,7 +77,10 @@ func TestClone(t *testing.T) {
 		{"C-005", func(w *world) {
 			w.do(made(schema.ForkX, 200, 0, 200, 100, 0))
 			w.do(exits(200, 0))
-			w.ts += 3 * sec
+			w.ts += 9 * sec // the original forgets after two
+			w.do(made(schema.ForkX, 100, 200, 100, 1, 0))
+			w.same("not raised", w.s.Lookup(200) == nil, true)
+			w.ts += 2 * sec
 			w.do(made(schema.ForkX, 100, 200, 100, 1, 0))
 			w.same("made", w.s.Lookup(200) != nil, true)
 		}},

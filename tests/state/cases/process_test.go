@@ -40,7 +40,7 @@ var processes = []scenario{
 		w.do(child(200, 100))
 		w.do(exits(200, 0))
 		w.do(closes(1, 9, 0))
-		w.pass(3 * sec)
+		w.pass(11 * sec) // the original forgets after two, we after ten
 		w.do(parent(100, 200))
 		w.same("record", w.known(200), true)
 		w.proc.comms[1], w.proc.comms[100] = "systemd", "bash"
