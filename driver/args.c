@@ -90,6 +90,41 @@ static const struct {
 static const struct falco_syscall_desc send_desc = { FALCO_SC_SEND, FALCO_EV_SEND_X, 0 };
 static const struct falco_syscall_desc recv_desc = { FALCO_SC_RECV, FALCO_EV_RECV_X, 0 };
 
+/*
+ * 32-bit x86 has calls whose ids are 16 bits wide: a bit for each argument that
+ * is one. The kernel looks at no more of them, and takes 65535 for -1: who asks
+ * for uid 65536 there becomes root.
+ */
+static u32 narrow_ids(u32 nr)
+{
+	switch (nr) {
+	case 23: /* setuid */
+	case 46: /* setgid */
+		return 0x1;
+	case 70: /* setreuid */
+	case 71: /* setregid */
+		return 0x3;
+	case 16:  /* lchown */
+	case 95:  /* fchown */
+	case 182: /* chown */
+		return 0x6;
+	case 164: /* setresuid */
+	case 170: /* setresgid */
+		return 0x7;
+	}
+	return 0;
+}
+
+static void widen_ids(struct falco_call *c)
+{
+	u32 narrow = narrow_ids(c->nr);
+	unsigned int i;
+
+	for (i = 0; narrow >> i; i++)
+		if (narrow & BIT(i))
+			c->args[i] = (u16)c->args[i] == U16_MAX ? U32_MAX : (u16)c->args[i];
+}
+
 static const struct falco_syscall_desc *socketcall_desc(u16 sc)
 {
 	if (sc == FALCO_SC_SEND)
@@ -146,6 +181,8 @@ const struct falco_syscall_desc *falco_args_get_foreign(struct falco_call *c, st
 			c->args[i] = (u32)c->args[i];
 		if (desc->sc == FALCO_SC_SOCKETCALL)
 			desc = unpack_socketcall(c, desc);
+		else
+			widen_ids(c);
 	} else if (x32_own(c->nr)) {
 		c->compat = true;
 		c->nr &= ~X32_BIT;

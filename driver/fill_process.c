@@ -429,24 +429,28 @@ struct limit {
 	s64 max;
 };
 
-static s64 widen_limit(u32 v)
+/* 32-bit x86 has two getrlimits; the older one knows a smaller infinity. */
+#define IA32_OLD_GETRLIMIT 76
+#define OLD_INFINITY 0x7fffffff
+
+static s64 widen_limit(u32 v, u32 infinity)
 {
-	return v == U32_MAX ? -1 : (s64)v;
+	return v >= infinity ? -1 : (s64)v;
 }
 
-/* The rlimit at @uptr, zeros if there is none; @compat ones have 32-bit words. */
-static struct limit read_limit(struct falco_frame *f, u64 uptr, bool compat)
+/* The rlimit at @uptr, zeros if there is none; @infinity is that of 32-bit words, else 0. */
+static struct limit read_limit(struct falco_frame *f, u64 uptr, u32 infinity)
 {
 	struct limit limit = {};
 	u32 narrow[2];
 
 	if (!uptr)
 		return limit;
-	if (!compat) {
+	if (!infinity) {
 		falco_read_user(f, &limit, uptr, sizeof(limit));
 	} else if (falco_read_user(f, narrow, uptr, sizeof(narrow))) {
-		limit.cur = widen_limit(narrow[0]);
-		limit.max = widen_limit(narrow[1]);
+		limit.cur = widen_limit(narrow[0], infinity);
+		limit.max = widen_limit(narrow[1], infinity);
 	}
 	return limit;
 }
@@ -461,15 +465,19 @@ static void write_limit(struct falco_frame *f, struct limit limit)
 
 void falco_fill_getrlimit_x(struct falco_frame *f, const struct falco_call *c)
 {
+	u32 infinity = 0;
+
+	if (c->ia32)
+		infinity = c->nr == IA32_OLD_GETRLIMIT ? OLD_INFINITY : U32_MAX;
 	falco_write_s64(f, c->ret);
-	write_limit(f, c->ret ? no_limit : read_limit(f, c->args[1], c->compat));
+	write_limit(f, c->ret ? no_limit : read_limit(f, c->args[1], infinity));
 	falco_write_u8(f, falco_map(FALCO_MAP_RLIMIT_RESOURCE, (u32)c->args[0]));
 }
 
 void falco_fill_setrlimit_x(struct falco_frame *f, const struct falco_call *c)
 {
 	falco_write_s64(f, c->ret);
-	write_limit(f, read_limit(f, c->args[1], c->compat));
+	write_limit(f, read_limit(f, c->args[1], c->ia32 ? U32_MAX : 0));
 	falco_write_u8(f, falco_map(FALCO_MAP_RLIMIT_RESOURCE, (u32)c->args[0]));
 }
 
@@ -477,8 +485,8 @@ void falco_fill_setrlimit_x(struct falco_frame *f, const struct falco_call *c)
 void falco_fill_prlimit_x(struct falco_frame *f, const struct falco_call *c)
 {
 	falco_write_s64(f, c->ret);
-	write_limit(f, read_limit(f, c->args[2], false));
-	write_limit(f, c->ret ? no_limit : read_limit(f, c->args[3], false));
+	write_limit(f, read_limit(f, c->args[2], 0));
+	write_limit(f, c->ret ? no_limit : read_limit(f, c->args[3], 0));
 	falco_write_s64(f, (s32)c->args[0]);
 	falco_write_u8(f, falco_map(FALCO_MAP_RLIMIT_RESOURCE, (u32)c->args[1]));
 }

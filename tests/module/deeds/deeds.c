@@ -72,6 +72,7 @@ static const struct {
 	{ "limits", deed_limits },
 	{ "arguments", deed_arguments },
 	{ "x32", deed_x32 },
+	{ "ids", deed_ids },
 	{ "messages", deed_messages },
 	{ "vectors", deed_vectors },
 	{ "sendto", deed_sendto },

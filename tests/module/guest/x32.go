@@ -8,7 +8,36 @@ import (
 	"github.com/falco-go/falco/pkg/schema"
 )
 
-var x32 = []check{{"x32", x32Calls}}
+var x32 = []check{
+	{"x32", x32Calls},
+	{"ids", ids},
+}
+
+// ids: who asks for uid 65545 in a call that takes 16 bits becomes 9, and that is told.
+func ids(t *T) {
+	c := &consumer{rows: []string{"setuid", "setresuid", "setreuid", "getrlimit"}}
+	f := see(t, c, "ids")
+	tid := f.int(t, "tid")
+	if f.int(t, "limit") < 0 {
+		t.Fatalf("no 32-bit calls on this kernel: %v", f)
+	}
+	one := func(typ schema.EventType, n int) []*record {
+		rs := c.of(tid, typ)
+		if len(rs) != n {
+			t.Fatalf("%d %s", len(rs), typ.Info().ID)
+		}
+		return rs
+	}
+	for i, r := range one(schema.GetrlimitX, 2) {
+		r.want(t, fmt.Sprint("limit ", i), "res", 0, "cur", -1, "max", -1)
+	}
+	one(schema.SetresuidX, 1)[0].want(t, "setresuid", "res", f.int(t, "setresuid"), "ruid", 7, "euid", 8, "suid", 9)
+	one(schema.SetuidX, 1)[0].want(t, "setuid", "res", f.int(t, "root"), "uid", 9)
+	one(schema.SetreuidX, 1)[0].want(t, "setreuid", "res", f.int(t, "none"), "ruid", 0xffffffff, "euid", 7)
+	if f.int(t, "euid") != 9 {
+		t.Errorf("the kernel has changed its mind: euid %d", f.int(t, "euid"))
+	}
+}
 
 // x32Calls: the interface that is there or not, depending on the kernel; calls
 // of it are told in any case, under the names of their 64-bit twins.
