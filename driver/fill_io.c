@@ -158,8 +158,10 @@ void falco_fill_pipe_x(struct falco_frame *f, const struct falco_call *c)
 
 void falco_fill_pipe2_x(struct falco_frame *f, const struct falco_call *c)
 {
+	s32 flags = c->args[1];
+
 	falco_fill_pipe_x(f, c);
-	falco_write_u32(f, falco_map(FALCO_MAP_PIPE2_FLAGS, c->args[1]));
+	falco_write_u32(f, flags < 0 ? 0 : falco_map(FALCO_MAP_PIPE2_FLAGS, flags));
 }
 
 void falco_fill_io_uring_setup_x(struct falco_frame *f, const struct falco_call *c)

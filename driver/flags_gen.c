@@ -50,7 +50,7 @@ static const struct row openat2_resolve[] = {
 };
 
 static const struct row io_uring_setup_flags[] = {
-	{ 0x1, 0x1, 0x4 },	/* IORING_SETUP_IOPOLL */
+	{ 0x1, 0x1, 0x1 },	/* IORING_SETUP_IOPOLL */
 	{ 0x2, 0x2, 0x2 },	/* IORING_SETUP_SQPOLL */
 	{ 0x4, 0x4, 0x8 },	/* IORING_SETUP_SQ_AFF */
 	{ 0x8, 0x8, 0x10 },	/* IORING_SETUP_CQSIZE */
@@ -81,18 +81,18 @@ static const struct row io_uring_enter_flags[] = {
 };
 
 static const struct row inotify_init1_flags[] = {
-	{ 0x800, 0x800, 0x40 },	/* O_NONBLOCK */
-	{ 0x80000, 0x80000, 0x1000 },	/* O_CLOEXEC */
+	{ 0x80000800, 0x800, 0x40 },	/* O_NONBLOCK */
+	{ 0x80080000, 0x80000, 0x1000 },	/* O_CLOEXEC */
 };
 
 static const struct row eventfd2_flags[] = {
-	{ 0x800, 0x800, 0x40 },	/* O_NONBLOCK */
-	{ 0x80000, 0x80000, 0x1000 },	/* O_CLOEXEC */
+	{ 0x80000800, 0x800, 0x40 },	/* O_NONBLOCK */
+	{ 0x80080000, 0x80000, 0x1000 },	/* O_CLOEXEC */
 };
 
 static const struct row signalfd4_flags[] = {
-	{ 0x800, 0x800, 0x40 },	/* O_NONBLOCK */
-	{ 0x80000, 0x80000, 0x1000 },	/* O_CLOEXEC */
+	{ 0x80000800, 0x800, 0x40 },	/* O_NONBLOCK */
+	{ 0x80080000, 0x80000, 0x1000 },	/* O_CLOEXEC */
 };
 
 static const struct row clone_flags[] = {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -209,6 +210,16 @@ func (t *tables) readEvents(r *reader) {
 	}
 }
 
+// has reports whether a set that was read already has a flag of that name and value.
+func (t *tables) has(set string, want flagValue) bool {
+	for i := range t.sets {
+		if t.sets[i].name == set {
+			return slices.Contains(t.sets[i].flags, want)
+		}
+	}
+	return false
+}
+
 func (t *tables) readFlags(r *reader) {
 	inMap := false
 	for words, indented, ok := r.next(); ok; words, indented, ok = r.next() {
@@ -232,6 +243,9 @@ func (t *tables) readFlags(r *reader) {
 			row := mapRow{gives: uint32(r.num(words[2])), name: words[3]}
 			if m.enum != (words[0] == "=") {
 				panic(r.errorf("%s mixes bits and values", m.name))
+			}
+			if !t.has(m.set, flagValue{row.name, row.gives}) {
+				panic(r.errorf("%s has no %s of %#x", m.set, row.name, row.gives))
 			}
 			row.value = uint32(r.num(words[1]))
 			if !m.enum {
