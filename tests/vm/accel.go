@@ -21,6 +21,9 @@ const probeLimit = 10 * time.Second
 // accelerator is "kvm" where it works and "tcg" elsewhere. /dev/kvm may be there and a guest hang all the same (nested
 // virtualisation): the answer comes from one short boot, and is remembered for this host kernel and this QEMU.
 func accelerator(kernel *Kernel, init string, progress *Progress) (string, error) {
+	if kernel.Arch != hostArch {
+		return "tcg", nil
+	}
 	device, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
 	if err != nil {
 		return "tcg", nil

@@ -27,7 +27,7 @@ func (g *Guest) Run(ctx context.Context) (*Result, error) {
 	}
 	c := &g.config
 	m := &machine{
-		kernel: g.kernel.Image(), initrd: initrd, accel: g.accel, cpus: c.CPUs,
+		arch: g.kernel.machine(), kernel: g.kernel.Image(), initrd: initrd, accel: g.accel, cpus: c.CPUs,
 		// The archive and what is unpacked from it are in memory together for a moment.
 		memoryMB: c.MemoryMB + int(2*info.Size()>>20), append: c.KernelArgs, args: c.QEMUArgs,
 		terminal: c.Terminal, consoleTo: c.ConsoleLog,
@@ -61,14 +61,14 @@ func (g *Guest) boot(ctx context.Context, m *machine) (*Result, error) {
 	stdout := newSieve(alerts, sums)
 	act, capture := &keep{limit: captured, also: c.ActOut}, &keep{limit: captured}
 	log, console := &keep{limit: captured}, &keep{limit: captured}
-	limit := c.Timeout + bootLimit
+	limit := c.Timeout + bootLimit*g.kernel.patience()
 	if c.Terminal {
 		limit = 0
 	}
 	watched, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	if !c.Terminal {
-		go watchBoot(watched, collector, console, stop)
+		go watchBoot(watched, collector, console, stallLimit*g.kernel.patience(), stop)
 	}
 	err := m.run(watched, limit, map[string]io.Writer{
 		wire.PortReport:  &lineWriter{line: collector.reportLine},
@@ -123,7 +123,7 @@ var errStalled = errors.New("the kernel stood still")
 const stallLimit = 15 * time.Second
 
 // watchBoot looks after a guest until init runs.
-func watchBoot(ctx context.Context, collector *collector, console *keep, stop context.CancelCauseFunc) {
+func watchBoot(ctx context.Context, collector *collector, console *keep, limit time.Duration, stop context.CancelCauseFunc) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	said, silent := 0, time.Duration(0)
@@ -137,7 +137,7 @@ func watchBoot(ctx context.Context, collector *collector, console *keep, stop co
 			said, silent = n, 0
 			continue
 		}
-		if silent += time.Second; silent >= stallLimit {
+		if silent += time.Second; silent >= limit {
 			stop(errStalled)
 			return
 		}

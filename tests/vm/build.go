@@ -173,14 +173,23 @@ func isSource(name string) bool {
 
 // BuildGo builds one of the repository's programs, static, and gives its path.
 func BuildGo(pkg, name string, progress *Progress) (string, error) {
+	return BuildGoFor(hostArch, pkg, name, progress)
+}
+
+// BuildGoFor does so for guests on another machine.
+func BuildGoFor(arch, pkg, name string, progress *Progress) (string, error) {
 	root, err := repoRoot()
 	if err != nil {
 		return "", err
 	}
-	return buildProgram(name, progress, func(path string) error {
+	folder := ""
+	if arch != hostArch {
+		folder = arch
+	}
+	return buildProgramIn(folder, name, progress, func(path string) error {
 		cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", path, pkg)
 		cmd.Dir = root
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64", "GOFLAGS=-buildvcs=false")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arches[arch].goarch, "GOFLAGS=-buildvcs=false")
 		_, err := output(cmd)
 		return err
 	})
@@ -199,7 +208,12 @@ func BuildC(source string, progress *Progress) (string, error) {
 
 // buildProgram lets build make a program in a folder of its own, and publishes it.
 func buildProgram(name string, progress *Progress, build func(path string) error) (string, error) {
-	dir, err := buildDir("making")
+	return buildProgramIn("", name, progress, build)
+}
+
+// buildProgramIn has another folder for each machine.
+func buildProgramIn(folder, name string, progress *Progress, build func(path string) error) (string, error) {
+	dir, err := buildDir("making", folder)
 	if err != nil {
 		return "", err
 	}
@@ -214,7 +228,7 @@ func buildProgram(name string, progress *Progress, build func(path string) error
 		step.Fail()
 		return "", fmt.Errorf("build %s: %w", name, err)
 	}
-	path, err := publish(made)
+	path, err := publish(made, folder)
 	if err != nil {
 		step.Fail()
 		return "", err

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // DefaultKernel is booted when nobody asks for another. FALCO_KERNEL takes whole suites of tests to another kernel.
@@ -357,3 +358,11 @@ func relinked(makefile string) string {
 
 // Boots tells whether there is an image, and not only a tree to build modules in.
 func (r Recipe) Boots() bool { return r.Image != "-" }
+
+// patience is how much longer things take than with a stock kernel.
+func (r Recipe) patience() time.Duration {
+	if r.Debug() {
+		return 10
+	}
+	return 1
+}

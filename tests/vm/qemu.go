@@ -20,6 +20,7 @@ import (
 
 // machine is one run of QEMU.
 type machine struct {
+	arch      arch
 	kernel    string
 	initrd    string
 	accel     string
@@ -35,7 +36,7 @@ type machine struct {
 // not tested, since a guest on a busy machine may get no time for a while.
 func (m *machine) commandLine() string {
 	words := []string{
-		"console=ttyS0,115200", "rdinit=/init", "panic=-1", "oops=panic", "printk.time=1", "net.ifnames=0",
+		"console=" + m.arch.console, "rdinit=/init", "panic=-1", "oops=panic", "printk.time=1", "net.ifnames=0",
 		"watchdog_thresh=60", "rcupdate.rcu_cpu_stall_timeout=120", "random.trust_cpu=on", "tsc=nowatchdog", "no_timer_check",
 	}
 	if m.terminal {
@@ -50,17 +51,18 @@ func (m *machine) commandLine() string {
 func (m *machine) arguments() []string {
 	args := []string{
 		"-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-nic", "none",
-		"-machine", "pc,hpet=off,usb=off,vmport=off", "-smp", fmt.Sprint(m.cpus), "-m", fmt.Sprint(m.memoryMB),
+		"-smp", fmt.Sprint(m.cpus), "-m", fmt.Sprint(m.memoryMB),
 		"-kernel", m.kernel, "-initrd", m.initrd, "-append", m.commandLine(),
 		"-device", "virtio-serial-pci,max_ports=8",
 	}
+	args = append(args, m.arch.machine...)
 	if m.accel == "kvm" {
 		args = append(args, "-accel", "kvm", "-cpu", "host")
 	} else {
 		// One thread for all CPUs: with a thread each, QEMU 7.2 can go on running its translation of a breakpoint that
 		// another CPU has just patched away. The kernel patches each time a tracepoint is switched, which is what our
 		// module does, and such a CPU then stands still for ever.
-		args = append(args, "-accel", "tcg,thread=single", "-cpu", "max")
+		args = append(args, "-accel", "tcg,thread=single", "-cpu", m.arch.tcgCPU)
 	}
 	for i, name := range wire.Ports {
 		args = append(args,
@@ -91,7 +93,7 @@ func (m *machine) run(ctx context.Context, limit time.Duration, sinks map[string
 		ctx, cancel = context.WithTimeoutCause(ctx, limit, errTimeLimit)
 		defer cancel()
 	}
-	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", m.arguments()...)
+	cmd := exec.CommandContext(ctx, m.arch.qemu.command, m.arguments()...)
 	// QEMU goes when we go, however that is.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.WaitDelay = 5 * time.Second

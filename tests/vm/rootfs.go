@@ -175,7 +175,7 @@ func (g *guestRoot) writeBusybox(a *archive) error {
 	if err := a.copy("/", userland); err != nil {
 		return err
 	}
-	out, err := output(exec.Command(g.kernel.guest(guestBusybox), "--list-full"))
+	out, err := g.kernel.applets()
 	if err != nil {
 		return err
 	}
@@ -186,6 +186,22 @@ func (g *guestRoot) writeBusybox(a *archive) error {
 	}
 	return nil
 }
+
+// applets asks busybox. One for another machine cannot be asked here: its commands are those of the default kernel's, which
+// is of the same suite.
+func (k *Kernel) applets() (string, error) {
+	if k.Arch != hostArch {
+		native, err := GetKernel(nativeTwin, false, nil)
+		if err != nil {
+			return "", err
+		}
+		k = native
+	}
+	return output(exec.Command(k.guest(guestBusybox), "--list-full"))
+}
+
+// nativeTwin is of the suite that kernels for other machines are of.
+const nativeTwin = "6.1"
 
 // appletPaths turns "bin/cat" into itself and usr/bin/cat, and the like.
 func appletPaths(list string) []string {

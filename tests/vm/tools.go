@@ -15,7 +15,6 @@ type tool struct {
 }
 
 var (
-	bootTools  = []tool{{"qemu-system-x86_64", "qemu-system-x86"}}
 	buildTools = []tool{{"make", "make"}}
 	cTools     = []tool{{"gcc", "gcc"}, {"gcc", "libc6-dev"}}
 )

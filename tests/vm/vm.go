@@ -17,6 +17,7 @@
 package vm
 
 import (
+	"fmt"
 	"io"
 	"time"
 )
@@ -92,14 +93,18 @@ func Prepare(config Config) (*Guest, error) {
 		config.Timeout = defaultTimeout
 	}
 	progress := config.Progress
-	if _, err := FindRecipe(config.Kernel); err != nil {
+	recipe, err := FindRecipe(config.Kernel)
+	if err != nil {
 		return nil, err
 	}
-	if err := needTools(bootTools, progress); err != nil {
+	if !recipe.Boots() {
+		return nil, fmt.Errorf("kernel %s: there is no image of it, only what modules are built with", recipe.Name)
+	}
+	if err := needTools([]tool{recipe.machine().qemu}, progress); err != nil {
 		return nil, err
 	}
+	config.Timeout *= recipe.patience()
 	guest := &Guest{config: config, falco: config.Daemon, module: config.Module, accel: config.Accel}
-	var err error
 	if guest.kernel, err = GetKernel(config.Kernel, config.Refresh, progress); err != nil {
 		return nil, err
 	}
@@ -109,11 +114,11 @@ func Prepare(config Config) (*Guest, error) {
 		}
 	}
 	if guest.falco == "" && !config.NoDaemon {
-		if guest.falco, err = BuildGo("./daemon", "falco", progress); err != nil {
+		if guest.falco, err = BuildGoFor(recipe.Arch, "./daemon", "falco", progress); err != nil {
 			return nil, err
 		}
 	}
-	if guest.init, err = BuildGo("./tests/vm/init", "init", progress); err != nil {
+	if guest.init, err = BuildGoFor(recipe.Arch, "./tests/vm/init", "init", progress); err != nil {
 		return nil, err
 	}
 	if guest.accel == "" {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -97,6 +98,9 @@ func insmodAll(paths []string) {
 	}
 }
 
+// finitModule is the number of finit_module(2).
+var finitModule = map[string]uintptr{"amd64": 313, "arm64": 273}
+
 func insmod(path, params string) {
 	if path == "" {
 		return
@@ -105,8 +109,7 @@ func insmod(path, params string) {
 	check("insmod", err)
 	defer file.Close()
 	text := append([]byte(params), 0)
-	const finitModule = 313
-	_, _, errno := syscall.Syscall(finitModule, file.Fd(), uintptr(unsafe.Pointer(&text[0])), 0)
+	_, _, errno := syscall.Syscall(finitModule[runtime.GOARCH], file.Fd(), uintptr(unsafe.Pointer(&text[0])), 0)
 	if errno != 0 {
 		check("insmod "+path, errno)
 	}
