@@ -18,12 +18,13 @@ export FALCO_SHARED ?= $(abspath ../shared)
 REPORT   = $(GO) run ./tests/report
 VM       = $(GO) build -o build/guest ./tests/vm/run && build/guest
 LDFLAGS  = -s -w -X main.version=$(VERSION)
-UNIT     = ./pkg/... ./daemon/... ./tests/arch ./tests/conformance ./tests/vm/... ./tests/report
+UNIT     = ./pkg/... ./daemon/... ./tests/arch ./tests/corpus ./tests/conformance ./tests/state/... ./tests/vm/... ./tests/report
+GUESTS   = ./tests/vm ./tests/driver ./tests/module ./tests/chaos ./tests/state ./tests/diffproc ./tests/e2e
 FUZZTIME ?= 5s
 
 .DEFAULT_GOAL = help
-.PHONY: help build module demo vm shell test test-unit test-race test-fuzz test-vm test-containers test-packages \
-	test-long bench packages generate check install clean
+.PHONY: help build module demo vm shell test test-unit test-race test-fuzz test-bench test-vm test-containers test-packages \
+	test-long test-debug-kernel bench packages generate check install clean
 
 help: ## print the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,7 +44,7 @@ vm: ## run ACT= in a guest with RULES=, KERNEL=, FILES=, FALCO_ARGS=; results in
 shell: ## the same guest, interactively
 	@$(VM) shell -kernel '$(KERNEL)' -rules '$(RULES)' -files '$(FILES)'
 
-test: check test-unit test-race test-fuzz test-vm ## everything that CI runs
+test: check test-unit test-race test-fuzz test-bench test-vm ## everything that CI runs
 
 test-unit: ## what needs neither root nor a guest
 	@$(REPORT) -name $@ -- $(UNIT)
@@ -54,8 +55,11 @@ test-race: ## the packages in which goroutines meet, with the race detector
 test-fuzz: ## every fuzz target for FUZZTIME=
 	@./tests/fuzz.sh $(FUZZTIME)
 
+test-bench: ## that ten thousand rules cost little more than a hundred
+	@$(REPORT) -name $@ -- -count=1 -p 1 ./tests/bench
+
 test-vm: ## what needs a booted kernel
-	@FALCO_VM=1 $(REPORT) -name $@ -- -count=1 -p 1 -timeout 60m ./tests/vm ./tests/driver ./tests/e2e
+	@FALCO_VM=1 $(REPORT) -name $@ -- -count=1 -p 1 -timeout 60m $(GUESTS)
 
 test-containers: ## containers in a guest with containerd
 	@$(call later,tests with containers come with container metadata)
@@ -66,8 +70,9 @@ test-packages: ## packages installed in a guest
 test-long: ## all the rest: every kernel, soaks
 	@$(call later,the long tests come with the other kernels)
 
-bench: ## figures: events a second, allocations
+bench: ## figures: events a second, allocations, rule sets of all sizes
 	@$(GO) test -run '^$$' -bench . -benchmem ./pkg/... ./daemon/... | grep -E '^(Benchmark|pkg:)'
+	@FALCO_BENCH=1 $(GO) test -count=1 -v -run '^TestTable$$' ./tests/bench | grep -v '^[=-]'
 
 packages: ## dist/*.deb, *.rpm, *.tar.gz
 	@$(call later,there are no packages yet)
