@@ -14,8 +14,10 @@ import (
 	"github.com/falco-go/falco/pkg/ring"
 )
 
-// tellEvery bounds how often losses are told while they last.
-const tellEvery = 10 * time.Second
+const (
+	tellEvery = 10 * time.Second // how often losses are told while they last
+	gapLooks  = 3                // how many looks a line waits for its gap records
+)
 
 // drops watches the ledger and tells the operator when events are lost: in the
 // log when the loss grows, and in the ledger at the end. How many, the books of
@@ -28,6 +30,7 @@ type drops struct {
 	checked  driver.Loss // as of the last look
 	times    uint64      // looks that found new losses
 	untold   gaps        // since the last line
+	waited   int         // looks that found losses whose gap records were not there yet
 	all      gaps        // of the whole run
 }
 
@@ -84,6 +87,13 @@ func (d *drops) check(now time.Time, l ledger) {
 	if lost == 0 || !d.told.IsZero() && now.Sub(d.told) < tellEvery {
 		return
 	}
+	// The books are ahead of the stream: the gap records may still lie in the
+	// rings. One is missing for good if nothing came after the loss.
+	if d.untold.events < lost && d.waited < gapLooks {
+		d.waited++
+		return
+	}
+	d.waited = 0
 	d.log.warnf("%d of %d events were lost (%s)%s. %s", lost, l.Seen-d.lastSeen, causes(d.last, l.Lost), d.untold.where(), advice(d.last, l.Lost))
 	d.last, d.lastSeen, d.told = l.Lost, l.Seen, now
 	d.untold = gaps{}

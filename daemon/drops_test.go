@@ -25,13 +25,18 @@ func TestDrops(t *testing.T) {
 		causes[schema.ABILostFull] = n
 		return causes
 	}
-	d.gap(1, ring.Lost{From: 7, To: 9, FirstNs: 1e9, LastNs: 2e9, Causes: lost(3)}, 0)
+	d.gap(1, ring.Lost{From: 7, To: 10, FirstNs: 1e9, LastNs: 2e9, Causes: lost(4)}, 0)
 	d.gap(0, ring.Lost{From: 1, To: 2, FirstNs: 5e8, LastNs: 6e8, Causes: lost(2)}, 0)
 	where := fmt.Sprintf(" on CPU 0, 1 between %s and %s", clockTime(5e8), clockTime(2e9))
 	d.check(now.Add(1*time.Second), ledger{Seen: 200, Lost: driver.Loss{Full: 5, Nested: 1}})
 	d.check(now.Add(2*time.Second), ledger{Seen: 300, Lost: driver.Loss{Full: 9, Nested: 1}}) // too soon
 	d.check(now.Add(3*time.Second), ledger{Seen: 300, Lost: driver.Loss{Full: 9, Nested: 1}})
-	d.check(now.Add(20*time.Second), ledger{Seen: 400, Lost: driver.Loss{Full: 9, Nested: 1}})
+	for i := range gapLooks + 1 { // the last loss has no record
+		d.check(now.Add(time.Duration(20+i)*time.Second), ledger{Seen: 400, Lost: driver.Loss{Full: 9, Nested: 1}})
+		if told := strings.Count(out.String(), "were lost"); told != 1+i/gapLooks {
+			t.Errorf("look %d: %d lines", i, told)
+		}
+	}
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	if len(lines) != 2 || !strings.HasSuffix(lines[0], ": 6 of 200 events were lost (ring full: 5, nested: 1)"+where+". A larger engine.kmod.buf_size_preset holds more") ||
 		!strings.HasSuffix(lines[1], ": 4 of 200 events were lost (ring full: 4). A larger engine.kmod.buf_size_preset holds more") {
@@ -43,7 +48,7 @@ func TestDrops(t *testing.T) {
    - event drop detected: 2 occurrences
    - num times actions taken: 0
 Events seen: 400, delivered: 390, lost: 10 (ring full: 9, too big: 0, nested: 1, no memory: 0, no ring: 0)
-Gaps in the stream: 2, of 5 events` + where + `
+Gaps in the stream: 2, of 6 events` + where + `
 Of those delivered: 2 not understood, 3 lost while seeding
 `
 	if out.String() != want {
