@@ -12,7 +12,7 @@ import (
 )
 
 // least is how many checks there are on each kernel; acts that are lost in an edit are missed here.
-const least = 900
+const least = 3500
 
 // unchecked are the events that no act makes, and why.
 var unchecked = map[string]string{

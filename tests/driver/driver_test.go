@@ -55,6 +55,11 @@ func build(t *testing.T) programs {
 	return programs{watch, acts, acts32}
 }
 
+// A run is one of watch and the acts.
+type run struct {
+	name, watch, acts string
+}
+
 // hooks are the tracepoints that "acts hooks" is about, and the call that begins an act.
 const hooks = "alarm,sched_switch,page_fault_user,page_fault_kernel,signal_deliver"
 
@@ -82,25 +87,35 @@ func testSyscalls(t *testing.T, name string, programs programs) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	script := "insmod /files/overlay.ko || exit 1\n"
+	var runs []run
+	for _, width := range []string{"64", "32"} {
+		for _, r := range []run{
+			{"all", "", "all"},
+			{"hooks", "-only " + hooks, "hooks"},
+			{"snaplen-1000", "-snaplen 1000", "snaplen 1000"},
+			{"snaplen-65000", "-snaplen 65000", "snaplen 65000"},
+		} {
+			script += "/files/watch " + r.watch + " /files/acts" + map[string]string{"64": "", "32": "32"}[width] + " " + r.acts + " || exit 1\n"
+			r.name = width + "/" + r.name
+			runs = append(runs, r)
+		}
+	}
 	result := vm.Run(t, vm.Config{
-		Kernel: name, NoDaemon: true, DebugModule: true, Timeout: 90 * time.Second,
+		Kernel: name, NoDaemon: true, DebugModule: true, Timeout: 4 * time.Minute,
 		Files: []string{programs.watch, programs.acts, programs.acts32,
 			filepath.Join(kernel.Modules(), "kernel/fs/overlayfs/overlay.ko")},
-		Script: "insmod /files/overlay.ko || exit 1\n" +
-			"for acts in acts acts32; do\n" +
-			"	/files/watch /files/$acts all && /files/watch -only " + hooks + " /files/$acts hooks || exit 1\n" +
-			"done\n",
+		Script: script,
 	})
 	if result.ExitCode != 0 {
 		t.Fatalf("exit code %d:\n%s", result.ExitCode, tail(result.Act))
 	}
 	transcripts := parseTranscripts(result.Act)
-	if len(transcripts) != 4 {
+	if len(transcripts) != len(runs) {
 		t.Fatalf("%d runs: the acts did not get far\n%s", len(transcripts), tail(result.Act))
 	}
 	for i, tr := range transcripts {
-		abi := []string{"64", "32"}[i/2]
-		t.Run(abi+"/"+[]string{"all", "hooks"}[i%2], func(t *testing.T) { tr.check(t, abi) })
+		t.Run(runs[i].name, func(t *testing.T) { tr.check(t, runs[i].name[:2]) })
 	}
 	checkCoverage(t, transcripts)
 }

@@ -11,6 +11,7 @@
 #ifdef __i386__
 
 #define COMM   "acts32"
+#define OTHER  "/files/acts"
 #define NARROW 1
 
 static inline long raw6(long nr, long a, long b, long c, long d, long e, long f)
@@ -76,6 +77,7 @@ static inline long raw6(long nr, long a, long b, long c, long d, long e, long f)
 #else /* x86_64 */
 
 #define COMM   "acts"
+#define OTHER  "/files/acts32"
 #define NARROW 0
 
 static inline long raw6(long nr, long a, long b, long c, long d, long e, long f)

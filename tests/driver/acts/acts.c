@@ -5,6 +5,7 @@
  *
  *	acts all       all acts, expectations on standard output
  *	acts hooks     those on what happens without a call
+ *	acts snaplen N those on data, of which N bytes are shown
  *	acts race      races, of which nothing is expected
  *	acts exit N    ends with N at once: what the acts execute
  */
@@ -17,9 +18,13 @@
 
 /* One program from several files, by family, as in driver/. */
 #include "path.c"
+#include "names.c"
 #include "io.c"
 #include "wait.c"
 #include "socket.c"
+#include "sockopt.c"
+#include "clone.c"
+#include "exec.c"
 #include "process.c"
 #include "memory.c"
 #include "cred.c"
@@ -28,8 +33,10 @@
 #include "kernel.c"
 #include "compat.c"
 #include "flags.c"
+#include "values.c"
 #include "overlay.c"
 #include "hooks.c"
+#include "snaplen.c"
 #include "race.c"
 
 /* Whoever acted before us has left files, ports and semaphores. */
@@ -55,9 +62,13 @@ static int start_afresh(void)
 static void act_all(void)
 {
 	act_path();
+	act_name();
 	act_io();
 	act_wait();
 	act_socket();
+	act_sockopt();
+	act_clones();
+	act_execs();
 	act_process();
 	act_memory();
 	act_cred();
@@ -66,6 +77,7 @@ static void act_all(void)
 	act_kernel();
 	act_compat();
 	act_flags();
+	act_values();
 	act_overlay();
 }
 
@@ -75,8 +87,10 @@ int main(int argc, char **argv)
 		return atoi(argv[2]);
 	if (argc > 1 && !strcmp(argv[1], "race"))
 		return race_all();
-	if (argc != 2)
+	if (argc < 2)
 		return 2;
+	if (argc > 2)
+		snaplen = atoi(argv[2]);
 	umask(0);
 	if (start_afresh())
 		return 1;
@@ -86,6 +100,8 @@ int main(int argc, char **argv)
 	self = raw(SYS_gettid);
 	if (!strcmp(argv[1], "hooks"))
 		act_hooks();
+	else if (!strcmp(argv[1], "snaplen"))
+		in_child(act_snaplen);
 	else
 		act_all();
 	for (size_t at = 0; at < book->len;) {

@@ -78,6 +78,9 @@ struct book {
 static struct book *book;
 static long self; /* thread id of whoever acts */
 
+/* How much data an event shows: what watch asked for. */
+static int snaplen = 80;
+
 /* A line for the book. */
 static void vnote(const char *format, va_list args)
 {
@@ -163,7 +166,7 @@ static void in_child_named(const char *name, void (*act)(void))
 		self = raw(SYS_gettid);
 		note("B %ld\n", self);
 		raw(SYS_mlockall, MCL_CURRENT);
-		raw(SYS_alarm, 20);
+		raw(SYS_alarm, 60);
 		act();
 		raw(SYS_exit_group, 0);
 	}

@@ -74,6 +74,13 @@ static void act_generic(void)
 #if NARROW
 	raw(SYS__newselect, -1, NULL, NULL, NULL, NULL);
 	expect("generic/_newselect", "generic_x", "ID=283 nativeID=142");
+	/* A call inside a call: there is none of this number, or nobody can tell which. */
+	static unsigned long words[6];
+
+	raw(SYS_socketcall, 99, words);
+	expect("generic/socketcall", "generic_x", "ID=277 nativeID=102");
+	raw(SYS_socketcall, 1, BAD);
+	expect("generic/socketcall/bad", "generic_x", "ID=277 nativeID=102");
 #else
 	raw(SYS_pselect6, -1, NULL, NULL, NULL, NULL, NULL);
 	expect("generic/pselect6", "generic_x", "ID=209 nativeID=270");

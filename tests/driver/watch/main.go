@@ -35,12 +35,13 @@ import (
 
 func main() {
 	only := flag.String("only", "", "comma-separated calls and tracepoints")
+	snaplen := flag.Int("snaplen", 0, "bytes of data in an event")
 	flag.Parse()
 	if flag.NArg() < 1 {
-		fmt.Fprintln(os.Stderr, "usage: watch [-only NAME,…] COMMAND [ARGUMENT…]")
+		fmt.Fprintln(os.Stderr, "usage: watch [-only NAME,…] [-snaplen N] COMMAND [ARGUMENT…]")
 		os.Exit(2)
 	}
-	if err := run(*only, flag.Args()); err != nil {
+	if err := run(*only, *snaplen, flag.Args()); err != nil {
 		fmt.Fprintf(os.Stderr, "watch: %v\n", err)
 		os.Exit(1)
 	}
@@ -74,7 +75,7 @@ func wanted(only string) ([]schema.SyscallCode, error) {
 	return codes, nil
 }
 
-func run(only string, argv []string) error {
+func run(only string, snaplen int, argv []string) error {
 	codes, err := wanted(only)
 	if err != nil {
 		return err
@@ -84,7 +85,7 @@ func run(only string, argv []string) error {
 		return err
 	}
 	defer dev.Close()
-	if err := dev.Configure(driver.Config{RingBytes: 8 << 20}); err != nil {
+	if err := dev.Configure(driver.Config{RingBytes: 8 << 20, Snaplen: snaplen}); err != nil {
 		return err
 	}
 	filter := driver.Filter{Enter: true, IgnoredTgids: []int{os.Getpid()}, Syscalls: codes}
