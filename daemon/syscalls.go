@@ -19,13 +19,15 @@ import (
 // ignoredCalls are left out unless base_syscalls.all is on.
 var ignoredCalls = strings.Fields("pread preadv pwrite pwritev read readv recv send sendfile write writev")
 
-// stateCalls are what pkg/state follows: the set of the original, and setpgid.
-var stateCalls = strings.Fields(`accept accept4 bind capset chdir chroot clone clone3 close close_range connect creat dup
+// stateCalls are what pkg/state follows: the set of the original, and those rare
+// ones that say what would otherwise be wrong: bpf makes descriptors, setns and
+// unshare part what tasks share, setpgid moves processes.
+var stateCalls = strings.Fields(`accept accept4 bind bpf capset chdir chroot clone clone3 close close_range connect creat dup
 	dup2 dup3 epoll_create epoll_create1 eventfd eventfd2 execve execveat fchdir fcntl fork getsockopt inotify_init
 	inotify_init1 io_uring_setup memfd_create mount open open_by_handle_at openat openat2 pidfd_getfd pidfd_open pipe
-	pipe2 prctl prlimit procexit recvfrom recvmmsg recvmsg sendmmsg sendmsg sendto setgid setregid setresgid setresuid
+	pipe2 prctl prlimit procexit recvfrom recvmmsg recvmsg sendmmsg sendmsg sendto setgid setns setregid setresgid setresuid
 	setpgid setreuid setrlimit setsid setuid shutdown signalfd signalfd4 socket socketpair timerfd_create umount umount2
-	userfaultfd vfork`)
+	unshare userfaultfd vfork`)
 
 // Sets for base_syscalls.repair: what the state needs at the least, and what it
 // needs beside a family that the rules look at.

@@ -21,7 +21,7 @@ func TestCallNames(t *testing.T) {
 			}
 		}
 	}
-	if len(stateCalls) != 66 {
+	if len(stateCalls) != 69 {
 		t.Errorf("%d calls in the state set", len(stateCalls))
 	}
 }

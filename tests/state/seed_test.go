@@ -24,6 +24,9 @@ import (
 // long reports whether tests run at full length.
 func long() bool { return os.Getenv("FALCO_LONG") != "" }
 
+// guests reports whether tests may boot some.
+func guests() bool { return os.Getenv(vm.Enabled) != "" }
+
 // TestMain makes this program the scanner of TestSeedCost when it is traced.
 func TestMain(m *testing.M) {
 	if os.Getenv("SEED_SCAN") != "" {
