@@ -63,21 +63,26 @@ type run struct {
 // hooks are the tracepoints that "acts hooks" is about, and the call that begins an act.
 const hooks = "alarm,sched_switch,page_fault_user,page_fault_kernel,signal_deliver"
 
-// TestSyscalls is the conformance suite: every event, on every kernel that there is a guest for.
+// TestSyscalls is the conformance suite: every event, on every kernel that there is a guest for, or on FALCO_KERNEL's.
 func TestSyscalls(t *testing.T) {
 	if os.Getenv(vm.Enabled) == "" {
 		t.Skip("needs a guest: " + vm.Enabled + "=1, or make test-vm")
 	}
+	type suite struct {
+		kernel string
+		long   bool // not in CI
+	}
+	suites := []suite{{"5.10", false}, {"6.1", false}, {"6.12", true}, {"7", false}}
+	if kernel := os.Getenv("FALCO_KERNEL"); kernel != "" {
+		suites = []suite{{kernel, false}}
+	}
 	programs := build(t)
-	for _, kernel := range []struct {
-		name string
-		long bool // not in CI
-	}{{"5.10", false}, {"6.1", false}, {"6.12", true}, {"7", false}} {
-		t.Run(kernel.name, func(t *testing.T) {
-			if kernel.long && !long {
+	for _, suite := range suites {
+		t.Run(suite.kernel, func(t *testing.T) {
+			if suite.long && !long {
 				t.Skip("only with FALCO_LONG=1, or make test-long")
 			}
-			testSyscalls(t, kernel.name, programs)
+			testSyscalls(t, suite.kernel, programs)
 		})
 	}
 }
