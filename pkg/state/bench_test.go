@@ -96,6 +96,37 @@ var families = []struct {
 			call(schema.SetsidX, 100, "res", 100),
 		}
 	}},
+	{"ipc", 0, func() []*eventtest.Builder {
+		return []*eventtest.Builder{
+			call(schema.Eventfd2X, 100, "res", 20), closed(100, 20, 0), call(schema.TimerfdCreateX, 100, "res", 20), closed(100, 20, 0),
+			call(schema.EpollCreate1X, 100, "res", 20), closed(100, 20, 0), call(schema.MemfdCreateX, 100, "fd", 20, "name", "m"), closed(100, 20, 0),
+			call(schema.PidfdOpenX, 100, "fd", 20, "pid", 1), closed(100, 20, 0),
+		}
+	}},
+	{"memory", 0, func() []*eventtest.Builder {
+		return []*eventtest.Builder{
+			call(schema.MmapX, 100, "res", 5, "vm_size", 7), call(schema.MunmapX, 100, "res", 0, "vm_size", 6), call(schema.BrkX, 100, "vm_size", 5),
+			call(schema.PrlimitX, 100, "res", 0, "newcur", 64, "pid", 0, "resource", rlimitNofile),
+		}
+	}},
+	{"mount", 0, func() []*eventtest.Builder {
+		return []*eventtest.Builder{call(schema.ChrootX, 100, "res", 0, "path", "/"), call(schema.UnshareX, 100, "res", 0, "flags", schema.CloneNewns)}
+	}},
+	{"kernel", 0, func() []*eventtest.Builder {
+		return []*eventtest.Builder{call(schema.BpfX, 100, "fd", 20, "cmd", schema.BpfMapCreate), closed(100, 20, 0)}
+	}},
+	{"process", 0, func() []*eventtest.Builder {
+		return []*eventtest.Builder{
+			call(schema.PrctlX, 100, "res", 0, "option", prSetSubreaper, "arg2_int", 1), call(schema.SetpgidX, 100, "res", 0, "pid", 0, "pgid", 100),
+			call(schema.SwitchE, 100, "next", 1),
+		}
+	}},
+	// A record, which its group takes in.
+	{"thread-exit", 4, func() []*eventtest.Builder {
+		return []*eventtest.Builder{
+			made(schema.CloneX, 100, 101, 100, 1, threadFlags), made(schema.CloneX, 101, 0, 100, 1, threadFlags), exits(101, 0),
+		}
+	}},
 	// A record and its group; the caller's own table, which it shared with the child.
 	{"fork-exec-exit", 16, func() []*eventtest.Builder {
 		return []*eventtest.Builder{

@@ -60,7 +60,7 @@ func TestWeight(t *testing.T) {
 	bare, bareCounted := weigh(func(int64, *procfs.Task) {})
 	ratio("a thread", bare, bareCounted, 0.85, 1.3)
 	if bare < 700 || bare > 1300 {
-		t.Errorf("a thread takes %.0f bytes: tell it in evict.go", bare)
+		t.Errorf("a thread takes %.0f bytes: mend evict.go", bare)
 	}
 
 	const descriptors = 20
@@ -72,7 +72,7 @@ func TestWeight(t *testing.T) {
 	fd := (full - bare) / descriptors
 	ratio("a descriptor with a name of 28 bytes", fd, (fullCounted-bareCounted)/descriptors, 0.85, 1.3)
 	if fd < 150 || fd > 300 {
-		t.Errorf("a descriptor takes %.0f bytes: tell it in evict.go", fd)
+		t.Errorf("a descriptor takes %.0f bytes: mend evict.go", fd)
 	}
 
 	texts, textsCounted := weigh(func(pid int64, k *procfs.Task) {
