@@ -23,7 +23,7 @@ const debugCompiler = "gcc-12"
 
 var kernelTools = []tool{
 	{debugCompiler, debugCompiler}, {"make", "make"}, {"flex", "flex"}, {"bison", "bison"}, {"bc", "bc"}, {"xz", "xz-utils"},
-	{"perl", "perl"},
+	{"perl", "perl"}, {"cpio", "cpio"},
 }
 
 // Debug tells whether this kernel is built here, from source.
@@ -158,6 +158,11 @@ func (k *Kernel) collect(apt *apt, temp, tree, root string) error {
 	}
 	image := filepath.Join(tree, "arch/x86/boot/bzImage")
 	if err := os.Rename(image, filepath.Join(root, "boot", "vmlinuz-"+k.ABI)); err != nil {
+		return err
+	}
+	install := exec.Command("sh", "-c", `find . -name '*.ko' | cpio --quiet -pdm "$1"`, "sh", filepath.Join(root, "lib/modules", k.ABI, "kernel"))
+	install.Dir = tree
+	if _, err := output(install); err != nil {
 		return err
 	}
 	for _, name := range notForModules {
