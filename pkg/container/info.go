@@ -98,6 +98,10 @@ type Info struct {
 	CPUSet      int32 `json:"cpuset_cpu_count"`
 	Size        int64 `json:"size_rw_bytes"`
 
+	// Partial says that somebody else knows more: it does not take the place of a
+	// record that is not, and is not told in events.
+	Partial bool `json:"-"`
+
 	mounts, labels, podLabels string // see Seal
 }
 
@@ -176,6 +180,17 @@ func (l Labels) String() string {
 // maxLabel bounds the bytes of a label's value: what is longer is left out.
 const maxLabel = 100
 
+// KeepLabels returns those of all that are not too long.
+func KeepLabels(all map[string]string) Labels {
+	l := make(Labels, len(all))
+	for k, v := range all {
+		if len(v) <= maxLabel {
+			l[k] = v
+		}
+	}
+	return l
+}
+
 // UnmarshalJSON implements json.Unmarshaler. Values that are no text, or too long,
 // are left out.
 func (l *Labels) UnmarshalJSON(b []byte) error {
@@ -247,6 +262,34 @@ const (
 	labelPodUID    = "io.kubernetes.pod.uid"
 	labelSandboxID = "io.kubernetes.sandbox.id"
 )
+
+// SetPod says which pod the container belongs to, whatever labels it has brought along.
+func (i *Info) SetPod(namespace, name, uid, sandbox string) {
+	if i.Labels == nil {
+		i.Labels = Labels{}
+	}
+	for k, v := range map[string]string{labelPodNS: namespace, labelPodName: name, labelPodUID: uid, labelSandboxID: sandbox} {
+		if v != "" {
+			i.Labels[k] = v
+		} else {
+			delete(i.Labels, k)
+		}
+	}
+	i.PodSandboxID = sandbox
+}
+
+// SetImage takes ref for the image's name, and apart what stands in it.
+func (i *Info) SetImage(ref string) {
+	i.Image = ref
+	if strings.HasPrefix(ref, "sha256:") { // an id, no name
+		return
+	}
+	repo, tag, digest := SplitImage(ref)
+	i.ImageRepo, i.ImageTag = repo, tag
+	if digest != "" {
+		i.ImageDigest = digest
+	}
+}
 
 // PodName returns the name of the pod that the container belongs to, "" if none.
 func (i *Info) PodName() string { return i.Labels[labelPodName] }

@@ -59,6 +59,10 @@ var doors = map[string][]string{
 	"gopkg.in/yaml.v3":           {"pkg/rules", "pkg/config", "tests"},
 	"github.com/sirupsen/logrus": {"daemon"},
 	"github.com/urfave/cli":      {"daemon"},
+	// Runtimes are asked by one package, over the stubs that containerd's own client uses.
+	"github.com/containerd/containerd": {"pkg/container", "tests"},
+	"google.golang.org/grpc":           {"pkg/container", "tests"},
+	"google.golang.org/protobuf":       {"pkg/container", "tests"},
 	// Recordings are compressed.
 	"github.com/klauspost/compress":   {"pkg/capture"},
 	"github.com/google/go-cmp":        {"tests"},
