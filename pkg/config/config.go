@@ -31,7 +31,8 @@ type Config struct {
 		CaptureFile   string // that a replay reads
 	}
 	ThreadTableSize int
-	ClassicFields   bool   // container fields as up to 0.40
+	ClassicFields   bool // container fields as up to 0.40
+	Containers      Containers
 	StateSocket     string // where the state is told, "" for nowhere
 
 	BaseSyscalls struct {

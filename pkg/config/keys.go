@@ -40,6 +40,9 @@ var keys = []key{
 	{path: "falco_libs.thread_table_auto_purging_interval_s"},
 	{path: "falco_libs.thread_table_auto_purging_thread_timeout_s"},
 	{path: "containers.profile", read: readContainerProfile},
+	{path: "plugins", read: readPlugins}, // of earlier versions; what is said below wins
+	{path: "container_engines", old: "read as containers.engines", read: readEngines},
+	{path: "containers.engines", read: readEngines},
 	{path: "state_socket", read: text(func(c *Config) *string { return &c.StateSocket })},
 	{path: "falco_libs.snaplen", read: number(func(c *Config) *int { return &c.Engine.Snaplen })},
 	{path: "base_syscalls.custom_set", read: texts(func(c *Config) *[]string { return &c.BaseSyscalls.Custom })},
@@ -149,7 +152,6 @@ var keys = []key{
 
 	// Plugins: there are none, but stock files mention them.
 	{path: "load_plugins", read: readLoadPlugins},
-	{path: "plugins"},
 	{path: "plugins_hostinfo"},
 
 	// Names of earlier versions.
@@ -163,7 +165,6 @@ var keys = []key{
 	{path: "grpc", old: "ignored, the gRPC server is gone"},
 	{path: "grpc_output", old: "ignored, the gRPC server is gone"},
 	{path: "metadata_download", old: "ignored, nothing is downloaded"},
-	{path: "container_engines", old: "not available yet, and ignored"},
 	{path: "k8s_audit_endpoint", old: "ignored, /k8s-audit is not served"},
 }
 
@@ -171,12 +172,14 @@ var keys = []key{
 var whole = map[string]bool{
 	"static_fields": true, "plugins": true, "append_output[].extra_fields": true, "modern_bpf": true, "engine.ebpf": true,
 	"engine.gvisor": true, "grpc": true, "grpc_output": true, "metadata_download": true, "container_engines": true,
+	"containers.engines": true,
 }
 
 // defaults is what holds where nothing is said.
 func defaults() *Config {
 	c := &Config{WatchFiles: true, Severity: 7, JSONOutput: true, JSONFields: true, JSONTags: true, OutputTimeout: 2 * time.Second}
 	c.Engine.Kind, c.Engine.BufSizePreset = KindKmod, 4
+	c.Containers = DefaultContainers()
 	c.ThreadTableSize, c.StateSocket = 262144, "/run/falco/state.sock"
 	c.Log.Syslog, c.Log.Level = true, Info
 	c.Capture = Capture{PathPrefix: "/tmp/falco", Duration: 5 * time.Second}

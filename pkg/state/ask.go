@@ -5,6 +5,7 @@ package state
 import (
 	"strings"
 
+	"github.com/falco-go/falco/pkg/container"
 	"github.com/falco-go/falco/pkg/procfs"
 )
 
@@ -16,6 +17,7 @@ import (
 //	AskFD       the same, of a descriptor that was passed   TakeDescriptor
 //	AskSockets  what the sockets of a process are           TakeSockets
 //	AskUsers    who the users of a container are            SetUsers
+//	AskRuntime  what its runtime says of a container        PutContainer, FailContainer
 //
 // Whoever answers may be late, or never come: the tables do not wait for him.
 
@@ -28,15 +30,17 @@ const (
 	AskFD
 	AskSockets
 	AskUsers
+	AskRuntime
 )
 
 // Ask is a question.
 type Ask struct {
 	Kind      AskKind
-	Tid       int64  // AskTask: the thread; else the process, or the first one that was seen in the container
-	FD        int64  // AskFD
-	Num       int64  // AskFD: of the question
-	Container string // AskUsers
+	Tid       int64           // AskTask: the thread; else the process, or the first one that was seen in the container
+	FD        int64           // AskFD
+	Num       int64           // AskFD: of the question
+	Container string          // AskUsers
+	Match     container.Match // AskRuntime: what the cgroup says
 }
 
 // ask puts a question; if the one who answers has too many already, it is lost

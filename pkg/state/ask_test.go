@@ -3,6 +3,7 @@
 package state
 
 import (
+	"errors"
 	"encoding/binary"
 	"fmt"
 	"testing"
@@ -15,6 +16,7 @@ import (
 type asker struct {
 	*world
 	asked []Ask
+	told  []Ask // what the runtime is asked for
 	busy  bool
 }
 
@@ -24,11 +26,41 @@ func newAsker(t *testing.T, o Options) *asker {
 		if a.busy {
 			return false
 		}
+		if q.Kind == AskRuntime {
+			a.told = append(a.told, q)
+			return true
+		}
 		a.asked = append(a.asked, q)
 		return true
 	}
 	a.world = newWorldWith(t, o)
 	return a
+}
+
+// A runtime is asked once for each container, and again when that has been
+// forgotten; what it cannot tell is not pending any more.
+func TestAskRuntime(t *testing.T) {
+	w := newAsker(t, Options{})
+	w.busy = true
+	x := inside(w.world, 200)
+	w.same("nobody has time", x.Container().Pending(), false)
+	w.busy = false
+	x = inside(w.world, 201)
+	inside(w.world, 202)
+	if len(w.told) != 1 || w.told[0].Match.FullID != hex64 || w.told[0].Match.ID != dockID {
+		t.Fatalf("asked %+v", w.told)
+	}
+	w.same("pending", x.Container().Pending(), true)
+	why := errors.New("refused")
+	w.s.FailContainer(dockID, why)
+	w.same("failed", x.Container().Pending(), false)
+	w.same("why", x.Container().Failed(), why)
+	w.do(tells(webJSON))
+	w.same("told after all", x.Container().Failed(), error(nil))
+	w.do(async("container_removed", webJSON))
+	later(w.world, 61*sec)
+	w.same("again", inside(w.world, 203).Container().Pending(), true)
+	w.same("asked", len(w.told), 2)
 }
 
 // A task is read without the tables of sockets while an event waits; what its

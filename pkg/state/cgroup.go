@@ -49,9 +49,7 @@ func (s *State) addCgroups(key string, list []string) *cgroupSet {
 	s.bytes += set.size
 	if m, ok := container.FromCgroups(list); ok {
 		set.container = s.container(strings.Clone(m.ID))
-		if set.container.PodUID == "" {
-			set.container.PodUID = strings.Clone(m.PodUID)
-		}
+		set.container.found(m)
 	}
 	s.cgroups[key] = set
 	return set
@@ -85,5 +83,6 @@ func (s *State) setCgroups(t *Thread, set *cgroupSet) {
 	t.Cgroups, t.container, t.ContainerID = set.list, set.container, ""
 	if set.container != nil {
 		t.ContainerID = set.container.ID
+		s.askRuntime(set.container)
 	}
 }

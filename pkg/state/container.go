@@ -4,6 +4,7 @@ package state
 
 import (
 	"net/netip"
+	"strings"
 
 	"github.com/falco-go/falco/pkg/container"
 	"github.com/falco-go/falco/pkg/event"
@@ -17,6 +18,9 @@ type Container struct {
 	ID     string
 	PodUID string          // from a path, before anybody has told; "" if no pod is in it
 	info   *container.Info // nil if nobody has told
+	match  container.Match // from a path, as PodUID
+	asked  bool            // somebody has been asked, and will tell it or say that he cannot
+	failed error           // he has said so
 	gone   uint64          // when it ended; 0 if it has not
 	ip     netip.Addr      // of info
 	told   uint64          // how many tellings ago, for the order of going
@@ -28,6 +32,32 @@ func (c *Container) Info() *container.Info {
 		return nil
 	}
 	return c.info
+}
+
+// Pending reports whether more may still become known of c than its id.
+func (c *Container) Pending() bool { return c != nil && c.info == nil && c.asked && c.failed == nil }
+
+// Failed returns why nothing is known of c, nil if something is or may become known.
+func (c *Container) Failed() error {
+	if c == nil || c.info != nil {
+		return nil
+	}
+	return c.failed
+}
+
+// found notes what a path says of c.
+func (c *Container) found(m container.Match) {
+	if c.match.FullID == "" || c.PodUID == "" && m.PodUID != "" {
+		c.match = container.Match{ID: c.ID, FullID: strings.Clone(m.FullID), Kind: m.Kind, PodUID: strings.Clone(m.PodUID)}
+		c.PodUID = c.match.PodUID
+	}
+}
+
+// askRuntime asks what there is to know of c, once.
+func (s *State) askRuntime(c *Container) {
+	if c.info == nil && !c.asked {
+		c.asked = s.ask(Ask{Kind: AskRuntime, Match: c.match})
+	}
 }
 
 const (
@@ -94,6 +124,14 @@ func (s *State) PutContainer(i *container.Info) *Container {
 	return c
 }
 
+// FailContainer notes that nobody could tell of the container called id, and why. It
+// can still be told of later.
+func (s *State) FailContainer(id string, why error) {
+	if c := s.containers.byID[id]; c != nil && c.info == nil && c.asked {
+		c.failed = why
+	}
+}
+
 // setInfo replaces what is known of c.
 func (cs *containers) setInfo(c *Container, i *container.Info) {
 	if c.ip.IsValid() {
@@ -101,8 +139,9 @@ func (cs *containers) setInfo(c *Container, i *container.Info) {
 			delete(cs.addrs, c.ip)
 		}
 	}
-	c.info, c.ip = i, netip.Addr{}
+	c.info, c.ip, c.failed = i, netip.Addr{}, nil
 	if i == nil {
+		c.asked = false // who is seen in it later asks again
 		return
 	}
 	if a, err := netip.ParseAddr(string(i.IP)); err == nil {

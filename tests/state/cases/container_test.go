@@ -8,6 +8,7 @@ import (
 
 	"github.com/falco-go/falco/pkg/event/eventtest"
 	"github.com/falco-go/falco/pkg/schema"
+	"github.com/falco-go/falco/pkg/state"
 )
 
 // Containers. Which one a process is in, its control groups say.
@@ -17,7 +18,15 @@ var containers = []scenario{
 			w.member(pid, "/docker/"+hex64)
 			w.want("container.id", short)
 		}
-		w.same("users asked for", len(w.asked), 1)
+		for _, kind := range []state.AskKind{state.AskUsers, state.AskRuntime} {
+			n := 0
+			for _, a := range w.asked {
+				if a.Kind == kind {
+					n++
+				}
+			}
+			w.same("asked for users, then of the runtime", n, 1)
+		}
 	}},
 	{"C-091", func(w *world) {
 		w.in("/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod1_2.slice/cri-containerd-"+hex64+".scope", short)
