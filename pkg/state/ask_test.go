@@ -3,8 +3,8 @@
 package state
 
 import (
-	"errors"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -121,6 +121,20 @@ func TestAskTask(t *testing.T) {
 	w.nothing(950)
 	w.same("lost", w.s.Stats().AsksLost, 1)
 }
+
+// A look-up that took too long is no answer.
+func TestAskLateTask(t *testing.T) {
+	w := newAsker(t, Options{Source: lateSource{}})
+	w.nothing(900)
+	w.same("asked", w.asked, []Ask{{Kind: AskTask, Tid: 900}})
+}
+
+// lateSource is a /proc that does not answer in time.
+type lateSource struct{}
+
+func (lateSource) Task(int64) (*procfs.Task, error)         { return nil, procfs.ErrLate }
+func (lateSource) Descriptor(_, _ int64) (procfs.FD, error) { return procfs.FD{}, procfs.ErrLate }
+func (lateSource) Comm(_, _ int64) (string, error)          { return "", procfs.ErrLate }
 
 // Users of a container are asked for once they can be seen, and forgotten with it.
 func TestAskUsers(t *testing.T) {

@@ -178,6 +178,12 @@ func (cs *containers) sweep(now uint64) {
 // Container returns what is known of the container called id, nil if nothing is.
 func (s *State) Container(id string) *container.Info { return s.containers.byID[id].Info() }
 
+// Ended reports whether the container called id is only known for a while longer.
+func (s *State) Ended(id string) bool {
+	c := s.containers.byID[id]
+	return c != nil && c.gone != 0
+}
+
 // Container returns the container that t is in, nil on the host.
 func (t *Thread) Container() *Container { return t.container }
 

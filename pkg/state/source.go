@@ -132,6 +132,9 @@ func (s *State) resolve(tid int64, f find) *Thread {
 		if err == nil && task.Tid == tid {
 			return s.addTask(task)
 		}
+		if errors.Is(err, procfs.ErrLate) { // not an answer: somebody else may wait for it
+			s.ask(Ask{Kind: AskTask, Tid: tid})
+		}
 		s.stats.LookupsMissed++
 	} else if s.source.src != nil {
 		s.stats.LookupsRefused++

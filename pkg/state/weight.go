@@ -36,11 +36,12 @@ func (s *State) share(p **memo, m *memo) {
 	if m != nil {
 		m.refs++
 	}
-	s.unshare1(p)
+	s.unref(p)
 	*p = m
 }
 
-func (s *State) unshare1(p **memo) {
+// unref makes p point to nothing.
+func (s *State) unref(p **memo) {
 	if m := *p; m != nil {
 		if m.refs--; m.refs == 0 {
 			s.bytes -= int(m.size)
@@ -56,7 +57,7 @@ func (s *State) count(p **memo, size int) {
 		m.size = int32(size)
 		return
 	}
-	s.unshare1(p)
+	s.unref(p)
 	if size > 0 {
 		*p = &memo{refs: 1, size: int32(min(size, math.MaxInt32))}
 		s.bytes += size
@@ -109,8 +110,8 @@ func (s *State) weigh(t *Thread) {
 func (s *State) unweigh(t *Thread) {
 	s.bytes -= t.weight
 	t.weight = 0
-	s.unshare1(&t.args)
-	s.unshare1(&t.env)
+	s.unref(&t.args)
+	s.unref(&t.env)
 	s.leaveCgroups(t)
 }
 

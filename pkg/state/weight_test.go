@@ -23,8 +23,8 @@ func heap() int {
 	return int(m.HeapAlloc)
 }
 
-// TestWeight holds what is counted against what is taken, and prints both: the
-// figures that evict.go and the README of pkg/state name.
+// TestWeight holds what is counted against what is taken, and prints both: these are the
+// figures that evict.go names.
 func TestWeight(t *testing.T) {
 	const processes = 20_000
 	weigh := func(change func(pid int64, k *procfs.Task)) (taken, counted float64) {
