@@ -80,7 +80,8 @@ func play(t *testing.T, files, scenarios []string, config vm.Config) {
 	config.Timeout = 5 * time.Minute
 	if os.Getenv("FALCO_LONG") != "" {
 		args = append(args, "-long")
-		config.Timeout = 40 * time.Minute
+		config.Timeout = 90 * time.Minute
+		config.ActOut = os.Stderr // who waits so long likes to know
 	}
 	if seed := os.Getenv("FALCO_SEED"); seed != "" {
 		args = append(args, "-seed", seed)

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -100,10 +100,16 @@ func hotplug(s *stage) error {
 	return nil
 }
 
-// suspend sends the machine to sleep in as many ways as it has, and lets the clock wake it.
+const alarm = "/sys/class/rtc/rtc0/wakealarm"
+
+// suspend sends the machine to sleep in the ways that it has, and lets the clock wake it. A consumer sleeps with it.
 func suspend(s *stage) error {
 	text, err := os.ReadFile("/sys/power/state")
 	if err != nil {
+		s.say("skipped: %v", err)
+		return nil
+	}
+	if err := os.WriteFile(alarm, []byte("0"), 0); err != nil {
 		s.say("skipped: %v", err)
 		return nil
 	}
@@ -121,6 +127,7 @@ func suspend(s *stage) error {
 		r.close()
 		return err
 	}
+	defer c.sock.Close()
 	if err := c.waitStarted(); err != nil {
 		r.close()
 		return err
@@ -128,21 +135,11 @@ func suspend(s *stage) error {
 	until, ended := make(chan struct{}), make(chan error, 1)
 	go func() { ended <- r.follow(until) }()
 	slept := map[string]int{}
+	states := slices.DeleteFunc(strings.Fields(string(text)), func(state string) bool { return state == "disk" }) // needs a place to write to
 	var failed error
 	for i := range s.count(2, 20) {
-		states := strings.Fields(string(text))
 		state := states[i%len(states)]
-		if state == "disk" {
-			continue // would need a place to write to
-		}
-		before := driver.BootTime()
-		out, err := exec.Command("rtcwake", "-u", "-m", state, "-s", "2").CombinedOutput()
-		if err != nil {
-			failed = fmt.Errorf("rtcwake -m %s: %w: %s", state, err, out)
-			break
-		}
-		if driver.BootTime()-before < uint64(time.Second) {
-			failed = fmt.Errorf("%s: no time has passed", state)
+		if failed = sleepUntilWoken(state); failed != nil {
 			break
 		}
 		slept[state]++
@@ -153,14 +150,29 @@ func suspend(s *stage) error {
 	b, err2 := r.finish()
 	c.end(syscall.SIGTERM)
 	theirs, err3 := c.settle()
-	if err := errors.Join(err, err2, err3); err != nil {
+	if err := errors.Join(failed, err, err2, err3); err != nil {
 		return err
-	}
-	if failed != nil {
-		s.say("skipped: %v", failed)
 	}
 	b.add(theirs)
 	s.say("slept=%v", slept)
 	s.tell(b)
+	return nil
+}
+
+// sleepUntilWoken is away for two seconds.
+func sleepUntilWoken(state string) error {
+	before := driver.BootTime()
+	for _, text := range []string{"0", "+2"} {
+		if err := os.WriteFile(alarm, []byte(text), 0); err != nil {
+			return err
+		}
+	}
+	kmsg("sleeps: " + state)
+	if err := os.WriteFile("/sys/power/state", []byte(state), 0); err != nil {
+		return fmt.Errorf("%s: %w", state, err)
+	}
+	if away := driver.BootTime() - before; away < uint64(time.Second) {
+		return fmt.Errorf("%s: away for %d ns", state, away)
+	}
 	return nil
 }

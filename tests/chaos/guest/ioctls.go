@@ -110,14 +110,14 @@ func (f *fuzzer) size(right int) uint32 {
 func (f *fuzzer) request() (name string, nr, arg uintptr) {
 	pick := f.rng.IntN(1000)
 	switch {
-	case pick < 200:
+	case pick < 250:
 		return "GET_INFO", schema.ABIIocGetInfo, f.argument([]uint32{f.size(int(unsafe.Sizeof(schema.ABIInfo{})))})
-	case pick < 350:
+	case pick < 400:
 		words := []uint32{f.size(int(unsafe.Sizeof(schema.ABIConfig{}))),
 			uint32(f.number(0, 0x10000, 0x20000, 0x40000, 0x30000, 0x20000000)), uint32(f.number(0, 1, 4096, 0x10000)),
 			uint32(f.number(0, 80, 65000)), uint32(f.rare()), uint32(f.rare())}
 		return "CONFIG", schema.ABIIocConfig, f.argument(words)
-	case pick < 600:
+	case pick < 480:
 		words := []uint32{f.size(int(unsafe.Sizeof(schema.ABIFilter{}))), uint32(f.number(0, schema.ABIFilterSuccess, schema.ABIFilterEnter, 3, 4))}
 		for range 16 {
 			words = append(words, f.rng.Uint32()&f.rng.Uint32())
@@ -126,11 +126,11 @@ func (f *fuzzer) request() (name string, nr, arg uintptr) {
 			words = append(words, uint32(f.number(0, 0, 1, uint64(unix.Getpid()))))
 		}
 		return "FILTER_SET", schema.ABIIocFilterSet, f.argument(words)
-	case pick < 603:
+	case pick < 483:
 		return "START", schema.ABIIocStart, uintptr(f.number())
-	case pick < 606:
+	case pick < 486:
 		return "STOP", schema.ABIIocStop, uintptr(f.number())
-	case pick < 850:
+	case pick < 600:
 		counts := f.argument(nil)
 		words := []uint32{f.size(int(unsafe.Sizeof(schema.ABIStats{}))), uint32(f.number(0, 1, 2)),
 			uint32(counts), uint32(uint64(counts) >> 32), uint32(f.number(0, 1, 2, schema.NumEvents)), uint32(f.rare())}
