@@ -4,6 +4,7 @@ package state
 
 import (
 	"fmt"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -85,39 +86,45 @@ func TestWeight(t *testing.T) {
 }
 
 // A flood with everything as large as it may be: the tables stay below their
-// bound, what is taken as well, and all of it comes back.
+// bound, what is taken as well, and all of it comes back. With FALCO_LONG it is
+// 50,000 forks and 1,000,000 opens.
 func TestMemoryBound(t *testing.T) {
 	const bound = 8 << 20
 	long := strings.Repeat("d/", 1000)
 	for _, flood := range []struct {
 		name string
+		n    int64
 		play func(l *loop, i int64) *event.Event
 	}{
-		{"forks", func(_ *loop, i int64) *event.Event { return made(schema.ForkX, i, 0, i, 100, 0).Event() }},
-		{"forks, each by the last one", func(_ *loop, i int64) *event.Event { return made(schema.ForkX, i, 0, i, i-1, 0).Event() }},
-		{"threads", func(_ *loop, i int64) *event.Event { return made(schema.CloneX, i, 0, 100, 1, threadFlags).Event() }},
-		{"execs", func(_ *loop, i int64) *event.Event {
+		{"forks", 25_000, func(_ *loop, i int64) *event.Event { return made(schema.ForkX, i, 0, i, 100, 0).Event() }},
+		{"forks, each by the last one", 25_000, func(_ *loop, i int64) *event.Event { return made(schema.ForkX, i, 0, i, i-1, 0).Event() }},
+		{"threads", 25_000, func(_ *loop, i int64) *event.Event { return made(schema.CloneX, i, 0, 100, 1, threadFlags).Event() }},
+		{"execs", 3_000, func(_ *loop, i int64) *event.Event {
 			text := strings.Repeat("x", 16<<10) + fmt.Sprint(i)
 			return execve(i, "/"+text, "x", []string{text}, "env", []string{text}, "trusted_exepath", "/"+long+fmt.Sprint(i)).Event()
 		}},
-		{"opens", func(_ *loop, i int64) *event.Event {
+		{"opens", 25_000, func(_ *loop, i int64) *event.Event {
 			return openat(10_000+i%5000, atCwd, "/"+long+fmt.Sprint(i), schema.ORdonly, int(i/5000)).Event()
 		}},
-		{"directories", func(_ *loop, i int64) *event.Event {
+		{"directories", 10_000, func(_ *loop, i int64) *event.Event {
 			return call(schema.ChdirX, i, "res", 0, "path", "/"+long+fmt.Sprint(i)).Event()
 		}},
-		{"enter events", func(_ *loop, i int64) *event.Event {
+		{"enter events", 10_000, func(_ *loop, i int64) *event.Event {
 			return call(schema.OpenatE, i, "dirfd", atCwd, "name", "/"+long+fmt.Sprint(i)).Event()
 		}},
-		{"control groups", func(_ *loop, i int64) *event.Event {
+		{"control groups", 8_000, func(_ *loop, i int64) *event.Event {
 			return made(schema.ForkX, i, 0, i, 100, 0, "cgroups", []string{"cpu=/" + long + fmt.Sprint(i)}).Event()
 		}},
 	} {
 		t.Run(flood.name, func(t *testing.T) {
 			l := newLoop(t)
 			l.s.limits = Limits{Bytes: bound}.withDefaults()
-			base, peak := heap(), 0
-			n := int64(25_000)
+			base, peak, n := heap(), 0, flood.n
+			if os.Getenv("FALCO_LONG") != "" {
+				if n *= 2; flood.name == "opens" {
+					n = 1_000_000
+				}
+			}
 			for i := range n {
 				ev := flood.play(l, 1000+i)
 				l.ts += 100_000
@@ -127,7 +134,7 @@ func TestMemoryBound(t *testing.T) {
 				if l.s.bytes > bound {
 					t.Fatalf("after event %d the tables weigh %d", i, l.s.bytes)
 				}
-				if i%5000 == 4999 {
+				if i%(n/4) == n/4-1 {
 					peak = max(peak, heap()-base)
 				}
 			}
