@@ -25,6 +25,9 @@ func (p *pipeline) send(r *rules.Rule, scene *state.Scene) {
 
 // emit hands an alert to the outputs.
 func (p *pipeline) emit(a *alert.Alert) {
+	if p.limit != nil && !p.limit.take(a) {
+		return
+	}
 	for _, q := range p.outputs {
 		q.Send(a)
 	}

@@ -8,78 +8,12 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/falco-go/falco/pkg/alert"
 	"github.com/falco-go/falco/pkg/config"
 	"github.com/falco-go/falco/pkg/driver"
 	"github.com/falco-go/falco/pkg/field"
-	"github.com/falco-go/falco/pkg/output"
 	"github.com/falco-go/falco/pkg/procfs"
 	"github.com/falco-go/falco/pkg/state"
 )
-
-// startOutputs makes the queues; at the end they are emptied, and then the
-// statistics follow the last alert.
-func (d *daemon) startOutputs() error {
-	if !d.cfg.Stdout {
-		return &failure{form: block, text: "No output configured, please make sure at least one output is configured and enabled.",
-			hint: "stdout_output.enabled: true"}
-	}
-	hostname, _ := os.Hostname()
-	for _, name := range []string{"FALCO_HOSTNAME", "FALCO_GRPC_HOSTNAME"} {
-		if h := os.Getenv(name); h != "" {
-			hostname = h
-			d.log.infof("Hostname value has been overridden via environment variable to: %s", h)
-			break
-		}
-	}
-	if d.opt.dryRun {
-		d.log.debugf("Skipping outputs initialization in dry-run")
-		return nil
-	}
-	var wait <-chan struct{}
-	if d.cfg.Engine.Kind == config.KindReplay { // nothing of a capture gets lost
-		wait = d.stop
-	}
-	q := output.Start(output.NewStdout(d.stdout, d.cfg.Buffered), output.Options{
-		Style: alert.Style{JSON: d.cfg.JSON, ISO8601: d.cfg.ISO8601, Output: d.cfg.JSONOutput, Message: d.cfg.JSONMessage,
-			Fields: d.cfg.JSONFields, Tags: d.cfg.JSONTags, Hostname: hostname},
-		Capacity: d.cfg.QueueCapacity,
-		Timeout:  d.cfg.OutputTimeout,
-		Report:   d.report,
-		Wait:     wait,
-	})
-	d.pipe.outputs = append(d.pipe.outputs, q)
-	d.atEnd(d.closeOutputs)
-	return nil
-}
-
-// closeOutputs lets the queues run empty, and prints the statistics behind the
-// last alert. A stdout that takes nothing any more must not keep us from ending.
-func (d *daemon) closeOutputs() {
-	blocked := false
-	for _, q := range d.pipe.outputs {
-		if !q.Close(max(d.cfg.OutputTimeout, time.Second)) {
-			blocked = true
-			d.log.noticef("output channels still blocked, discarding all remaining notifications")
-		}
-		if s := q.Stats(); s.Dropped > 0 || s.Failed > 0 {
-			d.log.warnf("Alerts: %s delivered %d, dropped %d, failed to deliver %d", s.Name, s.Sent, s.Dropped, s.Failed)
-		}
-	}
-	d.log.debugf("closing inspectors")
-	if !d.silent && !blocked {
-		printStatistics(d.stdout, d.set.Rules, d.pipe.counts)
-	}
-}
-
-// report puts what an output has to say into the log.
-func (d *daemon) report(p output.Problem, text string) {
-	level := config.ErrorLevel
-	if p == output.Blocked {
-		level = config.Critical
-	}
-	d.log.say(level, "%s", text)
-}
 
 func (d *daemon) writePidFile() error {
 	if d.opt.pidFile == "" {
@@ -208,6 +142,10 @@ func (d *daemon) watch() error {
 		err = d.endReplay(r, err)
 	}
 	d.log.debugf("state: %+v", p.state.Stats())
+	if err == nil {
+		d.failOnce.Do(func() {}) // whoever comes now is late, and whoever came has written
+		err = d.failed
+	}
 	return err
 }
 

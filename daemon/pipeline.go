@@ -23,6 +23,7 @@ type pipeline struct {
 	state   *state.State
 	rules   *rules.Set
 	outputs []*output.Queue
+	limit   *limiter // of alerts; may be nil
 
 	ev      event.Event
 	num     uint64        // events so far: evt.num of the last one, if the source does not number them
@@ -31,6 +32,8 @@ type pipeline struct {
 	counts  []uint64      // alerts, by rule
 	early   backlog       // events from before the state was seeded
 	tapes   []tape        // that write captures
+	told    event.Event   // one that we make ourselves
+	record  []byte        // its bytes
 
 	stop  <-chan struct{} // closed when it is time to end
 	seeds <-chan func()   // what the readers of /proc have found; closed when they are done

@@ -28,11 +28,15 @@ type daemon struct {
 	drops drops
 	pipe  pipeline
 
+	hostname string // as alerts say it
+
 	silent bool      // no statistics at the end
 	bar    *progress // of a replay on a terminal, else nil
 
 	stop     chan struct{} // closed by whoever ends the run
 	stopOnce sync.Once
+	failOnce sync.Once
+	failed   error // why somebody beside the loop has ended the run
 	mail     chan func()
 	undo     []func()
 }
@@ -95,6 +99,14 @@ func (d *daemon) end() {
 	d.stopOnce.Do(func() {
 		close(d.stop)
 		notify(notifyStopping)
+	})
+}
+
+// fail ends the run with an error; it may be called from anywhere.
+func (d *daemon) fail(err error) {
+	d.failOnce.Do(func() {
+		d.failed = err
+		d.end()
 	})
 }
 

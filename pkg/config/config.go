@@ -53,8 +53,20 @@ type Config struct {
 	Capture Capture
 
 	QueueCapacity int
+	QueueRecovery string
 	OutputTimeout time.Duration
+	Rate          struct{ PerSecond, Burst float64 } // of alerts; 0 is any
+	Static        []StaticField
 	Stdout        bool
+	Syslog        bool
+	File          FileOutput
+	Program       ProgramOutput
+	HTTP          HTTPOutput
+
+	Web         Web
+	Drops       Drops
+	MaxTimeouts int // waits without an event that are told about
+	Metrics     Metrics
 
 	Log struct {
 		Stderr, Syslog bool

@@ -221,11 +221,10 @@ func TestWarnings(t *testing.T) {
 		{"grpc: {enabled: false}", "failed for <root>: Object contains a property that could not be validated using 'properties' or 'additionalProperties' constraints: 'grpc'.",
 			"m.yaml:1:7: config key 'grpc' is deprecated: ignored, the gRPC server is gone"},
 		{"", "failed for <root>: Value type not permitted by 'type' constraint.", ""},
-		{"webserver: {enabled: true, listen_port: 1}", "ok", "m.yaml:1:22: webserver.enabled is not available yet in this version; ignored"},
 		{"webserver: {enabled: false, listen_port: 1}", "ok", ""},
-		{"syscall_event_drops: {actions: [log, alert]}", "ok", "m.yaml:1:32: syscall_event_drops.actions is not available yet in this version; ignored"},
 		{"engine: {kind: modern_ebpf}", "ok", "engine.kind modern_ebpf is not available in this build, using kmod"},
-		{"static_fields: {anything: goes}", "ok", "m.yaml:1:16: static_fields is not available yet in this version; ignored"},
+		{"static_fields: {anything: goes}", "ok", ""},
+		{"webserver: {listen_port: 70000}", "ok", "m.yaml:1:26: 70000 is not a port; 8765 is used"},
 	} {
 		t.Run(tc.main, func(t *testing.T) {
 			c, err := load(t, tc.main, nil)

@@ -6,6 +6,8 @@
 // delays neither the stream nor the other sinks. What does not fit is dropped
 // and counted; the stream never waits, unless it is one that can (Options.Wait). An Alert that was sent belongs to the
 // queues and must not be changed any more: several workers may be reading it.
+//
+// stdout.go, file.go, program.go, syslog.go and http.go are the sinks.
 package output
 
 import (
@@ -24,11 +26,16 @@ const (
 
 // Sink is a place that alerts go to. All calls come from one worker.
 type Sink interface {
-	Name() string // as messages call it: "stdout"
-	// Write delivers one line, which ends with a newline. The bytes are lent.
-	Write(line []byte) error
-	Reopen() error // after log rotation; nil where it means nothing
-	Close() error  // delivers what is buffered
+	Name() string     // as messages call it: "stdout"
+	Write(Line) error // delivers one line
+	Reopen() error    // after log rotation; nil where it means nothing
+	Close() error     // delivers what is buffered
+}
+
+// Line is an alert as it leaves. Text ends with a newline and is lent.
+type Line struct {
+	Text     []byte
+	Severity alert.Severity
 }
 
 // Options say how a queue behaves. Report is called from the worker and from
@@ -36,6 +43,7 @@ type Sink interface {
 type Options struct {
 	Style    alert.Style
 	Capacity int           // 0 means DefaultCapacity
+	Empty    bool          // a full queue is emptied, not the newcomer dropped
 	Timeout  time.Duration // a delivery that takes longer is reported; 0 means never
 	Report   func(Problem, string)
 
@@ -65,6 +73,7 @@ type Queue struct {
 	told   bool // that the queue is full
 
 	sent, failed, dropped atomic.Uint64
+	stuck                 atomic.Bool
 }
 
 // Stats are the counters of a queue: every alert that was handed to Send is in
@@ -75,6 +84,7 @@ type Stats struct {
 	Failed  uint64 // the sink refused it
 	Dropped uint64 // the queue was full, or the program ended first
 	Queued  uint64
+	Stuck   bool // Close has given up waiting for the worker
 }
 
 // Start makes the queue of sink and its worker.
@@ -109,11 +119,21 @@ func (q *Queue) Send(a *alert.Alert) {
 		case <-q.opt.Wait:
 		}
 	}
-	q.dropped.Add(1)
 	if !q.told {
 		q.told = true
 		q.opt.Report(Full, "Outputs queue out of memory. Drop event and continue on ...")
 	}
+	for q.opt.Empty {
+		select {
+		case <-q.alerts:
+			q.dropped.Add(1)
+			continue
+		default:
+		}
+		q.alerts <- a // there is room: only we put something in
+		return
+	}
+	q.dropped.Add(1)
 }
 
 // Reopen asks the worker to reopen the sink between two alerts.
@@ -145,19 +165,20 @@ func (q *Queue) Close(limit time.Duration) bool {
 	case <-t.C:
 	}
 	q.dropped.Add(uint64(len(q.alerts)))
+	q.stuck.Store(true)
 	return false
 }
 
 // Stats returns the counters; it may be called from anywhere.
 func (q *Queue) Stats() Stats {
 	return Stats{Name: q.sink.Name(), Sent: q.sent.Load(), Failed: q.failed.Load(),
-		Dropped: q.dropped.Load(), Queued: uint64(len(q.alerts))}
+		Dropped: q.dropped.Load(), Queued: uint64(len(q.alerts)), Stuck: q.stuck.Load()}
 }
 
 func (q *Queue) work() {
 	defer close(q.done)
 	var line []byte
-	var last string // the error that was told last
+	var said refrain
 	slow := time.AfterFunc(time.Hour, func() {
 		q.opt.Report(Blocked, fmt.Sprintf("%q output timeout: nothing delivered for %v, %d alerts wait",
 			q.sink.Name(), q.opt.Timeout, len(q.alerts)+1))
@@ -169,12 +190,8 @@ func (q *Queue) work() {
 			defer slow.Stop()
 		}
 		err := call()
-		switch {
-		case err == nil:
-			last = ""
-		case err.Error() != last: // a sink that stays broken is told once, and counted
-			last = err.Error()
-			q.opt.Report(Failed, q.sink.Name()+": "+last)
+		if text := said.of(err, time.Now()); text != "" {
+			q.opt.Report(Failed, q.sink.Name()+": "+text)
 		}
 		return err == nil
 	}
@@ -188,11 +205,46 @@ func (q *Queue) work() {
 				return
 			}
 			line = append(q.opt.Style.Append(line[:0], a), '\n')
-			if try(func() error { return q.sink.Write(line) }) {
+			if try(func() error { return q.sink.Write(Line{line, a.Severity}) }) {
 				q.sent.Add(1)
 			} else {
 				q.failed.Add(1)
 			}
 		}
 	}
+}
+
+// A sink that stays broken is told of often at first, and then now and then.
+const (
+	refrainFirst = 5
+	refrainEvery = time.Minute
+)
+
+// refrain keeps an error that repeats itself from filling the log.
+type refrain struct {
+	last   string
+	n      int // failures in a row with this error
+	hushed int // of these, not told since the last one that was
+	told   time.Time
+}
+
+// of returns what is to be said about err, "" if nothing.
+func (r *refrain) of(err error, now time.Time) string {
+	switch {
+	case err == nil:
+		*r = refrain{}
+		return ""
+	case err.Error() != r.last:
+		*r = refrain{last: err.Error()}
+	}
+	if r.n++; r.n > refrainFirst && now.Sub(r.told) < refrainEvery {
+		r.hushed++
+		return ""
+	}
+	text := r.last
+	if r.hushed > 0 {
+		text = fmt.Sprintf("%s (and %d times more)", text, r.hushed)
+	}
+	r.hushed, r.told = 0, now
+	return text
 }

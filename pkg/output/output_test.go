@@ -25,11 +25,11 @@ type gate struct {
 	out chan error
 }
 
-func newGate() *gate                 { return &gate{make(chan string), make(chan error)} }
-func (g *gate) Name() string         { return "gate" }
-func (g *gate) Reopen() error        { return nil }
-func (g *gate) Close() error         { return nil }
-func (g *gate) Write(b []byte) error { g.in <- string(b); return <-g.out }
+func newGate() *gate               { return &gate{make(chan string), make(chan error)} }
+func (g *gate) Name() string       { return "gate" }
+func (g *gate) Reopen() error      { return nil }
+func (g *gate) Close() error       { return nil }
+func (g *gate) Write(l Line) error { g.in <- string(l.Text); return <-g.out }
 
 // reports collects what a queue says.
 type reports struct {
@@ -158,11 +158,12 @@ func TestBlocked(t *testing.T) {
 	}
 }
 
-// The same failure is told once until something gets through again.
+// The same failure is told a few times and then once a minute, until something gets
+// through again.
 func TestFailed(t *testing.T) {
 	g, r := newGate(), newReports()
 	q := Start(g, Options{Style: utc, Report: r.report})
-	for _, err := range []error{errors.New("x"), errors.New("x"), nil, errors.New("x")} {
+	for _, err := range []error{errors.New("x"), errors.New("y"), nil, errors.New("y")} {
 		q.Send(say("a"))
 		<-g.in
 		g.out <- err
@@ -171,8 +172,22 @@ func TestFailed(t *testing.T) {
 	if s := q.Stats(); s.Sent != 1 || s.Failed != 3 {
 		t.Errorf("stats %+v", s)
 	}
-	if len(r.said) != 2 || r.said[0] != "gate: x" {
+	if len(r.said) != 3 || r.said[0] != "gate: x" {
 		t.Errorf("told %q", r.said)
+	}
+
+	var said refrain
+	now, n := time.Unix(0, 0), 0
+	for range 100 {
+		if said.of(errors.New("x"), now) != "" {
+			n++
+		}
+	}
+	if n != refrainFirst {
+		t.Errorf("told %d times", n)
+	}
+	if text := said.of(errors.New("x"), now.Add(refrainEvery)); text != "x (and 95 times more)" {
+		t.Errorf("a minute later: %q", text)
 	}
 }
 
@@ -192,17 +207,17 @@ func (f *flaky) Write(b []byte) (int, error) {
 func TestStdout(t *testing.T) {
 	f := &flaky{}
 	s := NewStdout(f, false)
-	if s.Write([]byte("lost\n")) == nil {
+	if s.Write(Line{Text: []byte("lost\n")}) == nil {
 		t.Error("error was swallowed")
 	}
-	if err := s.Write([]byte("kept\n")); err != nil || f.String() != "kept\n" {
+	if err := s.Write(Line{Text: []byte("kept\n")}); err != nil || f.String() != "kept\n" {
 		t.Errorf("after a failure: %v, %q", err, f.String())
 	}
 
 	f = &flaky{writes: 1}
 	s = NewStdout(f, true)
-	s.Write([]byte("a\n"))
-	s.Write([]byte("b\n"))
+	s.Write(Line{Text: []byte("a\n")})
+	s.Write(Line{Text: []byte("b\n")})
 	if f.Len() != 0 {
 		t.Error("buffered output was written early")
 	}

@@ -25,8 +25,8 @@ func NewStdout(w io.Writer, buffered bool) Sink {
 
 func (s *stdout) Name() string { return "stdout" }
 
-func (s *stdout) Write(line []byte) error {
-	_, err := s.w.Write(line)
+func (s *stdout) Write(l Line) error {
+	_, err := s.w.Write(l.Text)
 	if err == nil && !s.buffered {
 		err = s.w.Flush()
 	}
