@@ -29,6 +29,7 @@ type Engine interface {
 var (
 	ErrNotFound = errors.New("no such container")
 	ErrDown     = errors.New("not connected")
+	ErrNobody   = errors.New("nobody listens") // the error of a Watch where there is no such runtime
 )
 
 // Change is what became known of a container.

@@ -86,9 +86,6 @@ type conn struct {
 	configs map[string]string // digests of configurations, by target
 }
 
-// ErrNobody is why there is no connection where there is no containerd.
-var ErrNobody = errors.New("nobody listens")
-
 // dial connects to the first socket behind which somebody answers.
 func (e *Engine) dial(ctx context.Context) (*conn, error) {
 	var last error
@@ -111,7 +108,7 @@ func (e *Engine) dial(ctx context.Context) (*conn, error) {
 		last = fmt.Errorf("%s: %w", path, err)
 	}
 	if last == nil {
-		last = ErrNobody
+		last = container.ErrNobody
 	}
 	return nil, last
 }
