@@ -138,9 +138,16 @@ func complete(event string, want words, abi string) words {
 // at any time these happen also, without an act; among them there is the one that is expected.
 var at = map[string]bool{"switch_e": true, "page_fault_e": true}
 
-// check compares, in order, what each thread was expected to do with what it
-// did. A type that is expected of a thread occurs as often as it is expected.
-func (tr *transcript) check(t *testing.T, abi string) {
+// A verdict is what became of one expectation: nil, or what is wrong.
+type verdict struct {
+	check string
+	err   error
+}
+
+// judge compares, in order, what each thread was expected to do with what it
+// did. A type that is expected of a thread occurs as often as it is expected:
+// where it does not, and where the books do not balance, is told apart.
+func (tr *transcript) judge(abi string) (verdicts []verdict, rest []string) {
 	next := map[string]int{}   // by tid: index of the first event not yet compared
 	left := map[string]int{}   // by tid and event: occurrences minus expectations
 	asked := map[string]bool{} // the same keys
@@ -154,29 +161,46 @@ func (tr *transcript) check(t *testing.T, abi string) {
 		key := x.tid + " " + x.event
 		asked[key] = true
 		left[key]--
-		t.Run(x.check, func(t *testing.T) {
-			events := tr.events[x.tid]
-			i := next[x.tid]
-			want := complete(x.event, x.words, abi)
-			for i < len(events) && (events[i].event != x.event || at[x.event] && compare(vars, x.event, want, events[i].words) != nil) {
-				i++
-			}
-			if i == len(events) {
-				t.Fatalf("no such event (any more):\n  %s", x.text)
-			}
-			next[x.tid] = i + 1
-			if err := compare(vars, x.event, want, events[i].words); err != nil {
-				t.Errorf("%v\n  %.2000s\n  %.2000s", err, x.text, events[i].text)
-			}
-		})
+		events := tr.events[x.tid]
+		want := complete(x.event, x.words, abi)
+		i := next[x.tid]
+		for i < len(events) && (events[i].event != x.event || at[x.event] && compare(vars, x.event, want, events[i].words) != nil) {
+			i++
+		}
+		if i == len(events) {
+			verdicts = append(verdicts, verdict{x.check, fmt.Errorf("no such event (any more):\n  %.2000s", x.text)})
+			continue
+		}
+		next[x.tid] = i + 1
+		err := compare(vars, x.event, want, events[i].words)
+		if err != nil {
+			err = fmt.Errorf("%w\n  %.2000s\n  %.2000s", err, x.text, events[i].text)
+		}
+		verdicts = append(verdicts, verdict{x.check, err})
 	}
 	for key := range asked {
 		if _, event, _ := strings.Cut(key, " "); left[key] != 0 && !at[event] {
-			t.Errorf("%s: %+d events than expected", key, left[key])
+			rest = append(rest, fmt.Sprintf("%s: %+d events than expected", key, left[key]))
 		}
 	}
 	if tr.books["lost"] != "0" || tr.books["produced"] != tr.books["delivered"] {
-		t.Errorf("the books: %v", tr.books)
+		rest = append(rest, fmt.Sprintf("the books: %v", tr.books))
+	}
+	return verdicts, rest
+}
+
+// check makes a test of each expectation.
+func (tr *transcript) check(t *testing.T, abi string) {
+	verdicts, rest := tr.judge(abi)
+	for _, v := range verdicts {
+		t.Run(v.check, func(t *testing.T) {
+			if v.err != nil {
+				t.Error(v.err)
+			}
+		})
+	}
+	for _, text := range rest {
+		t.Error(text)
 	}
 }
 

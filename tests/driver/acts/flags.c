@@ -141,6 +141,15 @@ static void act_descriptor_flags(void)
 		CALL(of("pidfd_open", f), "pidfd_open_x", (SYS_pidfd_open, 0, f->host), "pid=0 flags=%u", f->schema & S_NONBLOCK ? 1 : 0);
 		CALL(of("userfaultfd", f), "userfaultfd_x", (SYS_userfaultfd, f->host | 0x40000000), "res=-22 flags=%u", f->host | 0x40000000);
 	}
+	/* A word that is negative is refused, and none of its bits is a flag. */
+	static const struct flag negative[] = { F(-1, 0), F(0x80000000 | O_NONBLOCK, 0), F(0x80000000 | O_CLOEXEC, 0) };
+
+	EACH (f, negative) {
+		CALL(of("inotify_init1", f), "inotify_init1_x", (SYS_inotify_init1, f->host), "res=-22 flags=0");
+		CALL(of("eventfd2", f), "eventfd2_x", (SYS_eventfd2, 7, f->host), "res=-22 flags=0 initval=7");
+		CALL(of("signalfd4", f), "signalfd4_x", (SYS_signalfd4, -1, &mask, 8, f->host), "res=-22 flags=0 fd=-1");
+		CALL(of("pipe2", f), "pipe2_x", (SYS_pipe2, NULL, f->host), "res=-22 flags=0");
+	}
 	CALL("pipe2/direct", "pipe2_x", (SYS_pipe2, NULL, O_DIRECT), "flags=%d", S_DIRECT);
 }
 

@@ -197,6 +197,18 @@ static void act_openat2(void)
 	raw(SYS_close, dir);
 }
 
+/* 0 is a descriptor like any other. */
+static void act_open_zero(void)
+{
+	struct object o;
+
+	raw(SYS_close, 0);
+	raw(SYS_openat, AT_FDCWD, "/tmp/zero", O_CREAT | O_RDWR, 0600);
+	o = object_of(0);
+	expect("openat/zero/enter", "openat_e", "name='/tmp/zero'");
+	expect("openat/zero", "openat_x", "fd=0 name='/tmp/zero' flags=%d dev=%lu ino=%lu", S_RDWR | S_CREAT | S_CREATED, o.dev, o.ino);
+}
+
 static void act_handle(void)
 {
 	struct { struct file_handle h; char bytes[MAX_HANDLE_SZ]; } handle = { .h.handle_bytes = MAX_HANDLE_SZ };
@@ -330,6 +342,7 @@ static void act_path(void)
 	in_child(act_openat);
 	in_child(act_open);
 	in_child(act_openat2);
+	in_child(act_open_zero);
 	in_child(act_handle);
 	in_child(act_names);
 	in_child(act_stat);

@@ -97,9 +97,13 @@ static void act_ptrace(void)
 	static long word = (long)0x1122334455667788LL, out;
 	long pid = fork();
 
-	if (!pid)
-		for (;;)
-			raw(SYS_pause);
+	if (!pid) {
+		for (;;) {
+			for (volatile int i = 0; i < 1000000; i++)
+				;
+			raw(SYS_sched_yield);
+		}
+	}
 	raw(SYS_ptrace, PTRACE_ATTACH, 99999, 1, 2);
 	expect("ptrace/nobody", "ptrace_x", "res=-3 addr=0:0 data=0:0 request=11 pid=99999");
 	raw(SYS_ptrace, PTRACE_ATTACH, pid, 0, 0);
@@ -109,6 +113,17 @@ static void act_ptrace(void)
 	expect("ptrace/peek", "ptrace_x", "res=0 addr=0:%lu data=0:%ld request=3", (unsigned long)&word, word);
 	raw(SYS_ptrace, PTRACE_POKEDATA, pid, &word, 77);
 	expect("ptrace/poke", "ptrace_x", "res=0 addr=0:%lu data=0:77 request=6", (unsigned long)&word);
+	CALL("ptrace/peek-text", "ptrace_x", (SYS_ptrace, PTRACE_PEEKTEXT, pid, &word, &out), "res=0 data=0:77 request=2");
+	CALL("ptrace/peek-bad", "ptrace_x", (SYS_ptrace, PTRACE_PEEKDATA, pid, &word, BAD), "res=-14 addr=0:0 data=0:0 request=3");
+	raw(SYS_ptrace, PTRACE_PEEKUSER, pid, 0, &out);
+	expect("ptrace/peek-user", "ptrace_x", "res=0 addr=0:0 data=0:%lu request=4", (unsigned long)out);
+	CALL("ptrace/syscall", "ptrace_x", (SYS_ptrace, PTRACE_SYSCALL, pid, 0, 0), "res=0 addr=0:0 data=1:0 request=13");
+	waitpid(pid, NULL, 0);
+	CALL("ptrace/singlestep", "ptrace_x", (SYS_ptrace, PTRACE_SINGLESTEP, pid, 0, SIGCHLD), "res=0 data=1:17 request=10");
+	waitpid(pid, NULL, 0);
+	CALL("ptrace/cont", "ptrace_x", (SYS_ptrace, PTRACE_CONT, pid, 0, SIGCHLD), "res=0 data=1:17 request=8");
+	kill(pid, SIGSTOP);
+	waitpid(pid, NULL, 0);
 	raw(SYS_ptrace, PTRACE_DETACH, pid, 0, SIGCONT);
 	expect("ptrace/detach", "ptrace_x", "res=0 data=1:18 request=12 pid=%ld", pid);
 	raw(SYS_kill, pid, SIGKILL);

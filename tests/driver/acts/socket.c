@@ -362,6 +362,8 @@ static void act_waiting(void)
 	}
 	peer = raw(SYS_accept4, server, NULL, NULL, 0);
 	expect("accept4/queue", "accept4_x", "fd=%ld tuple=? queuepct=75 queuelen=3 queuemax=4", peer);
+	/* 0 is a descriptor like any other. */
+	raw(SYS_close, 0);
 	peer = accept_raw(server, NULL, NULL);
 	expect("accept/queue", "accept_x", "fd=%ld tuple=? queuepct=50 queuelen=2 queuemax=4", peer);
 	accept_raw(-1, NULL, NULL);
