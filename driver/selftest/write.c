@@ -205,6 +205,41 @@ static bool test_room(struct falco_frame *f)
 	return true;
 }
 
+/* Extensions lie behind the event, which does not count them; what has no room is left out. */
+static bool test_extensions(struct falco_frame *f)
+{
+	u32 size = f->size, room, len;
+	u8 *p;
+
+	begin(f);
+	falco_write_str(f, "ab");
+	falco_frame_end(f);
+	len = f->len;
+	EXPECT(!f->ext && !f->flags);
+	falco_ext_end(f, 7, 0);
+	EXPECT(!f->ext && !f->flags);
+
+	p = falco_ext_begin(f, &room);
+	EXPECT(p == f->buf + len + 4 && room == f->size - len - 4);
+	memcpy(p, "one", 3);
+	falco_ext_end(f, 7, 3);
+	memcpy(falco_ext_begin(f, &room), "second", 6);
+	falco_ext_end(f, 8, 6);
+	EXPECT(f->ext == 4 + 3 + 4 + 6 && f->flags == FALCO_REC_EXT && sums_up(f));
+	EXPECT(!memcmp(f->buf + len, "\7\0\3\0one\10\0\6\0second", f->ext));
+
+	f->size = f->len + f->ext + 4 + 2;
+	falco_ext_begin(f, &room);
+	EXPECT(room == 2);
+	falco_ext_end(f, 9, 3);
+	EXPECT(f->ext == 4 + 3 + 4 + 6);
+	f->size = f->len + f->ext + 3;
+	falco_ext_begin(f, &room);
+	EXPECT(room == 0);
+	f->size = size;
+	return true;
+}
+
 bool falco_selftest_write(void)
 {
 	struct falco_frame f = { .size = FRAME_BYTES };
@@ -217,7 +252,7 @@ bool falco_selftest_write(void)
 	if (f.buf && !IS_ERR_VALUE(page)) {
 		vm_munmap(page + PAGE_SIZE, PAGE_SIZE);
 		pass = test_user_strings(&f, page) && test_pointers(&f, page) &&
-		       test_bytes(&f, page) && test_room(&f);
+		       test_bytes(&f, page) && test_room(&f) && test_extensions(&f);
 		vm_munmap(page, PAGE_SIZE);
 	}
 	kvfree(f.buf);

@@ -23,7 +23,7 @@
  *   GET_INFO     versions, and how this consumer's rings lie. abi_version must
  *                be ours; of api and schema version (major << 44 | minor << 24 |
  *                patch) the major must be equal and the rest not lower.
- *                features says what this kernel cannot tell.
+ *                features: what this kernel can tell beside system calls.
  *   CONFIG       gives every CPU that is up a ring. -EBUSY while started or
  *                mapped; -EINVAL for a size that is no power of two or out of
  *                bounds; -ENOMEM, also if the rings were to take more than half

@@ -34,6 +34,7 @@ type Info struct {
 	RingBytes     int // of one CPU; 0 before Configure
 	Watermark     int
 	Started       bool
+	PageFaults    bool // this kernel lets them be traced
 	Generation    uint32
 	PageSize      int
 }

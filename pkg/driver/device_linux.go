@@ -123,6 +123,7 @@ func (d *Device) Info() (*Info, error) {
 		RingBytes:     int(a.RingBytes),
 		Watermark:     int(a.Watermark),
 		Started:       a.Started != 0,
+		PageFaults:    a.Features&schema.ABIFeaturePageFaults != 0,
 		Generation:    a.Generation,
 		PageSize:      int(a.PageSize),
 	}, nil
