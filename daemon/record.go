@@ -65,7 +65,7 @@ func runRecord(c *cli.Context, d *daemon) error {
 	if err != nil {
 		return err
 	}
-	d.opt, d.cfg = &opts{}, &config.Config{ThreadTableSize: 262144}
+	d.opt, d.cfg = &opts{}, &config.Config{ThreadTableSize: 262144, Containers: config.DefaultContainers()}
 	d.cfg.Log.Stderr, d.cfg.Log.Level = true, config.Warning
 	d.log.configure(d.cfg)
 	d.stop, d.mail = make(chan struct{}), make(chan func(), 16)

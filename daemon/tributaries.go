@@ -29,7 +29,7 @@ func (d *daemon) stateOptions(proc *procfs.FS) (state.Options, error) {
 	machine.SelfPid = int64(selfPid())
 	return state.Options{
 		Machine: machine, Limits: state.Limits{Threads: d.cfg.ThreadTableSize}, ClassicContainers: d.cfg.ClassicFields,
-		Source: procfs.NewFinder(proc, findWait), Ask: d.readAside(proc),
+		Source: procfs.NewFinder(proc, findWait), Ask: askers(d.readAside(proc), d.askContainers()),
 	}, err
 }
 
