@@ -231,7 +231,7 @@ func ioctls(s *stage) error {
 	}
 	until, ended := make(chan struct{}), make(chan error, 1)
 	go func() { ended <- r.follow(until) }()
-	n, began := s.count(20_000, 1_000_000), time.Now()
+	n, began := s.count(10_000, 1_000_000), time.Now()
 	f, err := newFuzzer(s.rng)
 	if err != nil {
 		return err
