@@ -100,7 +100,7 @@ func TestFamilies(t *testing.T) {
 				t.Fatal(err)
 			}
 			result := vm.Run(t, vm.Config{
-				Kernel: kernel, Rules: []string{"families.yaml"}, Files: []string{knows}, Script: "exec /files/knows\n", Capture: true,
+				Kernel: kernel, Rules: []string{"families.yaml"}, Files: []string{knows}, Script: "exec /files/knows\n",
 			})
 			all, out := truths(result.Act), readTold(result.Alerts)
 			if result.ExitCode != 0 || len(all) == 0 || all[len(all)-1].label != "end" {
