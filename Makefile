@@ -18,8 +18,8 @@ export FALCO_SHARED ?= $(abspath ../shared)
 REPORT   = $(GO) run ./tests/report
 VM       = $(GO) build -o build/guest ./tests/vm/run && build/guest
 LDFLAGS  = -s -w -X main.version=$(VERSION)
-UNIT     = ./pkg/... ./daemon/... ./tests/arch ./tests/corpus ./tests/conformance ./tests/state/... ./tests/vm/... ./tests/report
-GUESTS   = ./tests/vm ./tests/driver ./tests/module ./tests/chaos ./tests/state ./tests/diffproc ./tests/e2e
+UNIT     = ./pkg/... ./daemon/... ./tests/arch ./tests/corpus ./tests/conformance ./tests/state/... ./tests/model ./tests/vm/... ./tests/report
+GUESTS   = ./tests/vm ./tests/driver ./tests/module ./tests/chaos ./tests/state ./tests/diffproc ./tests/e2e ./tests/cost
 FUZZTIME ?= 5s
 
 .DEFAULT_GOAL = help
@@ -70,9 +70,10 @@ test-packages: ## packages installed in a guest
 test-long: ## all the rest: every kernel, soaks
 	@$(call later,the long tests come with the other kernels)
 
-bench: ## figures: events a second, allocations, rule sets of all sizes
+bench: ## figures: events a second, allocations, rule sets of all sizes, instructions a system call
 	@$(GO) test -run '^$$' -bench . -benchmem ./pkg/... ./daemon/... | grep -E '^(Benchmark|pkg:)'
 	@FALCO_BENCH=1 $(GO) test -count=1 -v -run '^TestTable$$' ./tests/bench | grep -v '^[=-]'
+	@FALCO_VM=1 $(GO) test -count=1 -v -run '^TestCost$$' ./tests/cost | grep -v '^[=-]'
 
 packages: ## dist/*.deb, *.rpm, *.tar.gz
 	@$(call later,there are no packages yet)
