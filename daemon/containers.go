@@ -13,6 +13,7 @@ import (
 	"github.com/falco-go/falco/pkg/config"
 	"github.com/falco-go/falco/pkg/container"
 	"github.com/falco-go/falco/pkg/container/containerd"
+	"github.com/falco-go/falco/pkg/container/docker"
 	"github.com/falco-go/falco/pkg/schema"
 	"github.com/falco-go/falco/pkg/state"
 )
@@ -69,6 +70,8 @@ func engines(c *config.Containers, root string) []container.Engine {
 		all = append(all, create(under))
 	}
 	add(c.Containerd, containerd.Sockets, func(s []string) container.Engine { return containerd.New(s) })
+	add(c.Docker, docker.Docker.Sockets, func(s []string) container.Engine { return docker.New(docker.Docker, s) })
+	add(c.Podman, docker.Podman.Sockets, func(s []string) container.Engine { return docker.New(docker.Podman, s) })
 	return all
 }
 

@@ -132,6 +132,7 @@ func (r *Resolver) work(ctx context.Context) {
 // try asks the engines that can be reached, one after the other.
 func (r *Resolver) try(ctx context.Context, m Match) (*Info, error) {
 	var whys []error
+	var part *Info // if nobody knows more
 	for _, l := range r.links {
 		if !l.up.Load() {
 			whys = append(whys, fmt.Errorf("%s: %w", l.Name(), l.why()))
@@ -145,6 +146,10 @@ func (r *Resolver) try(ctx context.Context, m Match) (*Info, error) {
 		info, err := l.Get(call, m)
 		if err == nil && info != nil {
 			cancel()
+			if info.Partial {
+				part = info
+				continue
+			}
 			return info, nil
 		}
 		if err == nil {
@@ -155,6 +160,9 @@ func (r *Resolver) try(ctx context.Context, m Match) (*Info, error) {
 		}
 		cancel()
 		whys = append(whys, fmt.Errorf("%s: %w", l.Name(), err))
+	}
+	if part != nil {
+		return part, nil
 	}
 	if len(whys) == 0 {
 		return nil, errNobody

@@ -188,6 +188,26 @@ func TestComesBack(t *testing.T) {
 	}
 }
 
+// What one engine knows in part is taken only if no other knows more.
+func TestPartial(t *testing.T) {
+	a, b := containertest.New("a"), containertest.New("b")
+	r := resolve(t, fast, a, b)
+	up(t, a)
+	up(t, b)
+	part := info(1)
+	part.Partial, part.Name = true, "part"
+	a.Put(part, true)
+	r.Ask(match(1))
+	if c := r.next(); c.Info.Name != "part" {
+		t.Errorf("got %+v", c.Info)
+	}
+	b.Put(info(1), true)
+	r.Ask(match(1))
+	if c := r.next(); c.Info.Name != "c1" {
+		t.Errorf("got %+v", c.Info)
+	}
+}
+
 // More questions than fit are refused at once, and nothing waits for ever.
 func TestFlood(t *testing.T) {
 	e := containertest.New("mem")

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package docker asks dockerd, or podman, over HTTP on its socket. What both answer
+// is nearly the same; record.go makes of it what the fields read.
+package docker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/falco-go/falco/pkg/container"
+)
+
+// Flavour is whose API it is.
+type Flavour struct {
+	Name    string
+	Type    container.Type
+	Sockets []string // the usual ones; a pattern stands for all that fit
+	prefix  string   // of all paths
+}
+
+// The two there are. Podman from 4.0 on takes this version's paths.
+var (
+	Docker = Flavour{"docker", container.TypeDocker, []string{"/run/docker.sock", "/var/run/docker.sock"}, ""}
+	Podman = Flavour{"podman", container.TypePodman, []string{"/run/podman/podman.sock", "/run/user/*/podman/podman.sock"}, "/v4.0.0/libpod"}
+)
+
+const (
+	dialWait  = 2 * time.Second
+	callWait  = time.Second
+	listWait  = 5 * time.Second
+	maxImages = 1024 // that are remembered
+	maxList   = 1 << 14
+)
+
+// Engine is a container.Engine for the first of its sockets that somebody answers on.
+type Engine struct {
+	flavour Flavour
+	sockets []string
+
+	mu   sync.Mutex
+	conn *conn // while Watch holds it
+}
+
+// New makes an engine that tries sockets in this order.
+func New(f Flavour, sockets []string) *Engine { return &Engine{flavour: f, sockets: sockets} }
+
+// Name implements container.Engine.
+func (e *Engine) Name() string { return e.flavour.Name }
+
+// conn is a client of one socket.
+type conn struct {
+	http.Client
+	flavour Flavour
+
+	mu     sync.Mutex
+	images map[string]*image
+}
+
+func (e *Engine) dial(ctx context.Context) (*conn, error) {
+	last := container.ErrNobody
+	for _, pattern := range e.sockets {
+		paths, _ := filepath.Glob(pattern)
+		for _, path := range paths {
+			if info, err := os.Stat(path); err != nil || info.Mode()&fs.ModeSocket == 0 {
+				continue
+			}
+			c := &conn{flavour: e.flavour, images: map[string]*image{}}
+			c.Transport = &http.Transport{MaxIdleConns: 4, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 64 << 10,
+				DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+					d := net.Dialer{Timeout: dialWait}
+					return d.DialContext(ctx, "unix", path)
+				}}
+			call, cancel := context.WithTimeout(ctx, dialWait)
+			err := c.get(call, "/_ping", nil, nil)
+			cancel()
+			if err == nil {
+				return c, nil
+			}
+			c.CloseIdleConnections()
+			last = fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return nil, last
+}
+
+// request sends a request; the caller closes the body.
+func (c *conn) request(ctx context.Context, path string, query url.Values) (*http.Response, error) {
+	if path != "/_ping" {
+		path = c.flavour.prefix + path
+	}
+	u := url.URL{Scheme: "http", Host: "localhost", Path: path, RawQuery: query.Encode()}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := c.Do(r)
+	if err != nil {
+		var wrapped *url.Error
+		if errors.As(err, &wrapped) {
+			err = wrapped.Err
+		}
+		return nil, err
+	}
+	switch answer.StatusCode {
+	case http.StatusOK:
+		return answer, nil
+	case http.StatusNotFound:
+		err = container.ErrNotFound
+	default:
+		err = fmt.Errorf("%s", answer.Status)
+	}
+	answer.Body.Close()
+	return nil, err
+}
+
+// get reads an answer into v; a nil v wants none.
+func (c *conn) get(ctx context.Context, path string, query url.Values, v any) error {
+	answer, err := c.request(ctx, path, query)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(answer.Body, 16*container.MaxJSON))
+	if err != nil || v == nil {
+		return err
+	}
+	err = json.Unmarshal(text, v)
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		return nil // the other members count
+	}
+	return err
+}
+
+// Get implements container.Engine.
+func (e *Engine) Get(ctx context.Context, m container.Match) (*container.Info, error) {
+	e.mu.Lock()
+	c := e.conn
+	e.mu.Unlock()
+	if c == nil {
+		return nil, container.ErrDown
+	}
+	return c.inspect(ctx, m.FullID)
+}
+
+// inspect reads one container, its image, and whose network it shares.
+func (c *conn) inspect(ctx context.Context, id string) (*container.Info, error) {
+	r := record{}
+	if err := c.get(ctx, "/containers/"+id+"/json", nil, &r); err != nil {
+		return nil, err
+	}
+	if r.ID == "" {
+		return nil, errNonsense
+	}
+	img := c.image(ctx, r.Image)
+	if peer := r.peer(); peer != "" && r.address() == "" {
+		other := record{}
+		if c.get(ctx, "/containers/"+peer+"/json", nil, &other) == nil {
+			r.NetworkSettings = other.NetworkSettings
+		}
+	}
+	return r.info(c.flavour.Type, img), nil
+}
+
+var errNonsense = errors.New("an answer without an id")
+
+// image returns what is known of an image, never nil.
+func (c *conn) image(ctx context.Context, id string) *image {
+	c.mu.Lock()
+	i := c.images[id]
+	c.mu.Unlock()
+	if i != nil || id == "" {
+		return orNothing(i)
+	}
+	i = new(image)
+	if c.get(ctx, "/images/"+id+"/json", nil, i) != nil {
+		return new(image)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.images) >= maxImages {
+		clear(c.images)
+	}
+	c.images[id] = i
+	return i
+}
+
+func orNothing(i *image) *image {
+	if i == nil {
+		return new(image)
+	}
+	return i
+}
+
+// Watch implements container.Engine.
+func (e *Engine) Watch(ctx context.Context, tell func(container.Change)) error {
+	c, err := e.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.CloseIdleConnections()
+	ctx, cancel := context.WithCancel(ctx)
+	var wait sync.WaitGroup
+	defer wait.Wait()
+	defer cancel()
+	// The answer to this begins with the first event, with some servers: it is waited
+	// for on the side.
+	broken := make(chan error, 1)
+	wait.Add(1)
+	go func() {
+		defer wait.Done()
+		broken <- c.listen(ctx, tell)
+	}()
+	e.hold(c)
+	defer e.hold(nil)
+	listed := make(chan error, 1)
+	wait.Add(1)
+	go func() {
+		defer wait.Done()
+		listed <- c.list(ctx, tell)
+	}()
+	for {
+		select {
+		case err := <-listed:
+			if err != nil {
+				return fmt.Errorf("list containers: %w", err)
+			}
+			tell(container.Change{What: container.Ready})
+		case err := <-broken:
+			return fmt.Errorf("listen to events: %w", err)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (e *Engine) hold(c *conn) {
+	e.mu.Lock()
+	e.conn = c
+	e.mu.Unlock()
+}
+
+// list tells of all that is there.
+func (c *conn) list(ctx context.Context, tell func(container.Change)) error {
+	ctx, cancel := context.WithTimeout(ctx, listWait)
+	defer cancel()
+	var all []struct{ ID string }
+	if err := c.get(ctx, "/containers/json", url.Values{"all": {"true"}}, &all); err != nil {
+		return err
+	}
+	for _, one := range all[:min(len(all), maxList)] {
+		if ctx.Err() != nil {
+			return nil // what is left is looked up when somebody asks
+		}
+		if i, err := c.inspect(ctx, one.ID); err == nil {
+			tell(container.Change{What: container.Known, Info: i})
+		}
+	}
+	return nil
+}
+
+// listen follows the events, which are objects one after the other.
+func (c *conn) listen(ctx context.Context, tell func(container.Change)) error {
+	answer, err := c.request(ctx, "/events", url.Values{"stream": {"true"}, "filters": {`{"type":["container"]}`}})
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	limit := &io.LimitedReader{R: answer.Body}
+	for d := json.NewDecoder(limit); ; {
+		limit.N = container.MaxJSON // one event is not longer than that
+		var ev struct {
+			Type, Action, Status string
+			Actor                struct{ ID string }
+		}
+		if err := d.Decode(&ev); err != nil {
+			return err
+		}
+		if ev.Type != "container" || ev.Actor.ID == "" {
+			continue
+		}
+		if ev.Action == "" {
+			ev.Action = ev.Status
+		}
+		switch ev.Action {
+		case "create", "start", "init":
+			call, cancel := context.WithTimeout(ctx, callWait)
+			i, err := c.inspect(call, ev.Actor.ID)
+			cancel()
+			if err == nil {
+				tell(container.Change{What: container.Known, Info: i})
+			}
+		case "destroy", "remove":
+			tell(container.Change{What: container.Gone, Info: &container.Info{ID: container.ShortID(ev.Actor.ID), FullID: ev.Actor.ID}})
+		}
+	}
+}
