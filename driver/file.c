@@ -15,12 +15,12 @@
 #include <linux/magic.h>
 #include <linux/net.h>
 #include <linux/string.h>
-#include <linux/uaccess.h>
 #include <linux/uidgid.h>
 #include <net/sock.h>
 
 #include "compat/fs.h"
 #include "compat/net.h"
+#include "compat/uaccess.h"
 #include "schema_gen.h"
 #include "write.h"
 

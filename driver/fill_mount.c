@@ -4,9 +4,9 @@
  */
 #include <linux/kernel.h>
 #include <uapi/linux/dqblk_xfs.h>
-#include <uapi/linux/mount.h>
 #include <uapi/linux/quota.h>
 
+#include "compat/mount.h"
 #include "fill.h"
 
 /* Bytes of a binary option that are worth keeping. */

@@ -8,6 +8,7 @@
 #include <linux/string.h>
 #include <linux/time64.h>
 
+#include "compat/net.h"
 #include "dyn.h"
 #include "fill.h"
 #include "iov.h"

@@ -13,13 +13,13 @@
 #include <linux/random.h>
 #include <linux/siphash.h>
 #include <linux/socket.h>
-#include <linux/uaccess.h>
 #include <linux/un.h>
 #include <net/af_unix.h>
 #include <net/inet_sock.h>
 #include <net/sock.h>
 
 #include "compat/net.h"
+#include "compat/uaccess.h"
 #include "file.h"
 #include "schema_gen.h"
 #include "write.h"

@@ -18,11 +18,11 @@
 #include <linux/sched/task.h>
 #include <linux/tty.h>
 #include <linux/tty_driver.h>
-#include <linux/uaccess.h>
 #include <linux/uidgid.h>
 
 #include "compat/capability.h"
 #include "compat/fs.h"
+#include "compat/uaccess.h"
 
 /* Ancestors that falco_task_reaper() looks at: more is somebody's game. */
 #define ANCESTORS_MAX 512
@@ -180,7 +180,7 @@ static struct task_struct *reaper_rcu(struct task_struct *task)
 
 	reaper = rcu_dereference(task->real_parent);
 	for (i = 0; i < ANCESTORS_MAX && reaper != &init_task; i++) {
-		pid = READ_ONCE(reaper->thread_pid);
+		pid = task_pid(reaper);
 		if (!pid || pid->level != ns->level)
 			break;
 		if (reaper->signal->is_child_subreaper) {

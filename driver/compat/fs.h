@@ -35,6 +35,17 @@ static inline struct timespec64 inode_get_mtime(const struct inode *inode)
 }
 #endif
 
+#ifndef FALCO_HAVE_FILE_PERMISSION /* 5.8 */
+static inline int file_permission(struct file *file, int mask)
+{
+	return inode_permission(file_inode(file), mask);
+}
+#endif
+
+#ifndef FMODE_CREATED /* 4.19: before, nobody can tell afterwards */
+#define FMODE_CREATED 0
+#endif
+
 /* The owner of a file as its mount shows it. */
 static inline kuid_t file_owner(struct file *file)
 {

@@ -43,6 +43,15 @@ u64 probe(kernel_cap_t *cap)
 }
 #endif
 
+#ifdef PROBE_COPY_FROM_KERNEL_NOFAULT
+#include <linux/uaccess.h>
+long probe(void *dst, const void *src);
+long probe(void *dst, const void *src)
+{
+	return copy_from_kernel_nofault(dst, src, 1);
+}
+#endif
+
 #ifdef PROBE_COPY_FROM_USER_NOFAULT
 #include <linux/uaccess.h>
 long probe(void *dst, const void __user *src);
@@ -110,6 +119,24 @@ kuid_t probe(struct file *file);
 kuid_t probe(struct file *file)
 {
 	return i_uid_into_mnt(file_mnt_user_ns(file), file_inode(file));
+}
+#endif
+
+#ifdef PROBE_FILE_PERMISSION
+#include <linux/fs.h>
+int probe(struct file *file);
+int probe(struct file *file)
+{
+	return file_permission(file, MAY_WRITE);
+}
+#endif
+
+#ifdef PROBE_FSCONFIG
+#include <uapi/linux/mount.h>
+int probe(void);
+int probe(void)
+{
+	return FSCONFIG_SET_PATH;
 }
 #endif
 
@@ -208,6 +235,15 @@ void probe(struct pt_regs *regs, unsigned long *args);
 void probe(struct pt_regs *regs, unsigned long *args)
 {
 	syscall_get_arguments(current, regs, args);
+}
+#endif
+
+#ifdef PROBE_UAPI_MOUNT
+#include <uapi/linux/mount.h>
+int probe(void);
+int probe(void)
+{
+	return MS_MGC_VAL != 0;
 }
 #endif
 

@@ -7,6 +7,10 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
+#ifndef FALCO_HAVE_COPY_FROM_KERNEL_NOFAULT /* 5.8 */
+#define copy_from_kernel_nofault probe_kernel_read
+#endif
+
 #ifndef FALCO_HAVE_COPY_FROM_USER_NOFAULT /* 5.8 */
 #ifdef FALCO_HAVE_ACCESS_OK_2 /* 5.0 */
 #define user_range_ok(p, n) access_ok(p, n)
