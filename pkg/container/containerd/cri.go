@@ -98,6 +98,9 @@ type sandboxConfig struct {
 	Linux  *criLinux         `json:"linux"`
 }
 
+// ParseSandbox reads such a record; nil if it is none.
+func ParseSandbox(text []byte) *Sandbox { return metadataOf[Sandbox](text) }
+
 // metadataOf reads one of the CRI service's records; nil if it is none.
 func metadataOf[T any](text []byte) *T {
 	var v struct{ Metadata *T }

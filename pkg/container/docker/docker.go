@@ -136,12 +136,7 @@ func (c *conn) get(ctx context.Context, path string, query url.Values, v any) er
 	if err != nil || v == nil {
 		return err
 	}
-	err = json.Unmarshal(text, v)
-	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) {
-		return nil // the other members count
-	}
-	return err
+	return lenient(json.Unmarshal(text, v))
 }
 
 // Get implements container.Engine.

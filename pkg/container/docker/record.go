@@ -3,6 +3,8 @@
 package docker
 
 import (
+	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -48,6 +50,31 @@ type record struct {
 // image is what we read of an image.
 type image struct {
 	RepoTags, RepoDigests []string
+}
+
+// Parse makes a record of what the API says of a container, and of its image.
+func Parse(t container.Type, text, ofImage []byte) (*container.Info, error) {
+	var r record
+	var img image
+	if err := lenient(json.Unmarshal(text, &r)); err != nil {
+		return nil, err
+	}
+	if err := lenient(json.Unmarshal(ofImage, &img)); err != nil {
+		return nil, err
+	}
+	if r.ID == "" {
+		return nil, errNonsense
+	}
+	return r.info(t, &img), nil
+}
+
+// lenient lets members of another type than ours pass: the others count.
+func lenient(err error) error {
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		return nil
+	}
+	return err
 }
 
 // peer returns the container whose network this one shares, "" if none.

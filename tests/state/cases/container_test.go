@@ -6,6 +6,9 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/falco-go/falco/pkg/container"
+	"github.com/falco-go/falco/pkg/container/containerd"
+	"github.com/falco-go/falco/pkg/container/docker"
 	"github.com/falco-go/falco/pkg/event/eventtest"
 	"github.com/falco-go/falco/pkg/schema"
 	"github.com/falco-go/falco/pkg/state"
@@ -80,8 +83,19 @@ var containers = []scenario{
 		const mount = "/proc:/host/proc::false:private"
 		w.want("container.privileged", "true", "container.mounts", mount, "container.mount.dest[/proc*]", "/host/proc", "container.mount[0]", mount)
 	}},
-	{"C-105", ofRuntimes},
-	{"C-106", ofRuntimes},
+	{"C-105", func(w *world) {
+		w.member(200, "/docker/"+hex64)
+		w.put((&containerd.Record{Namespace: "k8s.io", ID: hex64, Labels: map[string]string{"io.kubernetes.pod.namespace": "kube-system", "io.cri-containerd.kind": "container"},
+			Sandbox: containerd.ParseSandbox([]byte(`{"Metadata":{"ID":"s","Config":{"metadata":{"namespace":"default","name":"p","uid":"u"}}}}`))}).Info())
+		w.at(200)
+		w.want("k8s.ns.name", "default", "k8s.pod.name", "p", "k8s.pod.uid", "u")
+	}},
+	{"C-106", func(w *world) {
+		w.member(200, "/docker/"+hex64)
+		w.put((&containerd.Record{Namespace: "moby", ID: hex64, Spec: []byte(`{"linux":{"namespaces":[{"type":"pid"},{"type":"ipc"}]}}`)}).Info())
+		w.at(200)
+		w.want("container.id", short, "container.type", "docker", "container.host_network", "true", "container.host_pid", "false", "container.image", "")
+	}},
 	{"C-107", func(w *world) {
 		w.fork(100, 700)
 		w.want("container.id", "host")
@@ -125,7 +139,16 @@ var containers = []scenario{
 		w.at(200)
 		w.want("container.label.x", null, "container.label.z", "1")
 	}},
-	{"C-112", ofRuntimes},
+	{"C-112", func(w *world) {
+		w.member(200, "/docker/"+hex64)
+		i, err := docker.Parse(container.TypeDocker, []byte(`{"Id":"`+hex64+`","Name":"/cache","Config":{"Image":"redis"}}`), []byte(`{}`))
+		if err != nil {
+			w.Fatal(err)
+		}
+		w.put(i)
+		w.at(200)
+		w.want("container.image", "redis", "container.image.repository", "redis", "container.image.tag", "latest", "container.name", "cache")
+	}},
 	{"C-113", func(w *world) {
 		w.member(200, "/docker/"+hex64)
 		w.tell(`"type":7,"ip":""`)
@@ -160,9 +183,12 @@ func (w *world) in(path, id string) {
 	w.want("container.id", id)
 }
 
-// ofRuntimes is the row of a scenario about what is made of the answers of a
-// container runtime. As soon as one is asked the row has to be written.
-func ofRuntimes(w *world) { w.Skip("no container runtime is asked yet") }
+// put says what a runtime has told, in the way in which the loop says it.
+func (w *world) put(i *container.Info) {
+	w.Helper()
+	w.do(eventtest.New(schema.AsynceventE).Uint(0).Str("container").Raw(i.JSON()))
+	w.want("evt.type", "container", "container.id", i.ID)
+}
 
 func (w *world) num64(token string) uint64 {
 	w.Helper()
