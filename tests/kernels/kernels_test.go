@@ -120,7 +120,7 @@ func TestPreemptRT(t *testing.T) {
 			if !strings.Contains(said, "insmod") || !strings.Contains(said, "operation not supported") {
 				t.Errorf("loading it: %q", said)
 			}
-			if n := strings.Count(result.Dmesg, "falco: "); n != 1 || !strings.Contains(result.Dmesg, "falco: not on PREEMPT_RT: ") {
+			if n := strings.Count(result.Dmesg, "falco: not "); n != 1 || !strings.Contains(result.Dmesg, "falco: not on PREEMPT_RT: ") {
 				t.Errorf("%d lines:\n%s", n, result.Dmesg)
 			}
 			if len(result.Splats) > 0 {
