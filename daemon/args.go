@@ -27,9 +27,8 @@ type option struct {
 	help     string
 
 	// One of these for an option that does not simply do its work.
-	later bool   // known, and not available yet
-	gone  string // the error that it ends in
-	old   string // an option of old versions: what to use instead, or why it does nothing
+	gone string // the error that it ends in
+	old  string // an option of old versions: what to use instead, or why it does nothing
 }
 
 // name is what the canonical form is called.
@@ -44,8 +43,8 @@ func (o *option) name() string {
 var options = []option{
 	{short: "h", long: "help", help: "Print this help and exit."},
 	{short: "c", arg: "path", help: "Configuration file. If it is not given, " + config.DefaultPath + " is used."},
-	{long: "config-schema", later: true, help: "Print the JSON schema of the configuration and exit."},
-	{long: "rule-schema", later: true, help: "Print the JSON schema of rules files and exit."},
+	{long: "config-schema", help: "Print the JSON schema of the configuration and exit."},
+	{long: "rule-schema", help: "Print the JSON schema of rules files and exit."},
 	{long: "disable-source", arg: "event_source", multi: true, help: "Turn off an event source. May be given several times; not together with --enable-source."},
 	{long: "dry-run", help: "Read configuration and rules and check everything, but do not look at events."},
 	{long: "enable-source", arg: "event_source", multi: true, help: "Turn on this event source and leave the others off. May be given several times."},
@@ -64,7 +63,7 @@ var options = []option{
 	{short: "p", long: "print", arg: "output_format", help: "Append a text to the output of all rules. Deprecated, use -o append_output[]=..."},
 	{short: "P", long: "pidfile", arg: "pid_file", help: "Write the process id to this file."},
 	{short: "r", arg: "rules_file", multi: true, help: "Rules file or directory, instead of those in the configuration. May be given several times: they are read in this order."},
-	{long: "support", later: true, help: "Print what is useful in a report of a problem and exit."},
+	{long: "support", help: "Print what is useful in a report of a problem and exit."},
 	{short: "U", long: "unbuffered", help: "Write every alert at once, whatever buffered_outputs says."},
 	{short: "V", long: "validate", arg: "rules_file", multi: true, help: "Read rules files, say whether they are right, and exit. May be given several times."},
 	{short: "v", help: "Print more: statistics at the end, types with --list."},
@@ -74,14 +73,14 @@ var options = []option{
 	// Of versions up to 0.40; people still type them.
 	{short: "A", old: "-o base_syscalls.all=true", help: "Consider all system calls."},
 	{short: "b", long: "print-base64", old: "-o buffer_format_base64=true", help: "Print buffers in base64."},
-	{short: "d", long: "daemon", later: true, help: "Run in the background."},
+	{short: "d", long: "daemon", help: "Run in the background, with a pid file."},
 	{short: "D", arg: "substring", multi: true, old: "-o rules[].disable.rule=...", help: "Disable the rules whose name contains this."},
 	{short: "T", arg: "tag", multi: true, old: "-o rules[].disable.tag=...", help: "Disable the rules that have this tag."},
 	{short: "t", arg: "tag", multi: true, old: "-o rules[].enable.tag=...", help: "Run only the rules that have one of these tags."},
 	{short: "e", arg: "events_file", old: "-o engine.kind=replay -o engine.replay.capture_file=...", help: "Read events from a capture."},
-	{short: "s", long: "stats-file", arg: "file", later: true, help: "Write statistics to a file."},
-	{long: "stats-interval", arg: "msec", later: true, help: "How often statistics are written."},
-	{long: "stats_interval", arg: "msec", later: true},
+	{short: "s", long: "stats-file", arg: "file", old: "-o metrics.enabled=true -o metrics.output_file=...", help: "Write statistics to a file."},
+	{long: "stats-interval", arg: "msec", number: true, old: "-o metrics.interval=...ms", help: "How often statistics are written."},
+	{long: "stats_interval", arg: "msec", number: true, old: "-o metrics.interval=...ms"},
 	{short: "S", long: "snaplen", arg: "len", number: true, old: "-o falco_libs.snaplen=...", help: "Bytes of I/O data in an event."},
 	{short: "k", long: "k8s-api", arg: "url", old: "nothing, it has no effect", help: "No effect."},
 	{short: "K", long: "k8s-api-cert", arg: "cert", old: "nothing, it has no effect", help: "No effect."},
@@ -200,8 +199,6 @@ func (s *scanner) take(o *option, typed, value string, given bool) error {
 	switch {
 	case o.gone != "":
 		return optionErrorf("%s", o.gone)
-	case o.later:
-		return optionErrorf("Option ‘%s’ is not available yet in this version", strings.TrimLeft(typed, "-"))
 	case o.arg == "":
 		if !given {
 			value = "true"

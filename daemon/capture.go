@@ -185,6 +185,7 @@ func (d *daemon) runCapturing(limit time.Duration) error {
 	_, live := d.pipe.source.(*kmod)
 	c := &captures{cfg: d.cfg.Capture, log: d.log, state: d.pipe.state, machine: machineOf(d.pipe.source), waits: !live, send: d.pipe.emit}
 	d.pipe.tapes = append(d.pipe.tapes, c)
+	d.caps = c
 	err := d.pipe.run(limit)
 	c.finish(limit)
 	if e := c.failed(); e != nil {

@@ -27,11 +27,10 @@ type drops struct {
 	last     driver.Loss // as of the last line
 	lastSeen uint64
 	told     time.Time
-	checked  driver.Loss // as of the last look
-	times    uint64      // looks that found new losses
-	untold   gaps        // since the last line
-	waited   int         // looks that found losses whose gap records were not there yet
-	all      gaps        // of the whole run
+	untold   gaps // since the last line
+	waited   int  // looks that found losses whose gap records were not there yet
+	all      gaps // of the whole run
+	watch    dropWatch
 }
 
 // gaps are the places of the stream where something is missing, as its gap
@@ -79,10 +78,6 @@ func (d *drops) gap(cpu int, l ring.Lost, shift int64) {
 
 // check compares the books with those of the last look, about once a second.
 func (d *drops) check(now time.Time, l ledger) {
-	if l.Lost.Total() > d.checked.Total() {
-		d.times++
-	}
-	d.checked = l.Lost
 	lost := l.Lost.Total() - d.last.Total()
 	if lost == 0 || !d.told.IsZero() && now.Sub(d.told) < tellEvery {
 		return
@@ -134,7 +129,7 @@ func advice(before, now driver.Loss) string {
 // summary is printed to stderr at the end of a run, past the log: first the
 // lines that the original prints, then the ledger.
 func (d *drops) summary(w io.Writer, l ledger, seeding uint64) {
-	fmt.Fprintf(w, "Syscall event drop monitoring:\n   - event drop detected: %d occurrences\n   - num times actions taken: %d\n", d.times, 0)
+	fmt.Fprintf(w, "Syscall event drop monitoring:\n   - event drop detected: %d occurrences\n   - num times actions taken: %d\n", d.watch.found, d.watch.acted)
 	fmt.Fprintln(w, l)
 	if d.all.records > 0 {
 		fmt.Fprintf(w, "Gaps in the stream: %d, of %d events%s\n", d.all.records, d.all.events, d.all.where())

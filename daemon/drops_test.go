@@ -43,10 +43,11 @@ func TestDrops(t *testing.T) {
 		t.Errorf("told %q", lines)
 	}
 	out.Reset()
+	d.watch.found, d.watch.acted = 2, 1
 	d.summary(&out, ledger{Seen: 400, Delivered: 390, Lost: driver.Loss{Full: 9, Nested: 1}, Unread: 2}, 3)
 	want := `Syscall event drop monitoring:
    - event drop detected: 2 occurrences
-   - num times actions taken: 0
+   - num times actions taken: 1
 Events seen: 400, delivered: 390, lost: 10 (ring full: 9, too big: 0, nested: 1, no memory: 0, no ring: 0)
 Gaps in the stream: 2, of 6 events` + where + `
 Of those delivered: 2 not understood, 3 lost while seeding

@@ -65,9 +65,6 @@ func (o *option) describe() string {
 	case "P":
 		text += ` (default: "")`
 	}
-	if o.later {
-		text += " Not available yet."
-	}
 	if len(left) > helpColumn-2 {
 		left += "\n" + strings.Repeat(" ", helpColumn)
 	} else {

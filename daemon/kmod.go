@@ -11,6 +11,7 @@ import (
 	"github.com/falco-go/falco/pkg/driver"
 	"github.com/falco-go/falco/pkg/event"
 	"github.com/falco-go/falco/pkg/merge"
+	"github.com/falco-go/falco/pkg/metrics"
 	"github.com/falco-go/falco/pkg/ring"
 )
 
@@ -240,8 +241,7 @@ func (k *kmod) Close() error {
 // even us: whoever does something in our name shall be seen. What costs extra,
 // the paths of opened files, is asked for only where a rule reads it.
 func (k *kmod) start(c calls, successOnly, realpath bool) error {
-	// Our own calls are not told: every alert would be the cause of the next.
-	err := k.dev.SetFilter(driver.Filter{Syscalls: c.codes(), SuccessOnly: successOnly, Enter: true, Realpath: realpath, IgnoredTgids: []int{selfPid()}})
+	err := k.choose(c, successOnly, realpath)
 	if err == nil {
 		err = k.dev.Start()
 	}
@@ -249,4 +249,20 @@ func (k *kmod) start(c calls, successOnly, realpath bool) error {
 		return &failure{form: block, text: fmt.Sprintf("%s: %v", driver.Path, err), hint: "dmesg may know more"}
 	}
 	return nil
+}
+
+// choose says which events are wanted from now on.
+func (k *kmod) choose(c calls, successOnly, realpath bool) error {
+	// Our own calls are not told: every alert would be the cause of the next.
+	return k.dev.SetFilter(driver.Filter{Syscalls: c.codes(), SuccessOnly: successOnly, Enter: true, Realpath: realpath, IgnoredTgids: []int{selfPid()}})
+}
+
+// perCPU returns what the module has counted.
+func (k *kmod) perCPU() (out []metrics.CPU) {
+	for cpu := range k.cpus {
+		if s, err := k.dev.Stats(cpu); err == nil {
+			out = append(out, metrics.CPU{ID: cpu, Events: s.Produced, Drops: s.Lost.Total()})
+		}
+	}
+	return out
 }

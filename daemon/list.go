@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/falco-go/falco/pkg/field"
-	"github.com/falco-go/falco/pkg/rules"
 )
 
 // Lists that a person or a script reads, in the layout that scripts know.
@@ -212,12 +211,12 @@ func oneLine(v any) []byte {
 var severityNames = [...]string{"EMERGENCY", "ALERT", "CRITICAL", "ERROR", "WARNING", "NOTICE", "INFO", "DEBUG"}
 
 // printStatistics tells at the end which rules have matched how often.
-func printStatistics(w io.Writer, list []*rules.Rule, counts []uint64) {
+func printStatistics(w io.Writer, list []tally) {
 	var total uint64
 	var severities [len(severityNames)]uint64
-	for i, n := range counts {
-		total += n
-		severities[list[i].Priority] += n
+	for _, t := range list {
+		total += t.n
+		severities[t.priority] += t.n
 	}
 	fmt.Fprintf(w, "Events detected: %d\nRule counts by severity:\n", total)
 	for i, n := range severities {
@@ -226,9 +225,9 @@ func printStatistics(w io.Writer, list []*rules.Rule, counts []uint64) {
 		}
 	}
 	fmt.Fprint(w, "Triggered rules by rule name:\n")
-	for i, n := range counts {
-		if n > 0 {
-			fmt.Fprintf(w, "   %s: %d\n", list[i].Name, n)
+	for _, t := range list {
+		if t.n > 0 {
+			fmt.Fprintf(w, "   %s: %d\n", t.name, t.n)
 		}
 	}
 }

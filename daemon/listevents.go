@@ -54,6 +54,7 @@ func listed(class schema.Class) []listedEvent {
 			}
 		}
 	}
+	slices.SortStableFunc(out, func(a, b listedEvent) int { return strings.Compare(b.Dir, a.Dir) }) // ">" first
 	return out
 }
 

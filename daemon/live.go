@@ -42,6 +42,10 @@ func (d *daemon) selectCalls() error {
 		}
 	}
 	d.calls = selectCalls(d.log, d.stderr, d.cfg, rulesCalls(d.set))
+	return nil
+}
+
+func (d *daemon) endDryRun() error {
 	if d.opt.dryRun {
 		for _, what := range []string{"event processing", "unregistering signal handlers"} {
 			d.log.debugf("Skipping %s in dry-run", what)
@@ -120,7 +124,11 @@ func (d *daemon) watch() error {
 	p.swap(d.set)
 	p.stop, p.mail, p.early.limit = d.stop, d.mail, backlogBytes
 	var mem keeper
+	p.clock = d.clocked
 	p.tick = func(now time.Time) {
+		d.publish()
+		d.countQuiet(now)
+		notifyAlive()
 		if l, err := p.source.Ledger(); err == nil {
 			d.drops.check(now, l)
 		}
@@ -135,6 +143,10 @@ func (d *daemon) watch() error {
 		return err
 	}
 	mem.bound(p.state.Limits().Bytes)
+	if !replays {
+		d.publish()
+		d.tellMetricsLive()
+	}
 	written := d.writeEvents()
 	err := d.runCapturing(max(d.cfg.OutputTimeout, 2*time.Second))
 	written()
@@ -188,4 +200,8 @@ func (d *daemon) beginLive() error {
 func (d *daemon) ready() {
 	d.log.infof("Falco is watching")
 	notify(notifyReady)
+	if d.told != nil {
+		d.told.Write([]byte{1})
+		d.told.Close()
+	}
 }

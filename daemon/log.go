@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -25,36 +26,72 @@ const (
 // and hooks to logrus. It may be used from any goroutine.
 type logger struct {
 	to     *logrus.Logger
-	level  config.Level
+	level  atomic.Uint32 // a config.Level
 	format *lineFormat
 	stderr io.Writer
+	held   *heldLines // if not nil, lines are kept and not written
+}
+
+// heldLines are lines of a log that waits for how something ends.
+type heldLines struct {
+	levels []config.Level
+	texts  []string
+}
+
+// hold returns a log that keeps what it is told, at the level of l. It is for one
+// goroutine.
+func (l *logger) hold() *logger {
+	h := newLogger(l.stderr)
+	h.level.Store(l.level.Load())
+	h.held = &heldLines{}
+	return h
+}
+
+// release says what h has kept.
+func (l *logger) release(h *logger) {
+	for i, text := range h.held.texts {
+		l.say(h.held.levels[i], "%s", text)
+	}
 }
 
 // newLogger returns the log of a run. Until the configuration is known it says
 // nothing.
 func newLogger(stderr io.Writer) *logger {
-	l := &logger{to: logrus.New(), level: config.Info, format: &lineFormat{}, stderr: stderr}
+	l := &logger{to: logrus.New(), format: &lineFormat{}, stderr: stderr}
+	l.level.Store(uint32(config.Info))
 	l.to.SetOutput(io.Discard)
 	l.to.SetLevel(logrus.TraceLevel)
 	l.to.SetFormatter(l.format)
 	return l
 }
 
-// configure lets the log speak.
+// configure lets the log speak, or speak otherwise.
 func (l *logger) configure(c *config.Config) {
-	l.level, l.format.iso = c.Log.Level, c.ISO8601
+	l.level.Store(uint32(c.Log.Level))
+	l.format.iso.Store(c.ISO8601)
+	if l.held != nil {
+		return
+	}
 	if c.Log.Stderr {
 		l.to.SetOutput(l.stderr)
+	} else {
+		l.to.SetOutput(io.Discard)
 	}
+	hooks := logrus.LevelHooks{}
 	if c.Log.Syslog {
-		l.to.AddHook(&syslogHook{})
+		hooks.Add(&syslogHook{})
 	}
+	l.to.ReplaceHooks(hooks)
 }
 
 const levelKey = "level"
 
 func (l *logger) say(level config.Level, format string, args ...any) {
-	if level > l.level {
+	if uint32(level) > l.level.Load() {
+		return
+	}
+	if h := l.held; h != nil {
+		h.levels, h.texts = append(h.levels, level), append(h.texts, fmt.Sprintf(format, args...))
 		return
 	}
 	to := logrus.InfoLevel
@@ -80,11 +117,11 @@ func (l *logger) warnf(format string, args ...any)   { l.say(config.Warning, for
 func (l *logger) errorf(format string, args ...any)  { l.say(config.ErrorLevel, format, args...) }
 
 // lineFormat writes "<time>: <text>", without a level.
-type lineFormat struct{ iso bool }
+type lineFormat struct{ iso atomic.Bool }
 
 func (f *lineFormat) Format(e *logrus.Entry) ([]byte, error) {
 	var b bytes.Buffer
-	if f.iso {
+	if f.iso.Load() {
 		b.WriteString(e.Time.UTC().Format(logISOLayout))
 	} else {
 		b.WriteString(e.Time.Format(logLayout))

@@ -179,6 +179,8 @@ type opts struct {
 	listSource, format, describeRule        string
 	config, pluginInfo, print, pidFile      string
 	writeFile                               string
+	detach                                  bool
+	configSchema, ruleSchema, support       bool
 	rules, validate, override               []string
 	enableSource, disableSource             []string
 	legacy                                  rules.Legacy
@@ -213,6 +215,17 @@ func optionsOf(c *cli.Context) *opts {
 	}
 	if c.IsSet("e") {
 		o.override = append(o.override, "engine.kind="+config.KindReplay, "engine.replay.capture_file="+c.String("e"))
+	}
+	o.detach, o.support = c.Bool("daemon"), c.Bool("support")
+	o.configSchema, o.ruleSchema = c.Bool("config-schema"), c.Bool("rule-schema")
+	if c.IsSet("stats-file") {
+		ms := "5000"
+		for _, name := range []string{"stats-interval", "stats_interval"} {
+			if c.IsSet(name) {
+				ms = c.String(name)
+			}
+		}
+		o.override = append(o.override, "metrics.enabled=true", "metrics.output_file="+c.String("stats-file"), "metrics.interval="+ms+"ms")
 	}
 	if c.Bool("list-fields-markdown") {
 		o.list, o.format = true, "markdown"

@@ -12,6 +12,8 @@ import (
 const (
 	notifyReady    = "READY=1"
 	notifyStopping = "STOPPING=1"
+	notifyReload   = "RELOADING=1"
+	notifyWatchdog = "WATCHDOG=1"
 )
 
 // notifyWait is how long whoever listens may have no room for a datagram.
@@ -33,4 +35,12 @@ func notify(state string) {
 	defer conn.Close()
 	conn.SetWriteDeadline(time.Now().Add(notifyWait))
 	conn.Write([]byte(state))
+}
+
+// notifyAlive tells a service manager that asks for it (WatchdogSec=) that the loop
+// turns. The loop does not wait for the manager.
+func notifyAlive() {
+	if os.Getenv("WATCHDOG_USEC") != "" {
+		go notify(notifyWatchdog)
+	}
 }

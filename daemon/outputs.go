@@ -3,7 +3,9 @@
 package main
 
 import (
+	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/falco-go/falco/pkg/alert"
@@ -29,11 +31,12 @@ func (d *daemon) startOutputs() error {
 		d.log.debugf("Skipping outputs initialization in dry-run")
 		return nil
 	}
-	queues, err := d.makeOutputs(d.cfg)
+	list, _, err := d.makeOutputs(d.cfg, nil)
 	if err != nil {
 		return err
 	}
-	d.pipe.outputs, d.pipe.limit = queues, newLimiter(d.cfg, d.log)
+	d.useOutputs(list)
+	d.pipe.limit = newLimiter(d.cfg, d.log)
 	d.atEnd(d.closeOutputs)
 	return nil
 }
@@ -51,48 +54,85 @@ func checkOutputs(c *config.Config) error {
 	return nil
 }
 
-// makeOutputs starts a queue for each output that c names.
-func (d *daemon) makeOutputs(c *config.Config) ([]*output.Queue, error) {
-	var sinks []output.Sink
-	if c.File.Enabled {
-		sinks = append(sinks, output.NewFile(c.File.Name, c.File.KeepAlive, c.Buffered))
-	}
-	if c.Stdout {
-		sinks = append(sinks, output.NewStdout(d.stdout, c.Buffered))
-	}
-	if c.Syslog {
-		sinks = append(sinks, output.NewSyslog(syslogSocket, "falco"))
-	}
-	if c.Program.Enabled {
-		sinks = append(sinks, output.NewProgram(c.Program.Command, c.Program.KeepAlive, c.Buffered))
-	}
-	if c.HTTP.Enabled {
-		opt := httpOutput(c)
-		if c.HTTP.Echo {
-			opt.Echo = d.stdout
-		}
-		s, err := output.NewHTTP(opt)
-		if err != nil {
-			return nil, err
-		}
-		sinks = append(sinks, s)
-	}
+// channel is an output with the settings that it was made from.
+type channel struct {
+	queue *output.Queue
+	made  string
+}
+
+// makeOutputs returns a channel for each output that c names, and takes those of old
+// that were made from the same settings: they go on as they are, but for how
+// alerts look. What is left of old is no longer wanted.
+func (d *daemon) makeOutputs(c *config.Config, old []channel) (now, left []channel, err error) {
 	o := output.Options{
 		Style: alert.Style{JSON: c.JSON, ISO8601: c.ISO8601, Output: c.JSONOutput, Message: c.JSONMessage,
 			Fields: c.JSONFields, Tags: c.JSONTags, Hostname: d.hostname},
 		Capacity: c.QueueCapacity,
 		Empty:    c.QueueRecovery == config.RecoverEmpty,
 		Timeout:  c.OutputTimeout,
-		Report:   d.report,
+		Report:   d.report(c.QueueRecovery == config.RecoverExit),
 	}
 	if c.Engine.Kind == config.KindReplay && c.QueueCapacity == 0 { // nothing of a capture gets lost, unless that is asked for
 		o.Wait = d.stop
 	}
-	var queues []*output.Queue
-	for _, s := range sinks {
-		queues = append(queues, output.Start(s, o))
+	left = slices.Clone(old)
+	add := func(on bool, settings any, sink func() (output.Sink, error)) {
+		if !on || err != nil {
+			return
+		}
+		made := fmt.Sprintf("%T %+v %d %s %v", settings, settings, c.QueueCapacity, c.QueueRecovery, c.OutputTimeout)
+		if i := slices.IndexFunc(left, func(ch channel) bool { return ch.made == made }); i >= 0 {
+			left[i].queue.SetStyle(o.Style)
+			now, left = append(now, left[i]), slices.Delete(left, i, i+1)
+			return
+		}
+		s, e := sink()
+		if e != nil {
+			err = e
+			return
+		}
+		now = append(now, channel{output.Start(s, o), made})
 	}
-	return queues, nil
+	type toStdout struct{ buffered bool }
+	type toSyslog struct{}
+	type toFile struct {
+		config.FileOutput
+		buffered bool
+	}
+	type toProgram struct {
+		config.ProgramOutput
+		buffered bool
+	}
+	type toServer struct {
+		config.HTTPOutput
+		json bool
+	}
+	add(c.File.Enabled, toFile{c.File, c.Buffered}, func() (output.Sink, error) {
+		return output.NewFile(c.File.Name, c.File.KeepAlive, c.Buffered), nil
+	})
+	add(c.Stdout, toStdout{c.Buffered}, func() (output.Sink, error) { return output.NewStdout(d.stdout, c.Buffered), nil })
+	add(c.Syslog, toSyslog{}, func() (output.Sink, error) { return output.NewSyslog(syslogSocket, "falco"), nil })
+	add(c.Program.Enabled, toProgram{c.Program, c.Buffered}, func() (output.Sink, error) {
+		return output.NewProgram(c.Program.Command, c.Program.KeepAlive, c.Buffered), nil
+	})
+	add(c.HTTP.Enabled, toServer{c.HTTP, c.JSON}, func() (output.Sink, error) {
+		opt := httpOutput(c)
+		if c.HTTP.Echo {
+			opt.Echo = d.stdout
+		}
+		return output.NewHTTP(opt)
+	})
+	return now, left, err
+}
+
+// useOutputs makes the loop send to these.
+func (d *daemon) useOutputs(list []channel) {
+	d.channels = list
+	queues := make([]*output.Queue, len(list))
+	for i, ch := range list {
+		queues[i] = ch.queue
+	}
+	d.pipe.outputs = queues
 }
 
 func httpOutput(c *config.Config) output.HTTP {
@@ -132,7 +172,9 @@ func (d *daemon) closeQueues(queues []*output.Queue, limit time.Duration) (block
 // closeOutputs lets the queues run empty, and prints the statistics behind the
 // last alert. A stdout that takes nothing any more must not keep us from ending.
 func (d *daemon) closeOutputs() {
-	d.closeQueues(d.pipe.outputs, max(d.cfg.OutputTimeout, time.Second))
+	limit := max(d.cfg.OutputTimeout, time.Second)
+	d.closeQueues(d.pipe.outputs, limit)
+	d.closing.Wait() // those that a reload has replaced; each has its own limit
 	d.log.debugf("closing inspectors")
 	if d.silent {
 		return
@@ -142,18 +184,25 @@ func (d *daemon) closeOutputs() {
 			return
 		}
 	}
-	printStatistics(d.stdout, d.set.Rules, d.pipe.counts)
+	var list []tally
+	if d.pipe.rules != nil {
+		list = d.pipe.tallies()
+	}
+	printStatistics(d.stdout, append(list, d.retired...))
 }
 
-// report puts what an output has to say into the log.
-func (d *daemon) report(p output.Problem, text string) {
-	level := config.ErrorLevel
-	if p == output.Blocked {
-		level = config.Critical
-	}
-	d.log.say(level, "%s", text)
-	if p == output.Full && d.cfg.QueueRecovery == config.RecoverExit {
-		d.fail(&failure{form: block, text: "Outputs queue out of memory", hint: "outputs_queue.recovery: continue drops and counts instead"})
+// report returns what puts into the log what an output has to say. A full queue
+// may be the end.
+func (d *daemon) report(exit bool) func(output.Problem, string) {
+	return func(p output.Problem, text string) {
+		level := config.ErrorLevel
+		if p == output.Blocked {
+			level = config.Critical
+		}
+		d.log.say(level, "%s", text)
+		if p == output.Full && exit {
+			d.fail(&failure{form: block, text: "Outputs queue out of memory", hint: "outputs_queue.recovery: continue drops and counts instead"})
+		}
 	}
 }
 

@@ -39,6 +39,12 @@ type pipeline struct {
 	seeds <-chan func()   // what the readers of /proc have found; closed when they are done
 	mail  <-chan func()   // whatever else is to be done between two events
 	tick  func(time.Time) // called about once a second; may be nil
+
+	// clock is called with the time of the first event, and then of the first one
+	// that is not before what the last call returned; may be nil.
+	clock  func(ts uint64) (due uint64)
+	due    uint64
+	lastTS uint64 // time of the last event
 }
 
 // turn is what happens to one event.
@@ -48,6 +54,9 @@ func (p *pipeline) turn(ev *event.Event) {
 		if ev.Num == 0 {
 			ev.Num = p.num
 		}
+	}
+	if p.lastTS = ev.TS; ev.TS >= p.due && p.clock != nil {
+		p.due = p.clock(ev.TS)
 	}
 	p.matched = p.matched[:0]
 	scene := p.state.Apply(ev)

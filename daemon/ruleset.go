@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/falco-go/falco/pkg/config"
@@ -33,6 +34,9 @@ func (d *daemon) ruleOptions() (rules.Options, error) {
 		Plugins:        map[string]string{"container": "0.7.1"}, // what is built in
 		ContainerInfo:  containerInfo,
 	}
+	if len(c.Static) > 0 {
+		o.Fields = newStatic(c.Static)
+	}
 	for _, s := range c.Rules {
 		o.Selection = append(o.Selection, rules.Selection{Enable: s.Enable, Rule: s.Rule, HasRule: s.HasRule, Tag: s.Tag, HasTag: s.HasTag})
 	}
@@ -49,7 +53,7 @@ func (d *daemon) ruleOptions() (rules.Options, error) {
 		}
 		o.Append = append(o.Append, out)
 		if a.Suggested {
-			o.Append = append(o.Append, rules.AppendOutput{Source: a.Source, Tags: a.Tags, Rule: a.Rule, Output: suggested()})
+			o.Append = append(o.Append, rules.AppendOutput{Source: a.Source, Tags: a.Tags, Rule: a.Rule, Output: suggested(c.Static)})
 		}
 	}
 	switch d.opt.print {
@@ -67,11 +71,15 @@ func (d *daemon) ruleOptions() (rules.Options, error) {
 	return o, nil
 }
 
-// suggested returns " name=%field" for all suggested fields, without the blank
-// in front.
-func suggested() string {
+// suggested returns " name=%field" for all suggested fields, those of
+// static_fields last, without the blank in front.
+func suggested(static []config.StaticField) string {
 	var parts []string
-	for _, f := range suggestedFields {
+	names := slices.Clone(suggestedFields)
+	for _, s := range static {
+		names = append(names, staticPrefix+s.Name)
+	}
+	for _, f := range names {
 		parts = append(parts, strings.ReplaceAll(f, ".", "_")+"=%"+f)
 	}
 	return strings.Join(parts, " ")

@@ -29,6 +29,14 @@ type daemon struct {
 	pipe  pipeline
 
 	hostname string // as alerts say it
+	channels []channel
+	closing  sync.WaitGroup // outputs that are no longer wanted
+	reload   reloader
+	caps     *captures // that rules start; nil if they may not
+	web      *web      // nil if there is none
+	health   health
+	told     *os.File // who waits for us to be ready, see detach; or nil
+	retired  []tally  // of rules that are gone
 
 	silent bool      // no statistics at the end
 	bar    *progress // of a replay on a terminal, else nil
@@ -48,19 +56,25 @@ var errDone = errors.New("done")
 // before it have begun is undone in reverse. Which error wins is an interface.
 var start = []func(*daemon) error{
 	(*daemon).checkOptions,
-	(*daemon).informAtOnce, // --help, -i, --list-events
+	(*daemon).informAtOnce, // --help, the schemas, -i, --list-events
 	(*daemon).loadConfig,
 	(*daemon).informWithConfig, // --version, --page-size, --list-plugins, --list
 	(*daemon).checkSources,
 	(*daemon).validate, // -V
 	(*daemon).loadRules,
 	(*daemon).describe, // -L, -l
+	(*daemon).support,  // --support
+	(*daemon).detach,   // -d
 	(*daemon).showProgress,
 	(*daemon).startOutputs,
 	(*daemon).handleSignals,
 	(*daemon).writePidFile,
 	(*daemon).selectCalls,
+	(*daemon).startHealth,
+	(*daemon).endDryRun,
+	(*daemon).startWeb,
 	(*daemon).openSource,
+	(*daemon).watchFiles,
 	(*daemon).watch,
 }
 
@@ -68,6 +82,7 @@ var start = []func(*daemon) error{
 // been printed when it returns.
 func (d *daemon) run() (int, error) {
 	d.stop, d.mail = make(chan struct{}), make(chan func(), 16)
+	d.reload.want = make(chan struct{}, 1)
 	d.drops.log = d.log
 	code := exitOK
 	for _, step := range start {
@@ -125,6 +140,12 @@ func (d *daemon) informAtOnce() error {
 	case d.opt.help:
 		printHelp(d.stdout, d.opt.verbose)
 		return errDone
+	case d.opt.configSchema:
+		d.stdout.Write(config.Schema())
+		return errDone
+	case d.opt.ruleSchema:
+		d.stdout.Write(ruleSchema())
+		return errDone
 	case d.opt.ignored:
 		printIgnored(d.stdout)
 		return errDone
@@ -144,6 +165,12 @@ func (d *daemon) loadConfig() (err error) {
 		d.cfg.Buffered = false
 	}
 	d.log.configure(d.cfg)
+	d.tellConfig()
+	return nil
+}
+
+// tellConfig logs who we are and what has been read.
+func (d *daemon) tellConfig() {
 	if d.cfg.Engine.Kind == config.KindKmod {
 		if line := firstLine("/proc/version"); line != "" {
 			d.log.infof("System info: %s", line)
@@ -170,7 +197,6 @@ func (d *daemon) loadConfig() (err error) {
 	if d.opt.print != "" {
 		d.log.warnf("The -p/--print option is deprecated and will be removed. Use -o append_output=... instead.")
 	}
-	return nil
 }
 
 func (d *daemon) informWithConfig() error {

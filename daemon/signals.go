@@ -14,8 +14,9 @@ func (d *daemon) handleSignals() error {
 		return nil
 	}
 	c := make(chan os.Signal, 8)
-	signal.Notify(c, syscall.SIGINT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGHUP)
-	signal.Ignore(syscall.SIGPIPE)
+	// A pipe that nobody reads is an error of a write, here and not in the programs
+	// that we start: an ignored signal would be inherited, a handled one is not.
+	signal.Notify(c, syscall.SIGINT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGHUP, syscall.SIGPIPE)
 	done := make(chan struct{})
 	go func() {
 		for {
@@ -45,7 +46,8 @@ func (d *daemon) signalled(s os.Signal) {
 			}
 		})
 	case syscall.SIGHUP:
-		d.log.warnf("SIGHUP received: reloading is not available yet in this version, restart instead")
+		d.reload.trigger()
+	case syscall.SIGPIPE:
 	default:
 		select {
 		case <-d.stop: // again: we are at it

@@ -30,9 +30,16 @@ func printVersion(w io.Writer, asJSON bool) {
 		fmt.Fprintf(w, "  API version:    %s\n  Schema version: %s\n  Default driver: %s+driver\n", api, schema, version)
 		return
 	}
+	line, _ := json.Marshal(versions()) // sorted by key
+	fmt.Fprintf(w, "%s\n", line)
+}
+
+// versions is the JSON form of all of them.
+func versions() map[string]string {
+	api, schema := driver.APIVersion.String(), driver.SchemaVersion.String()
 	var major, minor, patch int
 	fmt.Sscanf(rules.EngineVersion, "%d.%d.%d", &major, &minor, &patch)
-	line, _ := json.Marshal(map[string]string{ // sorted by key
+	return map[string]string{
 		"falco_version":          version,
 		"libs_version":           libsVersion,
 		"plugin_api_version":     pluginVersion,
@@ -41,8 +48,7 @@ func printVersion(w io.Writer, asJSON bool) {
 		"driver_api_version":     api,
 		"driver_schema_version":  schema,
 		"default_driver_version": version + "+driver",
-	})
-	fmt.Fprintf(w, "%s\n", line)
+	}
 }
 
 // machine names the architecture as uname does.

@@ -13,6 +13,7 @@ import "time"
 // Config is the configuration, with defaults where nothing is said.
 type Config struct {
 	Files    []File   // what was read, ordered by path
+	Includes []string // what config_files names, there or not
 	Warnings []string // for the log, in the order found
 
 	RulesFiles []string

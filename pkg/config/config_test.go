@@ -88,7 +88,7 @@ outputs_queue: {capacity: -1}
 // Each error has the text that scripts look for, and says where it comes from.
 func TestErrors(t *testing.T) {
 	for _, tc := range []struct{ main, override, text, at string }{
-		{"foo: [bar\n", "", "Cannot read config file (m.yaml): error at line 1: did not find expected ',' or ']'", "m.yaml:1"},
+		{"foo: [bar\n", "", "Cannot read config file (m.yaml): error at line 2: did not find expected ',' or ']'", "m.yaml:2"},
 		{"engine: {kind: bogus}", "", "Error reading config file (m.yaml): engine.kind 'bogus' is not a valid kind.", "m.yaml:1:16"},
 		{"\nfalco_libs: 512", "", `Config error at key "falco_libs.thread_table_size": operator[] call on a scalar ("512")`, "m.yaml:2:13"},
 		{"rules_file: x\nrules_files: y", "", "Error reading config file (m.yaml): both 'rules_files' and 'rules_file' keys set", "m.yaml:1:13"},
@@ -348,6 +348,7 @@ func TestShipped(t *testing.T) {
 	}
 	want := defaults()
 	want.Files = []File{{filepath.Join("..", "..", "falco.yaml"), "ok"}}
+	want.Includes = []string{"/etc/falco/config.d"}
 	want.RulesFiles = []string{"/etc/falco/falco_rules.yaml", "/etc/falco/falco_rules.local.yaml", "/etc/falco/rules.d"}
 	want.Append = []Append{{Suggested: true}}
 	want.Stdout, want.Log.Stderr = true, true

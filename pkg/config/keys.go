@@ -6,15 +6,12 @@ import "time"
 
 // A key is a row of the table: what falco.yaml may say, and who listens.
 //
-// read takes the value over. A row without it is known and does nothing: either
-// because nothing has to be done, or, if later is set, because the part of the
-// program that it speaks to is not there yet; then a value that asks for that
-// part is answered by a warning. old marks names of earlier versions.
+// read takes the value over. A row without it is known and does nothing, because
+// nothing has to be done. old marks names of earlier versions.
 type key struct {
-	path  string // "[]" stands for any item of a list
-	read  func(*loader, *node) error
-	later func(*node) bool
-	old   string // what happens to it
+	path string // "[]" stands for any item of a list
+	read func(*loader, *node) error
+	old  string // what happens to it
 }
 
 // keys lists all of them in the order in which they are read; the first one

@@ -43,33 +43,42 @@ type Options struct {
 // the order in which a later one wins.
 func Load(opt Options) (*Config, error) {
 	l := loader{opt: opt, cfg: defaults(), tree: &node{at: Pos{File: opt.Path}}}
-	if opt.Path != "" {
-		tree, err := l.file(opt.Path)
-		if err != nil {
-			return nil, err
-		}
-		l.tree = tree
-	}
-	for _, o := range opt.Overrides {
-		if strings.HasPrefix(o, "config_files") {
-			if err := l.tree.override(o); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if err := l.includes(); err != nil {
+	if err := l.merge(); err != nil {
 		return nil, err
-	}
-	for _, o := range opt.Overrides {
-		if err := l.tree.override(o); err != nil {
-			return nil, err
-		}
 	}
 	sort.SliceStable(l.cfg.Files, func(i, j int) bool { return l.cfg.Files[i].Path < l.cfg.Files[j].Path })
 	if err := l.read(); err != nil {
 		return nil, err
 	}
 	return l.cfg, nil
+}
+
+// merge makes the tree of all that is said.
+func (l *loader) merge() error {
+	opt := l.opt
+	if opt.Path != "" {
+		tree, err := l.file(opt.Path)
+		if err != nil {
+			return err
+		}
+		l.tree = tree
+	}
+	for _, o := range opt.Overrides {
+		if strings.HasPrefix(o, "config_files") {
+			if err := l.tree.override(o); err != nil {
+				return err
+			}
+		}
+	}
+	if err := l.includes(); err != nil {
+		return err
+	}
+	for _, o := range opt.Overrides {
+		if err := l.tree.override(o); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type loader struct {
@@ -142,6 +151,7 @@ func (l *loader) includes() error {
 		if l.opt.Path != "" && path == l.opt.Path {
 			return &Error{Text: fmt.Sprintf("Config error: 'config_files' directive tried to recursively include main config file: %s.", path), At: item.at}
 		}
+		l.cfg.Includes = append(l.cfg.Includes, path)
 		paths, err := filesOf(path)
 		if err != nil {
 			return &Error{Text: fmt.Sprintf("Config error: %v", err), At: item.at}

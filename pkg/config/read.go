@@ -26,8 +26,6 @@ func (l *loader) read() error {
 		}
 		if k.old != "" && k.path != "rules_file" {
 			l.warn(n.at, "config key '%s' is deprecated: %s", k.path, k.old)
-		} else if k.later != nil && k.later(n) {
-			l.warn(n.at, "%s is not available yet in this version; ignored", k.path)
 		}
 		if k.read != nil {
 			if err := k.read(l, n); err != nil {
@@ -168,17 +166,6 @@ func parseNumber(n *node) (int, bool) {
 	}
 	v, err := strconv.ParseUint(n.text, 0, 32)
 	return int(v), err == nil
-}
-
-// Answers to "does this value ask for something?".
-
-func on(n *node) bool { v, ok := parseBool(n); return ok && v }
-
-func set(n *node) bool { return n.text != "" || len(n.items) > 0 }
-
-func beyondLog(n *node) bool {
-	actions, _ := n.texts()
-	return slices.ContainsFunc(actions, func(a string) bool { return a == "alert" || a == "exit" })
 }
 
 // The keys that need more than a conversion.

@@ -117,7 +117,9 @@ func syntaxError(file string, err error) error {
 	at, reason := Pos{File: file}, strings.ReplaceAll(err.Error(), "\n", " ")
 	if m := yamlLine.FindStringSubmatch(reason); m != nil {
 		at.Line, _ = strconv.Atoi(m[1])
-		reason = m[2]
+		if reason = m[2]; strings.HasPrefix(reason, "did not find expected ") { // its parser counts lines from 0, its scanner from 1
+			at.Line++
+		}
 	}
 	where := ""
 	if at.Line > 0 {

@@ -67,7 +67,8 @@ const (
 type Queue struct {
 	sink   Sink
 	opt    Options
-	alerts chan *alert.Alert
+	alerts chan item
+	style  *alert.Style
 	reopen chan struct{}
 	done   chan struct{}
 	told   bool // that the queue is full
@@ -75,6 +76,16 @@ type Queue struct {
 	sent, failed, dropped atomic.Uint64
 	stuck                 atomic.Bool
 }
+
+// item is an alert and how it is to be written.
+type item struct {
+	*alert.Alert
+	style *alert.Style
+}
+
+// SetStyle makes the alerts that are sent from now on look otherwise. It is for the
+// goroutine that sends.
+func (q *Queue) SetStyle(s alert.Style) { q.style = &s }
 
 // Stats are the counters of a queue: every alert that was handed to Send is in
 // one of them, or still in the queue.
@@ -96,8 +107,8 @@ func Start(sink Sink, opt Options) *Queue {
 		opt.Report = func(Problem, string) {}
 	}
 	q := &Queue{
-		sink: sink, opt: opt,
-		alerts: make(chan *alert.Alert, min(opt.Capacity, MaxCapacity)),
+		sink: sink, opt: opt, style: &opt.Style,
+		alerts: make(chan item, min(opt.Capacity, MaxCapacity)),
 		reopen: make(chan struct{}, 1),
 		done:   make(chan struct{}),
 	}
@@ -106,7 +117,8 @@ func Start(sink Sink, opt Options) *Queue {
 }
 
 // Send hands a to the worker, or drops and counts it if the queue is full.
-func (q *Queue) Send(a *alert.Alert) {
+func (q *Queue) Send(alert *alert.Alert) {
+	a := item{alert, q.style}
 	select {
 	case q.alerts <- a:
 		return
@@ -204,7 +216,7 @@ func (q *Queue) work() {
 				try(q.sink.Close)
 				return
 			}
-			line = append(q.opt.Style.Append(line[:0], a), '\n')
+			line = append(a.style.Append(line[:0], a.Alert), '\n')
 			if try(func() error { return q.sink.Write(Line{line, a.Severity}) }) {
 				q.sent.Add(1)
 			} else {

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/falco-go/falco/pkg/alert"
+	"github.com/falco-go/falco/pkg/config"
+	"github.com/falco-go/falco/pkg/metrics"
+)
+
+// What syscall_event_drops asks for: once in a second of the events' time the
+// books are compared with those of the second before.
+
+const dropRule = "Falco internal: syscall event drop"
+
+// dropWatch is what it remembers.
+type dropWatch struct {
+	next   uint64 // when the second is over, 0 before the first event
+	last   ledger
+	bucket bucket
+	found  uint64 // seconds with losses
+	acted  uint64
+}
+
+// clocked is called with the time of an event when due, and returns when the next
+// call is due.
+func (d *daemon) clocked(now uint64) (due uint64) {
+	w := &d.drops.watch
+	due = math.MaxUint64
+	if w.next == 0 {
+		w.next = now + uint64(time.Second)
+	} else if now > w.next {
+		w.next = now + uint64(time.Second)
+		d.checkDrops(now)
+	}
+	due = w.next
+	if h := &d.health; d.cfg.Engine.Kind == config.KindReplay && h.interval > 0 { // no other clock runs there
+		if h.last == 0 || now >= h.last+uint64(h.interval) {
+			h.last = now
+			d.tellMetrics(now)
+		}
+		due = min(due, h.last+uint64(h.interval))
+	}
+	return due
+}
+
+// checkDrops acts if too much was lost since the last call.
+func (d *daemon) checkDrops(now uint64) {
+	c, w := &d.cfg.Drops, &d.drops.watch
+	var l ledger
+	if d.cfg.Engine.Kind != config.KindReplay { // a file has lost nothing
+		var err error
+		if l, err = d.pipe.source.Ledger(); err != nil {
+			return
+		}
+	}
+	seen, lost, full := l.Seen-w.last.Seen, l.Lost.Total()-w.last.Lost.Total(), l.Lost.Full-w.last.Lost.Full
+	w.last = l
+	threshold := c.Threshold
+	if c.Simulate {
+		d.log.infof("Simulating syscall event drop")
+		lost++
+		threshold = 0
+	}
+	if lost == 0 || seen > 0 && float64(lost)/float64(seen) <= threshold {
+		return
+	}
+	w.found++
+	w.bucket.rate, w.bucket.size = c.Rate, c.Burst
+	if !w.bucket.take(now) {
+		d.log.debugf("Syscall event drop but token bucket depleted, skipping actions")
+		return
+	}
+	w.acted++
+	text := fmt.Sprintf("%s. %d system calls dropped in last second.", dropRule, lost)
+	if c.Log {
+		d.log.debugf("%s", text)
+	}
+	if c.Alert {
+		number := func(n uint64) string { return strconv.FormatUint(n, 10) }
+		fields := []alert.Field{
+			{Key: "ebpf_enabled", Value: "0"}, {Key: "n_drops", Value: number(lost)}, {Key: "n_drops_buffer_total", Value: number(full)},
+			{Key: "n_drops_bug", Value: number(lost - min(lost, full))}, {Key: "n_drops_page_faults", Value: "0"},
+			{Key: "n_drops_scratch_map", Value: "0"}, {Key: "n_evts", Value: number(seen)},
+		}
+		for _, kind := range metrics.Kinds {
+			fields = append(fields, alert.Field{Key: "n_drops_buffer_" + kind + "_exit", Value: "0"})
+		}
+		d.pipe.emit(&alert.Alert{TimeNs: now, Rule: dropRule, Source: alert.Internal, Severity: alert.Severity(config.Debug), Message: text, Fields: fields})
+	}
+	if c.Exit {
+		d.log.say(config.Critical, "%s", text)
+		d.log.say(config.Critical, "Exiting.")
+		d.fail(&failure{form: block, text: "Drop manager internal error", hint: "syscall_event_drops.actions says exit"})
+	}
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"crypto/tls"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"runtime"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/falco-go/falco/pkg/config"
+	"github.com/falco-go/falco/pkg/metrics"
+)
+
+// Limits of the web server: whoever is slow, or sends much, is sent away.
+const (
+	webHeaderTime = 5 * time.Second
+	webTime       = 30 * time.Second
+	webHeader     = 16 << 10
+	webConns      = 256 // connections at the same time
+)
+
+// web answers how we are. It never asks the loop: it has what the loop has
+// published.
+type web struct {
+	server *http.Server
+	room   chan struct{} // one place for each request that is served
+	health *health
+	page   *config.Web
+}
+
+// startWeb opens the server, if there is to be one.
+func (d *daemon) startWeb() error {
+	c := d.cfg.Web
+	if !c.Enabled || d.cfg.Engine.Kind == config.KindReplay {
+		return nil
+	}
+	if c.Threads <= 0 {
+		c.Threads = runtime.NumCPU()
+	}
+	var conf *tls.Config
+	suffix := ""
+	if c.TLS {
+		pair, err := tls.LoadX509KeyPair(c.Certificate, c.Certificate)
+		if err != nil {
+			return &failure{form: exiting, text: "invalid webserver configuration", hint: "webserver.ssl_certificate: " + err.Error()}
+		}
+		conf, suffix = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}, " (SSL)"
+	}
+	d.log.infof("Starting health webserver with threadiness %d, listening on %s:%d%s", c.Threads, c.Address, c.Port, suffix)
+	l, err := net.Listen("tcp", net.JoinHostPort(c.Address, strconv.Itoa(c.Port)))
+	if err != nil {
+		return &failure{form: exiting, text: "an error occurred while starting webserver", hint: err.Error()}
+	}
+	l = &bounded{Listener: l, room: make(chan struct{}, webConns)}
+	if conf != nil {
+		l = tls.NewListener(l, conf)
+	}
+	w := &web{room: make(chan struct{}, c.Threads), health: &d.health, page: &c}
+	w.server = &http.Server{Handler: w, ReadHeaderTimeout: webHeaderTime, ReadTimeout: webTime, WriteTimeout: webTime, IdleTimeout: webHeaderTime,
+		MaxHeaderBytes: webHeader, ErrorLog: log.New(io.Discard, "", 0)}
+	d.web = w
+	go w.server.Serve(l)
+	d.atEnd(func() { w.server.Close() })
+	return nil
+}
+
+func (w *web) ServeHTTP(to http.ResponseWriter, r *http.Request) {
+	w.room <- struct{}{}
+	defer func() { <-w.room }()
+	kind, body := w.answer(r)
+	h := to.Header()
+	h.Set("Keep-Alive", "timeout=5, max=100")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	if body == nil {
+		to.WriteHeader(http.StatusNotFound)
+		return
+	}
+	h.Set("Content-Type", kind)
+	to.Write(body)
+}
+
+// answer returns what there is at that path, nil if nothing.
+func (w *web) answer(r *http.Request) (kind string, body []byte) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return "", nil
+	}
+	var b bytes.Buffer
+	switch r.URL.Path {
+	case w.page.Healthz:
+		return "application/json", []byte(`{"status": "ok"}`)
+	case "/versions":
+		printVersion(&b, true)
+		return "application/json", bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	case "/metrics":
+		if p := w.health.latest.Load(); p != nil {
+			p.Prometheus(&b, p.options)
+			return metrics.ContentType, b.Bytes()
+		}
+	}
+	return "", nil
+}
+
+// bounded is a listener that has only so many connections at the same time.
+type bounded struct {
+	net.Listener
+	room chan struct{}
+}
+
+func (b *bounded) Accept() (net.Conn, error) {
+	b.room <- struct{}{}
+	c, err := b.Listener.Accept()
+	if err != nil {
+		<-b.room
+		return nil, err
+	}
+	return &roomed{Conn: c, room: b.room}, nil
+}
+
+// roomed gives its place back when it is closed.
+type roomed struct {
+	net.Conn
+	room chan struct{}
+	once sync.Once
+}
+
+func (c *roomed) Close() error {
+	c.once.Do(func() { <-c.room })
+	return c.Conn.Close()
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package metrics
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// ContentType is that of the page.
+const ContentType = "text/plain; version=0.0.4"
+
+const help = "https://falco.org/docs/metrics/"
+
+// page writes families of samples.
+type page struct {
+	w    io.Writer
+	last string // family that HELP and TYPE were written for
+}
+
+// sample writes one line. Labels are pairs of names and values.
+func (p *page) sample(name, kind, value string, labels ...string) {
+	name = "falcosecurity_" + name
+	if name != p.last {
+		fmt.Fprintf(p.w, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
+		p.last = name
+	}
+	io.WriteString(p.w, name)
+	for i := 0; i+1 < len(labels); i += 2 {
+		sep := ","
+		if i == 0 {
+			sep = "{"
+		}
+		fmt.Fprintf(p.w, `%s%s="%s"`, sep, labels[i], escape.Replace(strings.ToValidUTF8(labels[i+1], "\uFFFD")))
+	}
+	if len(labels) > 0 {
+		io.WriteString(p.w, "}")
+	}
+	fmt.Fprintf(p.w, " %s\n", value)
+}
+
+var escape = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+
+func (p *page) gauge(name string, v uint64, labels ...string) {
+	p.sample(name, "gauge", strconv.FormatUint(v, 10), labels...)
+}
+
+func (p *page) counter(name string, v uint64, labels ...string) {
+	p.sample(name, "counter", strconv.FormatUint(v, 10), labels...)
+}
+
+func (p *page) decimal(name string, v float64, labels ...string) {
+	p.sample(name, "gauge", strconv.FormatFloat(v, 'f', 6, 64), labels...)
+}
+
+// Prometheus writes the page. Units are base units, whatever o says.
+func (s *Snapshot) Prometheus(w io.Writer, o Options) {
+	p := &page{w: w}
+	p.gauge("falco_version_info", 1, "version", s.Version)
+	for _, f := range s.RuleFiles {
+		p.gauge("falco_sha256_rules_files_info", 1, "file_name", f.Name, "sha256", f.SHA256)
+	}
+	for _, f := range s.ConfigFiles {
+		p.gauge("falco_sha256_config_files_info", 1, "file_name", f.Name, "sha256", f.SHA256)
+	}
+	p.gauge("falco_kernel_release_info", 1, "kernel_release", s.Kernel)
+	p.gauge("evt_hostname_info", 1, "hostname", s.Hostname)
+	p.gauge("scap_engine_name_info", 1, "engine_name", s.Engine, "evt_source", s.Source)
+	p.counter("falco_outputs_queue_num_drops_total", s.outputDrops())
+	p.gauge("falco_reload_timestamp_nanoseconds", s.ReloadNs)
+	p.gauge("falco_start_timestamp_nanoseconds", s.StartNs)
+	p.counter("falco_duration_seconds_total", s.DurationSec)
+	p.gauge("falco_host_boot_timestamp_nanoseconds", s.BootNs)
+	p.gauge("falco_host_num_cpus_total", uint64(s.CPUs))
+	if o.Rules {
+		for _, r := range s.Rules {
+			if r.Matches == 0 && !o.Empty {
+				continue
+			}
+			labels := []string{"priority", strconv.Itoa(r.Priority), "rule_name", r.Name, "source", r.Source}
+			seen := map[string]bool{}
+			for _, t := range r.Tags {
+				if name := "tag_" + Sanitize(strings.ReplaceAll(t, ":", "_")); !seen[name] {
+					seen[name] = true
+					labels = append(labels, name, "true")
+				}
+			}
+			p.counter("falco_rules_matches_total", r.Matches, labels...)
+		}
+	}
+	if o.Resources {
+		r := &s.Resources
+		p.decimal("falco_cpu_usage_ratio", r.CPU/100)
+		p.decimal("falco_memory_rss_bytes", float64(r.RSS))
+		p.decimal("falco_memory_vsz_bytes", float64(r.VSZ))
+		p.decimal("falco_memory_pss_bytes", float64(r.PSS))
+		if r.CgroupAvailable {
+			p.gauge("falco_container_memory_used_bytes", r.Cgroup)
+		}
+		p.decimal("falco_host_cpu_usage_ratio", r.HostCPU/100)
+		p.decimal("falco_host_memory_used_bytes", float64(r.HostUsed))
+		p.gauge("falco_host_procs_running_total", r.ProcsRunning)
+		p.gauge("falco_host_open_fds_total", r.OpenFDs)
+	}
+	if o.State {
+		p.gauge("scap_n_threads_total", s.Threads)
+		p.gauge("scap_n_fds_total", s.FDs)
+		p.counter("scap_n_noncached_thread_lookups_total", s.Lookups)
+		p.counter("scap_n_failed_thread_lookups_total", s.LookupsMissed)
+		p.counter("scap_n_drops_full_threadtable_total", s.ThreadsEvicted)
+	}
+	if o.Kernel && s.KernelModule {
+		p.counter("scap_n_evts_total", s.Seen)
+		p.counter("scap_n_drops_total", s.Lost)
+		if o.PerCPU {
+			for _, c := range s.PerCPU {
+				p.counter("scap_n_evts_cpu_total", c.Events, "cpu", strconv.Itoa(c.ID))
+			}
+			for _, c := range s.PerCPU {
+				p.counter("scap_n_drops_cpu_total", c.Drops, "cpu", strconv.Itoa(c.ID))
+			}
+		}
+		for i, k := range Kinds {
+			p.counter("scap_n_drops_buffer_total", s.LostKinds[i], "dir", "exit", "drop", k)
+		}
+		for _, k := range Kinds[:6] {
+			p.counter("scap_n_drops_buffer_total", 0, "dir", "enter", "drop", k)
+		}
+		p.counter("scap_n_drops_bug_total", s.LostBug)
+	}
+	s.own(p)
+}
+
+// own writes what the original does not have.
+func (s *Snapshot) own(p *page) {
+	for _, c := range s.PerCPU {
+		if c.HasRingFill {
+			p.gauge("falco_ring_used_bytes", c.RingUsed, "cpu", strconv.Itoa(c.ID))
+		}
+	}
+	for _, c := range s.PerCPU {
+		if c.HasRingFill {
+			p.gauge("falco_ring_size_bytes", c.RingSize, "cpu", strconv.Itoa(c.ID))
+		}
+	}
+	p.counter("falco_events_total", s.Events)
+	p.counter("falco_alerts_total", s.Alerts)
+	for _, q := range s.Outputs {
+		p.counter("falco_output_alerts_total", q.Sent, "output", q.Name, "outcome", "delivered")
+		p.counter("falco_output_alerts_total", q.Failed, "output", q.Name, "outcome", "failed")
+		p.counter("falco_output_alerts_total", q.Dropped, "output", q.Name, "outcome", "dropped")
+	}
+	for _, q := range s.Outputs {
+		p.gauge("falco_output_queued_alerts", q.Queued, "output", q.Name)
+	}
+	p.counter("falco_reloads_total", s.Reloads)
+	p.counter("falco_reloads_failed_total", s.ReloadsFailed)
+	p.gauge("falco_go_goroutines", s.Resources.Goroutines)
+	p.gauge("falco_go_heap_bytes", s.Resources.HeapBytes)
+}
