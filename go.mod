@@ -13,6 +13,7 @@ require (
 	google.golang.org/grpc v1.72.2
 	google.golang.org/protobuf v1.36.5
 	gopkg.in/yaml.v3 v3.0.1
+	k8s.io/cri-api v0.31.14
 )
 
 require (

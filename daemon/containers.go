@@ -8,11 +8,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/falco-go/falco/pkg/config"
 	"github.com/falco-go/falco/pkg/container"
 	"github.com/falco-go/falco/pkg/container/containerd"
+	"github.com/falco-go/falco/pkg/container/cri"
 	"github.com/falco-go/falco/pkg/container/docker"
 	"github.com/falco-go/falco/pkg/schema"
 	"github.com/falco-go/falco/pkg/state"
@@ -72,6 +74,11 @@ func engines(c *config.Containers, root string) []container.Engine {
 	add(c.Containerd, containerd.Sockets, func(s []string) container.Engine { return containerd.New(s) })
 	add(c.Docker, docker.Docker.Sockets, func(s []string) container.Engine { return docker.New(docker.Docker, s) })
 	add(c.Podman, docker.Podman.Sockets, func(s []string) container.Engine { return docker.New(docker.Podman, s) })
+	usual := cri.Sockets
+	if !c.Containerd.Enabled { // else it is asked in its own way, which tells more
+		usual = append(slices.Clone(usual), containerd.Sockets...)
+	}
+	add(c.CRI, usual, func(s []string) container.Engine { return cri.New(s) })
 	return all
 }
 

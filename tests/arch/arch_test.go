@@ -63,6 +63,7 @@ var doors = map[string][]string{
 	"github.com/containerd/containerd": {"pkg/container", "tests"},
 	"google.golang.org/grpc":           {"pkg/container", "tests"},
 	"google.golang.org/protobuf":       {"pkg/container", "tests"},
+	"k8s.io/cri-api":                   {"pkg/container", "tests"},
 	// Recordings are compressed.
 	"github.com/klauspost/compress":   {"pkg/capture"},
 	"github.com/google/go-cmp":        {"tests"},

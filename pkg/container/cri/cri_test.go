@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cri
+
+import (
+	"context"
+	"errors"
+	"net"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	runtime "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"github.com/falco-go/falco/pkg/container"
+)
+
+const (
+	webID = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	podID = "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
+)
+
+// server plays CRI-O.
+type server struct {
+	runtime.UnimplementedRuntimeServiceServer
+	mu   sync.Mutex
+	gone bool
+}
+
+func (s *server) Version(context.Context, *runtime.VersionRequest) (*runtime.VersionResponse, error) {
+	return &runtime.VersionResponse{RuntimeName: "cri-o"}, nil
+}
+
+func (s *server) ListContainers(context.Context, *runtime.ListContainersRequest) (*runtime.ListContainersResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gone {
+		return &runtime.ListContainersResponse{}, nil
+	}
+	return &runtime.ListContainersResponse{Containers: []*runtime.Container{{Id: webID}, {}, {Id: "nobody knows"}}}, nil
+}
+
+func (s *server) ListPodSandbox(context.Context, *runtime.ListPodSandboxRequest) (*runtime.ListPodSandboxResponse, error) {
+	return &runtime.ListPodSandboxResponse{Items: []*runtime.PodSandbox{{Id: podID}}}, nil
+}
+
+func (s *server) ContainerStatus(_ context.Context, r *runtime.ContainerStatusRequest) (*runtime.ContainerStatusResponse, error) {
+	if r.ContainerId != webID {
+		return nil, status.Error(codes.NotFound, "no such container")
+	}
+	return &runtime.ContainerStatusResponse{Status: &runtime.ContainerStatus{Id: webID, Metadata: &runtime.ContainerMetadata{Name: "web"}, CreatedAt: 5e9,
+		Image: &runtime.ImageSpec{Image: "sha256:c0ffee"}, ImageRef: "quay.io/a/web@sha256:d", Labels: map[string]string{"io.kubernetes.pod.namespace": "forged", "a": "b"},
+		Mounts: []*runtime.Mount{{HostPath: "/proc", ContainerPath: "/host/proc", Readonly: true, Propagation: runtime.MountPropagation_PROPAGATION_HOST_TO_CONTAINER}},
+		User:   &runtime.ContainerUser{Linux: &runtime.LinuxContainerUser{Uid: 7}}},
+		Info: map[string]string{"info": `{"sandboxID":"` + podID + `","privileged":true,"config":{"envs":[{"key":"K","value":"v"}]},
+			"runtimeSpec":{"annotations":{"io.kubernetes.cri-o.ImageName":"quay.io/a/web:1"}}}`}}, nil
+}
+
+func (s *server) PodSandboxStatus(_ context.Context, r *runtime.PodSandboxStatusRequest) (*runtime.PodSandboxStatusResponse, error) {
+	if r.PodSandboxId != podID {
+		return nil, status.Error(codes.NotFound, "no such pod")
+	}
+	return &runtime.PodSandboxStatusResponse{Status: &runtime.PodSandboxStatus{Id: podID, Metadata: &runtime.PodSandboxMetadata{Name: "p", Namespace: "n", Uid: "u"},
+		Network: &runtime.PodSandboxNetworkStatus{Ip: "10.1.1.1"}, Labels: map[string]string{"app": "web"},
+		Linux: &runtime.LinuxPodSandboxStatus{Namespaces: &runtime.Namespace{Options: &runtime.NamespaceOption{Pid: runtime.NamespaceMode_NODE}}}},
+		Info: map[string]string{"info": `{"runtimeSpec":{"annotations":{"io.kubernetes.cri-o.CNIResult":"{\"x\":1}"}}}`}}, nil
+}
+
+func TestWatch(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, g := &server{}, grpc.NewServer()
+	runtime.RegisterRuntimeServiceServer(g, s)
+	go g.Serve(l)
+	defer g.Stop()
+	e := New([]string{"/nowhere/s", path})
+	e.every = 5 * time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	changes, ended := make(chan container.Change, 1000), make(chan error, 1)
+	go func() { ended <- e.Watch(ctx, func(c container.Change) { changes <- c }) }()
+	defer func() { cancel(); <-ended }()
+	got := map[string]*container.Info{}
+	next := func() container.Change {
+		t.Helper()
+		select {
+		case c := <-changes:
+			return c
+		case err := <-ended:
+			ended <- err
+			t.Fatalf("the watch has ended: %v", err)
+		case <-time.After(20 * time.Second):
+			t.Fatal("nothing is told")
+		}
+		return container.Change{}
+	}
+	for c := next(); c.What != container.Ready; c = next() {
+		got[c.Info.FullID] = c.Info
+	}
+	labels := container.Labels{"io.kubernetes.pod.namespace": "n", "io.kubernetes.pod.name": "p", "io.kubernetes.pod.uid": "u", "io.kubernetes.sandbox.id": podID}
+	own := container.Labels{"app": "web"}
+	pod := container.Labels{"app": "web"}
+	web := container.Labels{"a": "b"}
+	for k, v := range labels {
+		web[k], pod[k] = v, v
+	}
+	want := map[string]*container.Info{
+		webID: {ID: webID[:12], FullID: webID, Type: container.TypeCRIO, Name: "web", Image: "quay.io/a/web:1", ImageID: "c0ffee", ImageRepo: "quay.io/a/web",
+			ImageTag: "1", ImageDigest: "sha256:d", User: "7", Privileged: true, HostPid: true, IP: "10.1.1.1", CNIJSON: `{"x":1}`,
+			Mounts: []container.Mount{{Source: "/proc", Dest: "/host/proc", Propagation: "rslave"}}, PodSandboxID: podID, PodSandboxLabels: own, Labels: web,
+			Env: []string{"K=v"}, Created: 5, CPUShares: 1024, CPUPeriod: 100000, Size: -1},
+		podID: {ID: podID[:12], FullID: podID, Type: container.TypeCRIO, Name: "POD", HostPid: true, IP: "10.1.1.1", CNIJSON: `{"x":1}`, IsPodSandbox: true,
+			PodSandboxID: podID, PodSandboxLabels: own, Labels: pod, CPUShares: 1024, CPUPeriod: 100000, Size: -1},
+	}
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(container.Info{})); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if i, err := e.Get(t.Context(), container.Match{FullID: webID}); err != nil || i.Name != "web" {
+		t.Errorf("%+v, %v", i, err)
+	}
+	if _, err := e.Get(t.Context(), container.Match{FullID: "another"}); !errors.Is(err, container.ErrNotFound) {
+		t.Error(err)
+	}
+	s.mu.Lock()
+	s.gone = true
+	s.mu.Unlock()
+	if c := next(); c.What != container.Gone || c.Info.ID != webID[:12] {
+		t.Errorf("its end: %+v", c)
+	}
+	g.Stop()
+	select {
+	case err := <-ended:
+		ended <- err
+	case <-time.After(20 * time.Second):
+		t.Fatal("the watch goes on")
+	}
+}
+
+func FuzzVerbose(f *testing.F) {
+	f.Add(`{"sandboxID":"x","cniResult":{"Interfaces":{"eth0":{"Mac":"a"},"lo":null}},"config":{"linux":{"security_context":null}}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		m := map[string]string{"info": text}
+		sandboxOf(m)
+		info(container.TypeCRI, &runtime.ContainerStatusResponse{Info: m}, &runtime.PodSandboxStatusResponse{Info: m, Status: &runtime.PodSandboxStatus{}})
+		info(container.TypeCRI, nil, nil)
+	})
+}
