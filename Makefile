@@ -67,8 +67,14 @@ test-containers: ## containers in a guest with containerd
 test-packages: ## packages installed in a guest
 	@$(call later,there are no packages yet)
 
-test-long: ## all the rest: every kernel, soaks
-	@$(call later,the long tests come with the other kernels)
+test-long: ## all the rest, at full length: every kernel, floods, chaos, mutants
+	@FALCO_LONG=1 $(REPORT) -name $@-unit -- -count=1 -timeout 60m ./pkg/filter ./pkg/state ./tests/bench ./tests/conformance
+	@FALCO_LONG=1 FALCO_VM=1 $(REPORT) -name $@ -- -count=1 -p 1 -timeout 6h $(GUESTS) ./tests/kernels
+
+test-debug-kernel: ## the module's suites on a kernel that looks for bugs; builds it the first time
+	@$(VM) fetch -kernel 6.1-debug
+	@FALCO_VM=1 FALCO_KERNEL=6.1-debug $(REPORT) -name $@ -- -count=1 -p 1 -timeout 180m ./tests/driver ./tests/chaos
+	@FALCO_VM=1 FALCO_DEBUG_KERNEL=1 $(REPORT) -name $@-btf -- -count=1 -timeout 60m -run TestWithoutBTF ./tests/kernels
 
 bench: ## figures: events a second, allocations, rule sets of all sizes, instructions a system call
 	@$(GO) test -run '^$$' -bench . -benchmem ./pkg/... ./daemon/... | grep -E '^(Benchmark|pkg:)'
