@@ -354,6 +354,7 @@ func TestShipped(t *testing.T) {
 	want.Stdout, want.Log.Stderr = true, true
 	want.Capture.PathPrefix = "/var/lib/falco/captures/falco"
 	want.Engine.Snaplen = 80 // what 0 means
+	want.Web.Address, want.Metrics.Interval = "127.0.0.1", "1h"
 	want.BaseSyscalls.Custom = []string{}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)
