@@ -73,7 +73,9 @@ static void deed_swap(void)
 
 	shared = pages(1);
 	must("mlockall", mlockall(MCL_CURRENT | MCL_FUTURE));
-	name = &at;
+	name = &at; /* sane before the thread runs, if it ever does */
+	at.sin_port = htons(7001);
+	strcpy((char *)shared, FAKE);
 	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	make(REAL);
 	make(FAKE);

@@ -104,7 +104,7 @@ func arguments(t *T) {
 	}
 	long("a long one that fails", failed[1].bytes("args"), "nothing\x00")
 	flagged(t, "a long one that fails", failed[1], truncated)
-	failed[2].want(t, "a hole", "res", -14, "exe", "one", "args", []byte("three\x00"), "env", []byte(nil))
+	failed[2].want(t, "a hole", "res", f.int(t, "hole"), "exe", "one", "args", []byte("three\x00"), "env", []byte(nil))
 	flagged(t, "a hole", failed[2], fault)
 	failed[3].want(t, "nothing readable", "res", -14, "exe", "<absent>", "args", []byte(nil), "env", []byte(nil), "filename", "<absent>")
 	flagged(t, "nothing readable", failed[3], fault)
