@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package metrics
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func sample() *Snapshot {
+	return &Snapshot{TimeNs: 3e9, Hostname: "vm", Source: "syscall", Version: "1", Engine: "kmod", CPUs: 2, Events: 30, Alerts: 3,
+		Rules:   []Rule{{Name: "A \"rule\"\n", Source: "syscall", Priority: 4, Tags: []string{"T1.2", "t1_2", "T1.2"}, Matches: 3}, {Name: "Quiet"}},
+		Outputs: []Output{{Name: "stdout", Dropped: 2}, {Name: "http", Dropped: 1}}, KernelModule: true, Seen: 300, Lost: 30,
+		PerCPU: []CPU{{ID: 0, Events: 100}, {ID: 1, Events: 200, Drops: 30}},
+		Prev:   &Snapshot{TimeNs: 1e9, Events: 10, Seen: 100, Lost: 10}}
+}
+
+func TestFields(t *testing.T) {
+	all := Options{Rules: true, Resources: true, State: true, Kernel: true, PerCPU: true, Megabytes: true}
+	got := map[string]any{}
+	for _, f := range sample().Fields(all) {
+		got[f.Key] = f.Value
+	}
+	for key, want := range map[string]any{
+		"falco.outputs_queue_num_drops": uint64(3), "falco.num_evts_prev": uint64(10), "falco.evts_rate_sec": 10.0,
+		"falco.rules.A_rule": uint64(3), "scap.n_drops_perc": 10.0, "scap.n_evts_dev_1": uint64(200), "scap.evts_drop_rate_sec": 10.0,
+	} {
+		if got[key] != want {
+			t.Errorf("%s is %v, want %v", key, got[key], want)
+		}
+	}
+	if _, there := got["falco.rules.Quiet"]; there {
+		t.Error("a counter of 0 is told")
+	}
+	s := sample()
+	s.Prev = nil
+	got = map[string]any{}
+	for _, f := range s.Fields(Options{Empty: true, Rules: true}) {
+		got[f.Key] = f.Value
+	}
+	if got["falco.rules.Quiet"] != uint64(0) || got["scap.n_drops_perc"] != 0.0 || got["scap.n_evts"] != nil {
+		t.Errorf("with empty values: %v", got)
+	}
+}
+
+func TestSanitize(t *testing.T) {
+	for in, want := range map[string]string{"single_rule.yaml": "single_rule_yaml", "a  b": "a_b", "x!!": "x", "é:1": "_:1", "": ""} {
+		if got := Sanitize(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
+// Each family has one HELP and one TYPE before its samples, which stand together;
+// no sample is there twice; every line is of the format.
+func TestPrometheus(t *testing.T) {
+	var b strings.Builder
+	sample().Prometheus(&b, Options{Rules: true, Resources: true, State: true, Kernel: true, PerCPU: true, Empty: true})
+	line := regexp.MustCompile(`^([a-z_]+)(\{[a-zA-Z_:0-9]+="(?:[^"\\\n]|\\.)*"(?:,[a-zA-Z_:0-9]+="(?:[^"\\\n]|\\.)*")*\})? [0-9.]+$`)
+	families, seen, now := map[string]bool{}, map[string]bool{}, ""
+	for _, l := range strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n") {
+		if name, ok := strings.CutPrefix(l, "# HELP "); ok {
+			now, _, _ = strings.Cut(name, " ")
+			if families[now] {
+				t.Errorf("%s begins twice", now)
+			}
+			families[now] = true
+			continue
+		}
+		if strings.HasPrefix(l, "# TYPE ") {
+			continue
+		}
+		m := line.FindStringSubmatch(l)
+		if m == nil {
+			t.Errorf("no sample: %q", l)
+			continue
+		}
+		if m[1] != now {
+			t.Errorf("%q stands among %s", l, now)
+		}
+		if key := m[1] + m[2]; seen[key] {
+			t.Errorf("%s is there twice", key)
+		} else {
+			seen[key] = true
+		}
+	}
+	for _, want := range []string{
+		`falcosecurity_falco_rules_matches_total{priority="4",rule_name="A \"rule\"\n",source="syscall",tag_T1_2="true",tag_t1_2="true"} 3`,
+		`falcosecurity_scap_n_evts_cpu_total{cpu="1"} 200`, `falcosecurity_falco_memory_rss_bytes 0.000000`,
+	} {
+		if !strings.Contains(b.String(), want+"\n") {
+			t.Errorf("no %s", want)
+		}
+	}
+}
