@@ -107,7 +107,7 @@ func TestCatalogueIsThatOfTheSpec(t *testing.T) {
 		}
 	}
 	for _, d := range Catalogue {
-		if _, ok := rows[d.Name]; !ok && !d.Has(Realpath) { // those are our own
+		if _, ok := rows[d.Name]; !ok && !d.Has(Realpath) && d.Name != "evt.metadata" { // those are our own
 			t.Errorf("%s is not in fields.md", d.Name)
 		}
 	}

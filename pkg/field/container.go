@@ -78,6 +78,27 @@ var containerFields = []Def{
 		Desc: "All labels of the container, as key:value with commas between."},
 }
 
+// evtMetadata tells how much is known of the container that the event is about.
+func evtMetadata(s *state.Scene, _ *Arg, out []Value) []Value {
+	c := s.Container
+	if c == nil && s.Thread != nil {
+		c = s.Thread.Container()
+	}
+	switch {
+	case c == nil:
+		return out
+	case c.Info() != nil && s.State.Ended(c.ID):
+		return text(out, "gone")
+	case c.Info() != nil:
+		return text(out, "known")
+	case c.Failed() != nil:
+		return text(out, "missing: "+c.Failed().Error())
+	case c.Pending():
+		return text(out, "pending")
+	}
+	return text(out, "unasked")
+}
+
 func containerID(s *state.Scene, _ *Arg, out []Value) []Value {
 	switch {
 	case s.Container != nil:

@@ -3,10 +3,12 @@
 package field
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/falco-go/falco/pkg/event/eventtest"
 	"github.com/falco-go/falco/pkg/schema"
+	"github.com/falco-go/falco/pkg/state"
 )
 
 const (
@@ -129,4 +131,26 @@ func TestOldMetaEvents(t *testing.T) {
 	check(t, w.apply(30, report(120, 55)), map[string]string{"thread.cpu": "25.0", "thread.cpu.user": "20.0", "thread.cpu.system": "5.0"})
 	check(t, w.apply(30, report(900, 55)), map[string]string{"thread.cpu": "100.0", "evt.infra.docker.name": "-"})
 	check(t, w.apply(30, report(1, 1)), map[string]string{"thread.cpu": "0.0"}) // another thread of this number
+}
+
+// Where nothing is known of a container, it can be told why.
+func TestEvtMetadata(t *testing.T) {
+	w := newWorld(t)
+	quiet := func() *eventtest.Builder { return eventtest.New(schema.CloseX).Set("res", 0).Set("fd", 1) }
+	is := func(tid int64, want string) {
+		t.Helper()
+		check(t, w.apply(tid, quiet()), map[string]string{"evt.metadata": want})
+	}
+	is(30, "-") // on the host
+	inPod(w)
+	is(200, "unasked")
+	w.st = state.New(state.Options{Ask: func(state.Ask) bool { return true }})
+	inPod(w)
+	is(200, "pending")
+	w.st.FailContainer(podID[:12], errors.New("containerd: permission denied"))
+	is(200, "missing: containerd: permission denied")
+	w.apply(-1, told(podJSON))
+	is(200, "known")
+	w.apply(-1, eventtest.New(schema.AsynceventE).Uint(0).Str("container_removed").Raw([]byte(podJSON)))
+	is(200, "gone")
 }

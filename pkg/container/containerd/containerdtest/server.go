@@ -42,7 +42,7 @@ type Server struct {
 	sandboxes  map[key]*types.Sandbox
 	images     map[key]string // digests of targets
 	blobs      map[string][]byte
-	listeners  map[chan *events.Envelope]bool
+	listeners  map[chan *types.Envelope]bool
 	grpc       *grpc.Server
 
 	Silent   atomic.Bool  // takes requests and answers none
@@ -55,7 +55,7 @@ type key struct{ namespace, name string }
 // New starts a server. It ends with the test.
 func New(t testing.TB, path string) *Server {
 	s := &Server{Path: path, containers: map[key]*containers.Container{}, sandboxes: map[key]*types.Sandbox{}, images: map[key]string{},
-		blobs: map[string][]byte{}, listeners: map[chan *events.Envelope]bool{}}
+		blobs: map[string][]byte{}, listeners: map[chan *types.Envelope]bool{}}
 	s.Start(t)
 	t.Cleanup(s.Kill)
 	return s
@@ -158,7 +158,7 @@ func (s *Server) publish(namespace, topic string, m proto.Message) {
 	if err != nil {
 		panic(err)
 	}
-	e := &events.Envelope{Timestamp: timestamppb.Now(), Namespace: namespace, Topic: topic, Event: body}
+	e := &types.Envelope{Timestamp: timestamppb.Now(), Namespace: namespace, Topic: topic, Event: body}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for l := range s.listeners {
@@ -334,7 +334,7 @@ type eventsServer struct {
 }
 
 func (e eventsServer) Subscribe(_ *events.SubscribeRequest, to events.Events_SubscribeServer) error {
-	q := make(chan *events.Envelope, 4096)
+	q := make(chan *types.Envelope, 4096)
 	e.s.mu.Lock()
 	e.s.listeners[q] = true
 	e.s.mu.Unlock()
