@@ -28,6 +28,7 @@ type watcher struct {
 
 	mu    sync.Mutex
 	paths []string
+	ended bool
 	dirs  map[string]int // watched, with the number of the watch
 	look  string         // how the paths were at the last look
 }
@@ -53,6 +54,9 @@ func newWatcher(changed func(), log *logger) (*watcher, error) {
 func (w *watcher) watch(paths []string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.ended { // the number of the descriptor may be another file's by now
+		return nil
+	}
 	w.paths = paths
 	err := w.follow(true)
 	w.look = w.picture()
@@ -64,7 +68,7 @@ func (w *watcher) follow(tell bool) error {
 	want := map[string]int{}
 	for _, p := range w.paths {
 		what := "file"
-		dirs := parents(p)
+		dirs := parents(p, new(int))
 		if st, err := os.Stat(p); err == nil && st.IsDir() {
 			what, dirs = "directory", append(dirs, p)
 		}
@@ -99,24 +103,23 @@ func (w *watcher) follow(tell bool) error {
 }
 
 // parents returns the folders in which path, and each link on the way from it,
-// stands.
-func parents(path string) (dirs []string) {
-	for range maxLinks {
+// stands. links counts the links that have been followed.
+func parents(path string, links *int) (dirs []string) {
+	for {
 		dir := filepath.Dir(path)
 		dirs = append(dirs, dir)
-		if st, err := os.Lstat(dir); err == nil && st.Mode()&fs.ModeSymlink != 0 {
-			dirs = append(dirs, parents(dir)...)
+		if st, err := os.Lstat(dir); err == nil && st.Mode()&fs.ModeSymlink != 0 && *links < maxLinks {
+			dirs = append(dirs, parents(dir, links)...)
 		}
 		to, err := os.Readlink(path)
-		if err != nil {
-			break
+		if *links++; err != nil || *links > maxLinks {
+			return dirs
 		}
 		if !filepath.IsAbs(to) {
 			to = filepath.Join(dir, to)
 		}
 		path = to
 	}
-	return dirs
 }
 
 // picture describes the paths such that it differs when they do.
@@ -158,6 +161,10 @@ func (w *watcher) run() {
 		}
 		time.Sleep(watchPause)
 		w.mu.Lock()
+		if w.ended {
+			w.mu.Unlock()
+			return
+		}
 		if err := w.follow(false); err != nil {
 			w.log.errorf("%v", err)
 		}
@@ -171,4 +178,9 @@ func (w *watcher) run() {
 	}
 }
 
-func (w *watcher) close() { w.notes.Close() }
+func (w *watcher) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = true
+	w.notes.Close()
+}
