@@ -73,18 +73,19 @@ func (d *daemon) printFields() error {
 	if s := d.opt.listSource; s != "" && s != syscallSource {
 		return &failure{form: block, text: "Value for --list must be a valid source type", hint: "there is one source: " + syscallSource}
 	}
+	classes := fieldClasses(d.cfg)
 	var b strings.Builder
 	switch {
 	case d.opt.format == asJSON:
-		b.Write(fieldsJSON(d.opt.namesOnly))
+		b.Write(fieldsJSON(classes, d.opt.namesOnly))
 	case d.opt.namesOnly:
-		for _, c := range field.Classes {
+		for _, c := range classes {
 			for _, f := range shown(c) {
 				b.WriteString(f.Name + "\n")
 			}
 		}
 	case d.opt.format == asMarkdown:
-		for _, c := range field.Classes {
+		for _, c := range classes {
 			fmt.Fprintf(&b, "## Field Class: %s\n\n%s\n\nEvent Sources: %s\n\nName | Type | Description\n:----|:-----|:-----------\n", c.Name, c.Desc, syscallSource)
 			for _, f := range shown(c) {
 				fmt.Fprintf(&b, "`%s` | %s | %s\n", f.Name, f.Type.SchemaName(), strings.ReplaceAll(f.Desc, "|", `\|`))
@@ -92,7 +93,7 @@ func (d *daemon) printFields() error {
 			b.WriteString("\n")
 		}
 	default:
-		for _, c := range field.Classes {
+		for _, c := range classes {
 			classText(&b, c, d.opt.verbose)
 		}
 	}
@@ -152,7 +153,7 @@ func traitNames(f *field.Def) (out []string) {
 	return out
 }
 
-func fieldsJSON(namesOnly bool) []byte {
+func fieldsJSON(list []field.Class, namesOnly bool) []byte {
 	type argument struct {
 		Required bool     `json:"required"`
 		Type     []string `json:"type"`
@@ -171,7 +172,7 @@ func fieldsJSON(namesOnly bool) []byte {
 		Name    string   `json:"name"`
 	}
 	classes, names := []class{}, []string{}
-	for _, c := range field.Classes {
+	for _, c := range list {
 		out := class{Name: c.Name, Desc: c.Desc, Sources: []string{syscallSource}, Fields: []entry{}}
 		for _, f := range shown(c) {
 			e := entry{Name: f.Name, Type: f.Type.SchemaName(), Desc: f.Desc, IsList: f.Has(field.List)}

@@ -32,6 +32,17 @@ func newStatic(list []config.StaticField) staticFields {
 	return s
 }
 
+// fieldClasses are the classes of the catalogue and, if there are any, static fields.
+func fieldClasses(c *config.Config) []field.Class {
+	list := slices.Clone(field.Classes)
+	if len(c.Static) > 0 {
+		own := newStatic(c.Static).defs
+		slices.SortFunc(own, func(a, b *field.Def) int { return strings.Compare(a.Name, b.Name) })
+		list = append(list, field.Class{Name: "static", Short: "All event types", Desc: "Texts that static_fields sets.", Fields: own})
+	}
+	return list
+}
+
 func refTo(d *field.Def) *field.Ref {
 	return &field.Ref{Token: d.Name, Def: d, Type: d.Type, Arg: field.Arg{Index: -1}}
 }
