@@ -25,6 +25,7 @@ type dropWatch struct {
 	bucket bucket
 	found  uint64 // seconds with losses
 	acted  uint64
+	kinds  [len(metrics.Kinds)]uint64
 }
 
 // clocked is called with the time of an event when due, and returns when the next
@@ -77,6 +78,10 @@ func (d *daemon) checkDrops(now uint64) {
 		return
 	}
 	w.acted++
+	kinds := w.kinds // since the last alert, for it costs more to look at them
+	if k, live := d.pipe.source.(*kmod); live && c.Alert {
+		kinds = k.lostKinds()
+	}
 	text := fmt.Sprintf("%s. %d system calls dropped in last second.", dropRule, lost)
 	if c.Log {
 		d.log.debugf("%s", text)
@@ -88,10 +93,11 @@ func (d *daemon) checkDrops(now uint64) {
 			{Key: "n_drops_bug", Value: number(lost - min(lost, full))}, {Key: "n_drops_page_faults", Value: "0"},
 			{Key: "n_drops_scratch_map", Value: "0"}, {Key: "n_evts", Value: number(seen)},
 		}
-		for _, kind := range metrics.Kinds {
-			fields = append(fields, alert.Field{Key: "n_drops_buffer_" + kind + "_exit", Value: "0"})
+		for i, kind := range metrics.Kinds {
+			fields = append(fields, alert.Field{Key: "n_drops_buffer_" + kind + "_exit", Value: number(kinds[i] - w.kinds[i])})
 		}
 		d.pipe.emit(&alert.Alert{TimeNs: now, Rule: dropRule, Source: alert.Internal, Severity: alert.Severity(config.Debug), Message: text, Fields: fields})
+		w.kinds = kinds
 	}
 	if c.Exit {
 		d.log.say(config.Critical, "%s", text)

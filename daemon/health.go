@@ -183,7 +183,7 @@ func (d *daemon) snapshot(now uint64) *metrics.Snapshot {
 		s.LostBug = l.Lost.Nested + l.Lost.NoMemory + l.Lost.NoRing + l.Lost.TooBig
 	}
 	if k, live := p.source.(*kmod); live {
-		s.PerCPU = k.perCPU()
+		s.PerCPU, s.LostKinds = k.perCPU(), k.lostKinds()
 	}
 	return s
 }
