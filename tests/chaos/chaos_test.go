@@ -49,15 +49,12 @@ func TestChaos(t *testing.T) {
 	}
 }
 
-// Sleep of the whole machine has a guest of its own: not all of them wake up.
+// Sleep of the whole machine has a guest of its own.
 func TestSuspend(t *testing.T) {
 	if os.Getenv(vm.Enabled) == "" {
 		t.Skip("needs a guest: " + vm.Enabled + "=1, or make test-vm")
 	}
-	if os.Getenv("FALCO_LONG") == "" {
-		t.Skip("part of the long form: FALCO_LONG=1")
-	}
-	play(t, build(t), []string{"suspend"}, vm.Config{Timeout: time.Minute})
+	play(t, build(t), []string{"nap", "suspend"}, vm.Config{Timeout: time.Minute})
 }
 
 func build(t *testing.T) (files []string) {
@@ -103,7 +100,7 @@ func play(t *testing.T, files, scenarios []string, config vm.Config) {
 	}
 	told := parse(result.Act)
 	for _, name := range scenarios {
-		t.Run(name, func(t *testing.T) { told[name].judge(t) })
+		t.Run(name, func(t *testing.T) { told[name].judge(t, name != "nap") })
 	}
 	if !strings.Contains(result.Act, "chaos: done") {
 		t.Errorf("the guest did not come to its end:\n%s\n%s", result.Act, result.Console)
@@ -145,7 +142,8 @@ func parse(text string) map[string]story {
 	return stories
 }
 
-func (s story) judge(t *testing.T) {
+// judge fails t for a story that did not end well. Whether memory was lost is asked of all but those who warm up.
+func (s story) judge(t *testing.T, leaks bool) {
 	t.Log(s.verdict)
 	if !s.ok {
 		t.Errorf("failed: %s", s.verdict)
@@ -159,7 +157,7 @@ func (s story) judge(t *testing.T) {
 		if name == "Free" {
 			more = -more
 		}
-		if more > leakLimit {
+		if leaks && more > leakLimit {
 			t.Errorf("%s: %d kB before, %d kB after", name, m[0], m[1])
 		}
 	}

@@ -155,6 +155,15 @@ func suspend(s *stage) error {
 	return nil
 }
 
+// nap is the first sleep of a machine, in which its firmware and drivers take memory for good.
+func nap(s *stage) error {
+	if err := os.WriteFile("/sys/power/mem_sleep", []byte("deep"), 0); err != nil {
+		s.say("skipped: %v", err)
+		return nil
+	}
+	return sleepUntilWoken("mem")
+}
+
 // sleepUntilWoken is away for two seconds.
 func sleepUntilWoken(state string) error {
 	before := driver.BootTime()

@@ -47,6 +47,7 @@ var scenarios = []scenario{
 	{"racing", racing},
 	{"hotplug", hotplug},
 	{"unload", unload},
+	{"nap", nap},
 	{"suspend", suspend},
 	{"lockdown", lockdown}, // last: nothing lifts it
 }
