@@ -245,7 +245,8 @@ err_rings:
 static bool has_memory_for(const struct falco_consumer *c, u32 ring_bytes)
 {
 	u64 need = (u64)(ring_bytes >> PAGE_SHIFT) * num_online_cpus();
-	u64 ours = (u64)(c->ring_bytes >> PAGE_SHIFT) * num_online_cpus(); /* free_rings() comes first */
+	/* free_rings() comes first */
+	u64 ours = (u64)(c->ring_bytes >> PAGE_SHIFT) * num_online_cpus();
 
 	return need <= (u64)max(si_mem_available(), 0L) / 2 + ours;
 }

@@ -88,10 +88,11 @@ unsigned long falco_gate_by_fd(const struct falco_gate *g, unsigned long who, u1
 
 struct falco_selection *falco_selection_alloc(const struct falco_filter *filter)
 {
+	const u32 known = FALCO_FILTER_SUCCESS | FALCO_FILTER_ENTER | FALCO_FILTER_REALPATH;
 	struct falco_selection *s;
 	u32 i;
 
-	if (filter->flags & ~(u32)(FALCO_FILTER_SUCCESS | FALCO_FILTER_ENTER | FALCO_FILTER_REALPATH))
+	if (filter->flags & ~known)
 		return ERR_PTR(-EINVAL);
 	if (filter->reserved)
 		return ERR_PTR(-EINVAL);

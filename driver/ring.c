@@ -313,7 +313,7 @@ int falco_ring_map(struct falco_ring *r, int cpu, u32 size, u32 watermark, u32 g
 	twice = kvmalloc_array(2 * n, sizeof(*twice), GFP_KERNEL);
 	if (!r->pages || !twice)
 		goto err_pages;
-	/* Gigabytes, perhaps: others get a turn, and whoever is killed need not wait for the end. */
+	/* Gigabytes, perhaps: others get a turn, and whoever is killed need not wait. */
 	while (r->npages < 1 + n) {
 		struct page *page;
 

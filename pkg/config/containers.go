@@ -36,10 +36,6 @@ func (c *Containers) engine(name string) *ContainerEngine {
 	return nil
 }
 
-// engineNames are those of the keys. Of the others that the original knows, a
-// container's control group says all that there is.
-var engineNames = []string{"containerd", "cri", "docker", "podman"}
-
 // readEngines reads a mapping of names of engines to {enabled, sockets}: what
 // containers.engines is, and what the original's names for it were.
 func readEngines(l *loader, n *node) error {
