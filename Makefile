@@ -61,8 +61,8 @@ test-bench: ## that ten thousand rules cost little more than a hundred
 test-vm: ## what needs a booted kernel
 	@FALCO_VM=1 $(REPORT) -name $@ -- -count=1 -p 1 -timeout 60m $(GUESTS)
 
-test-containers: ## containers in a guest with containerd
-	@$(call later,tests with containers come with container metadata)
+test-containers: ## look-ups against runtimes that play false, and against containerd
+	@$(REPORT) -name $@ -- -count=1 ./pkg/container/... ./tests/containers
 
 test-packages: ## packages installed in a guest
 	@$(call later,there are no packages yet)
