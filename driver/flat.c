@@ -11,6 +11,8 @@
 #include <linux/sched.h>
 
 #include "compat/uaccess.h"
+#include "fill.h"
+#include "sock.h"
 
 const struct falco_flat *falco_flat_calls[FALCO_NR_MAX] __ro_after_init;
 
@@ -169,6 +171,77 @@ static notrace u32 put_pwrite_x(void *to, const struct pt_regs *regs, s64 ret, u
 	return flags;
 }
 
+/* ---- sending and receiving, of those who give no address ---- */
+
+struct send_tail {
+	u64 fd;
+	u32 size;
+	u8 tuple[FALCO_TUPLE_MAX];
+} __packed;
+
+static notrace u32 put_sendto_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct positioned_io_x *e = to; /* what follows the data differs */
+	struct send_tail *tail;
+	u32 n, tuple = 0, flags = 0;
+
+	if (falco_arg(regs, 4))
+		return FALCO_PUT_NONE;
+	n = get_data(e->data, falco_arg(regs, 1), length_out(regs, ret), max, &flags);
+	tail = (void *)(e->data + n);
+	if (ret >= 0)
+		tuple = falco_put_socktuple(tail->tuple, (s32)falco_arg(regs, 0), FALCO_SENT);
+	e->header.type = FALCO_EV_SENDTO_X;
+	e->header.nparams = ARRAY_SIZE(e->lengths);
+	e->header.len = sizeof(*e) + n + offsetof(struct send_tail, tuple) + tuple;
+	PUT_LENGTH(e, 0, res);
+	e->lengths[1] = n;
+	e->lengths[2] = sizeof(tail->fd);
+	e->lengths[3] = sizeof(tail->size);
+	e->lengths[4] = tuple;
+	e->res = ret;
+	tail->fd = (s32)falco_arg(regs, 0);
+	tail->size = falco_arg(regs, 2);
+	return flags;
+}
+
+static notrace u32 put_recvfrom_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct positioned_io_x *e = to;
+	struct io_tail *tail;
+	u32 n, tuple = 0, flags = 0;
+
+	if (falco_arg(regs, 4))
+		return FALCO_PUT_NONE;
+	n = get_data(e->data, falco_arg(regs, 1), length_in(regs, ret), max, &flags);
+	if (ret >= 0)
+		tuple = falco_put_socktuple(e->data + n, (s32)falco_arg(regs, 0), FALCO_INBOUND);
+	tail = (void *)(e->data + n + tuple);
+	e->header.type = FALCO_EV_RECVFROM_X;
+	e->header.nparams = ARRAY_SIZE(e->lengths);
+	e->header.len = sizeof(*e) + n + tuple + sizeof(*tail);
+	PUT_LENGTH(e, 0, res);
+	e->lengths[1] = n;
+	e->lengths[2] = tuple;
+	e->lengths[3] = sizeof(tail->fd);
+	e->lengths[4] = sizeof(tail->size);
+	e->res = ret;
+	tail->fd = (s32)falco_arg(regs, 0);
+	tail->size = falco_arg(regs, 2);
+	return flags;
+}
+
+s32 notrace falco_put_string(u8 *p, u64 uptr, u32 max)
+{
+	bool whole;
+	u32 n;
+
+	if (!uptr)
+		return 0;
+	n = falco_read_words(p, uptr, max, &whole);
+	return whole ? n : -1;
+}
+
 #define BOUND(head, tail)                                                                   \
 	(sizeof(struct falco_record_prefix) + sizeof(struct head) + sizeof(struct tail) + 8)
 
@@ -177,6 +250,8 @@ static const struct falco_data data[] = {
 	{ put_write_x,  FALCO_EV_WRITE_X,  BOUND(io_x, io_tail) },
 	{ put_pread_x,  FALCO_EV_PREAD_X,  BOUND(positioned_io_x, positioned_io_tail) },
 	{ put_pwrite_x, FALCO_EV_PWRITE_X, BOUND(positioned_io_x, positioned_io_tail) },
+	{ put_sendto_x, FALCO_EV_SENDTO_X, BOUND(positioned_io_x, send_tail) },
+	{ put_recvfrom_x, FALCO_EV_RECVFROM_X, BOUND(positioned_io_x, send_tail) },
 };
 
 const struct falco_data *falco_data_calls[FALCO_NR_MAX] __ro_after_init;
@@ -192,6 +267,9 @@ void __init falco_flat_init(void)
 			falco_flat_calls[nr] = &generic;
 		else if (falco_flats[type].put)
 			falco_flat_calls[nr] = &falco_flats[type];
+		/* The path of what was opened is for those who have a frame. */
+		else if (falco_strings[type].put && !falco_opens_file(type))
+			falco_data_calls[nr] = &falco_strings[type];
 		for (i = 0; i < ARRAY_SIZE(data); i++)
 			if (type == data[i].type)
 				falco_data_calls[nr] = &data[i];

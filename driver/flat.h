@@ -4,8 +4,9 @@
  * events are, by kind and by count. There is nothing to gather, no length to
  * find out and no memory to read, so they are put straight into the ring.
  *
- * Reading and writing is nearly of that kind: registers and a few bytes of user
- * memory. These are read into the ring's free space, and it is taken afterwards.
+ * Some are nearly of that kind: registers, and a few bytes of user memory or a
+ * short string. These are read into the ring's free space, and it is taken
+ * afterwards. What is longer, or cannot be read, is left to the fillers.
  *
  * flat_gen.c has each one's layout as a struct and a function that fills it,
  * from the same rows that fill_auto.c walks for all other callers (32-bit ones,
@@ -39,7 +40,11 @@ extern const struct falco_flat *falco_flat_calls[FALCO_NR_MAX];
 /* Most bytes of user memory in an event that is put together in the ring. */
 #define FALCO_DATA_MAX 256
 
-/* As falco_put_t, with @max bytes of data at most. Returns the record's flags. */
+/*
+ * As falco_put_t, with @max bytes of data at most. Returns the record's flags,
+ * or FALCO_PUT_NONE if a frame must be filled instead.
+ */
+#define FALCO_PUT_NONE U32_MAX
 typedef u32 (*falco_put_data_t)(void *event, const struct pt_regs *regs, s64 ret, u32 max);
 
 struct falco_data {
@@ -47,6 +52,8 @@ struct falco_data {
 	u16 type;
 	u16 bound;       /* of the record, without the data */
 };
+
+extern const struct falco_data falco_strings[FALCO_EV_MAX]; /* those with strings, by event type */
 
 extern const struct falco_data *falco_data_calls[FALCO_NR_MAX];
 
@@ -63,6 +70,44 @@ void falco_flat_init(void);
 	} while (0)
 
 #define PUT_LENGTH(e, i, member) ((e)->lengths[i] = sizeof((e)->member))
+
+/*
+ * With strings there is no struct: @p walks from value to value. @left is what
+ * all strings together may still have.
+ */
+#define PUT_VALUE(i, type, v)                                      \
+	do {                                                       \
+		type value = (v);                                  \
+								   \
+		memcpy(p, &value, sizeof(value));                  \
+		lengths[i] = sizeof(type);                         \
+		p += sizeof(type);                                 \
+	} while (0)
+
+#define PUT_STRING(i, uptr)                                        \
+	do {                                                       \
+		s32 n = falco_put_string(p, uptr, left);           \
+								   \
+		if (unlikely(n < 0))                               \
+			return FALCO_PUT_NONE;                     \
+		lengths[i] = n;                                    \
+		p += n;                                            \
+		left -= n;                                         \
+	} while (0)
+
+#define PUT_END(event_type, n)                                     \
+	do {                                                       \
+		header->len = p - (u8 *)to;                        \
+		header->type = event_type;                         \
+		header->nparams = n;                               \
+	} while (0)
+
+/* Of a record with @n parameters, without its strings. */
+#define STRINGS_BOUND(n)                                           \
+	(sizeof(struct falco_record_prefix) + sizeof(struct falco_event_header) + (n) * 10 + 8)
+
+/* The string and its NUL; 0 if it is NULL, -1 if it is not there or has more than @max bytes. */
+s32 falco_put_string(u8 *p, u64 uptr, u32 max);
 
 #define FLAT(event, event_type)                                    \
 	{                                                          \

@@ -1373,3 +1373,466 @@ const struct falco_flat falco_flats[FALCO_EV_MAX] = {
 	[FALCO_EV_SETREGID_X] = FLAT(setregid_x, FALCO_EV_SETREGID_X),
 	[FALCO_EV_CLOSE_RANGE_X] = FLAT(close_range_x, FALCO_EV_CLOSE_RANGE_X),
 };
+
+static notrace u32 put_stat_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct falco_event_header *header = to;
+	u16 *lengths = (u16 *)(header + 1);
+	u8 *p = (u8 *)(lengths + 2);
+	u32 left = FALCO_DATA_MAX;
+
+	PUT_VALUE(0, u64, ret);
+	PUT_STRING(1, falco_arg(regs, 0));
+	PUT_END(FALCO_EV_STAT_X, 2);
+	return 0;
+}
+
+static notrace u32 put_lstat_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct falco_event_header *header = to;
+	u16 *lengths = (u16 *)(header + 1);
+	u8 *p = (u8 *)(lengths + 2);
+	u32 left = FALCO_DATA_MAX;
+
+	PUT_VALUE(0, u64, ret);
+	PUT_STRING(1, falco_arg(regs, 0));
+	PUT_END(FALCO_EV_LSTAT_X, 2);
+	return 0;
+}
+
+static notrace u32 put_stat64_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct falco_event_header *header = to;
+	u16 *lengths = (u16 *)(header + 1);
+	u8 *p = (u8 *)(lengths + 2);
+	u32 left = FALCO_DATA_MAX;
+
+	PUT_VALUE(0, u64, ret);
+	PUT_STRING(1, falco_arg(regs, 0));
+	PUT_END(FALCO_EV_STAT64_X, 2);
+	return 0;
+}
+
+static notrace u32 put_lstat64_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct falco_event_header *header = to;
+	u16 *lengths = (u16 *)(header + 1);
+	u8 *p = (u8 *)(lengths + 2);
+	u32 left = FALCO_DATA_MAX;
+
+	PUT_VALUE(0, u64, ret);
+	PUT_STRING(1, falco_arg(regs, 0));
+	PUT_END(FALCO_EV_LSTAT64_X, 2);
+	return 0;
+}
+
+static notrace u32 put_chdir_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct falco_event_header *header = to;
+	u16 *lengths = (u16 *)(header + 1);
+	u8 *p = (u8 *)(lengths + 2);
+	u32 left = FALCO_DATA_MAX;
+
+	PUT_VALUE(0, u64, ret);
+	PUT_STRING(1, falco_arg(regs, 0));
+	PUT_END(FALCO_EV_CHDIR_X, 2);
+	return 0;
+}
+
+static notrace u32 put_rename_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct falco_event_header *header = to;
+	u16 *lengths = (u16 *)(header + 1);
+	u8 *p = (u8 *)(lengths + 3);
+	u32 left = FALCO_DATA_MAX;
+
+	PUT_VALUE(0, u64, ret);
+	PUT_STRING(1, falco_arg(regs, 0));
+	PUT_STRING(2, falco_arg(regs, 1));
+	PUT_END(FALCO_EV_RENAME_X, 3);
+	return 0;
+}
+
+static notrace u32 put_renameat_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct falco_event_header *header = to;
+	u16 *lengths = (u16 *)(header + 1);
+	u8 *p = (u8 *)(lengths + 5);
+	u32 left = FALCO_DATA_MAX;
+
+	PUT_VALUE(0, u64, ret);
+	PUT_VALUE(1, u64, (s32)falco_arg(regs, 0));
+	PUT_STRING(2, falco_arg(regs, 1));
+	PUT_VALUE(3, u64, (s32)falco_arg(regs, 2));
+	PUT_STRING(4, falco_arg(regs, 3));
+	PUT_END(FALCO_EV_RENAMEAT_X, 5);
+	return 0;
+}
+
+static notrace u32 put_symlink_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct falco_event_header *header = to;
+	u16 *lengths = (u16 *)(header + 1);
+	u8 *p = (u8 *)(lengths + 3);
+	u32 left = FALCO_DATA_MAX;
+
+	PUT_VALUE(0, u64, ret);
+	PUT_STRING(1, falco_arg(regs, 0));
+	PUT_STRING(2, falco_arg(regs, 1));
+	PUT_END(FALCO_EV_SYMLINK_X, 3);
+	return 0;
+}
+
+static notrace u32 put_symlinkat_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct falco_event_header *header = to;
+	u16 *lengths = (u16 *)(header + 1);
+	u8 *p = (u8 *)(lengths + 4);
+	u32 left = FALCO_DATA_MAX;
+
+	PUT_VALUE(0, u64, ret);
+	PUT_STRING(1, falco_arg(regs, 0));
+	PUT_VALUE(2, u64, (s32)falco_arg(regs, 1));
+	PUT_STRING(3, falco_arg(regs, 2));
+	PUT_END(FALCO_EV_SYMLINKAT_X, 4);
+	return 0;
+}
+
+static notrace u32 put_access_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct falco_event_header *header = to;
+	u16 *lengths = (u16 *)(header + 1);
+	u8 *p = (u8 *)(lengths + 3);
+	u32 left = FALCO_DATA_MAX;
+
+	PUT_VALUE(0, u64, ret);
+	PUT_STRING(1, falco_arg(regs, 0));
+	PUT_VALUE(2, u32, falco_map(FALCO_MAP_ACCESS_FLAGS, falco_arg(regs, 1)));
+	PUT_END(FALCO_EV_ACCESS_X, 3);
+	return 0;
+}
+
+static notrace u32 put_chroot_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct falco_event_header *header = to;
+	u16 *lengths = (u16 *)(header + 1);
+	u8 *p = (u8 *)(lengths + 2);
+	u32 left = FALCO_DATA_MAX;
+
+	PUT_VALUE(0, u64, ret);
+	PUT_STRING(1, falco_arg(regs, 0));
+	PUT_END(FALCO_EV_CHROOT_X, 2);
+	return 0;
+}
+
+static notrace u32 put_mkdir_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct falco_event_header *header = to;
+	u16 *lengths = (u16 *)(header + 1);
+	u8 *p = (u8 *)(lengths + 3);
+	u32 left = FALCO_DATA_MAX;
+
+	PUT_VALUE(0, u64, ret);
+	PUT_STRING(1, falco_arg(regs, 0));
+	PUT_VALUE(2, u32, falco_arg(regs, 1));
+	PUT_END(FALCO_EV_MKDIR_X, 3);
+	return 0;
+}
+
+static notrace u32 put_rmdir_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct falco_event_header *header = to;
+	u16 *lengths = (u16 *)(header + 1);
+	u8 *p = (u8 *)(lengths + 2);
+	u32 left = FALCO_DATA_MAX;
+
+	PUT_VALUE(0, u64, ret);
+	PUT_STRING(1, falco_arg(regs, 0));
+	PUT_END(FALCO_EV_RMDIR_X, 2);
+	return 0;
+}
+
+static notrace u32 put_unlink_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct falco_event_header *header = to;
+	u16 *lengths = (u16 *)(header + 1);
+	u8 *p = (u8 *)(lengths + 2);
+	u32 left = FALCO_DATA_MAX;
+
+	PUT_VALUE(0, u64, ret);
+	PUT_STRING(1, falco_arg(regs, 0));
+	PUT_END(FALCO_EV_UNLINK_X, 2);
+	return 0;
+}
+
+static notrace u32 put_unlinkat_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct falco_event_header *header = to;
+	u16 *lengths = (u16 *)(header + 1);
+	u8 *p = (u8 *)(lengths + 4);
+	u32 left = FALCO_DATA_MAX;
+
+	PUT_VALUE(0, u64, ret);
+	PUT_VALUE(1, u64, (s32)falco_arg(regs, 0));
+	PUT_STRING(2, falco_arg(regs, 1));
+	PUT_VALUE(3, u32, falco_map(FALCO_MAP_UNLINKAT_FLAGS, falco_arg(regs, 2)));
+	PUT_END(FALCO_EV_UNLINKAT_X, 4);
+	return 0;
+}
+
+static notrace u32 put_mkdirat_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct falco_event_header *header = to;
+	u16 *lengths = (u16 *)(header + 1);
+	u8 *p = (u8 *)(lengths + 4);
+	u32 left = FALCO_DATA_MAX;
+
+	PUT_VALUE(0, u64, ret);
+	PUT_VALUE(1, u64, (s32)falco_arg(regs, 0));
+	PUT_STRING(2, falco_arg(regs, 1));
+	PUT_VALUE(3, u32, falco_arg(regs, 2));
+	PUT_END(FALCO_EV_MKDIRAT_X, 4);
+	return 0;
+}
+
+static notrace u32 put_link_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct falco_event_header *header = to;
+	u16 *lengths = (u16 *)(header + 1);
+	u8 *p = (u8 *)(lengths + 3);
+	u32 left = FALCO_DATA_MAX;
+
+	PUT_VALUE(0, u64, ret);
+	PUT_STRING(1, falco_arg(regs, 0));
+	PUT_STRING(2, falco_arg(regs, 1));
+	PUT_END(FALCO_EV_LINK_X, 3);
+	return 0;
+}
+
+static notrace u32 put_linkat_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct falco_event_header *header = to;
+	u16 *lengths = (u16 *)(header + 1);
+	u8 *p = (u8 *)(lengths + 6);
+	u32 left = FALCO_DATA_MAX;
+
+	PUT_VALUE(0, u64, ret);
+	PUT_VALUE(1, u64, (s32)falco_arg(regs, 0));
+	PUT_STRING(2, falco_arg(regs, 1));
+	PUT_VALUE(3, u64, (s32)falco_arg(regs, 2));
+	PUT_STRING(4, falco_arg(regs, 3));
+	PUT_VALUE(5, u32, falco_map(FALCO_MAP_LINKAT_FLAGS, falco_arg(regs, 4)));
+	PUT_END(FALCO_EV_LINKAT_X, 6);
+	return 0;
+}
+
+static notrace u32 put_fchmodat_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct falco_event_header *header = to;
+	u16 *lengths = (u16 *)(header + 1);
+	u8 *p = (u8 *)(lengths + 4);
+	u32 left = FALCO_DATA_MAX;
+
+	PUT_VALUE(0, u64, ret);
+	PUT_VALUE(1, u64, (s32)falco_arg(regs, 0));
+	PUT_STRING(2, falco_arg(regs, 1));
+	PUT_VALUE(3, u32, falco_map(FALCO_MAP_CHMOD_MODE, falco_arg(regs, 2)));
+	PUT_END(FALCO_EV_FCHMODAT_X, 4);
+	return 0;
+}
+
+static notrace u32 put_chmod_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct falco_event_header *header = to;
+	u16 *lengths = (u16 *)(header + 1);
+	u8 *p = (u8 *)(lengths + 3);
+	u32 left = FALCO_DATA_MAX;
+
+	PUT_VALUE(0, u64, ret);
+	PUT_STRING(1, falco_arg(regs, 0));
+	PUT_VALUE(2, u32, falco_map(FALCO_MAP_CHMOD_MODE, falco_arg(regs, 1)));
+	PUT_END(FALCO_EV_CHMOD_X, 3);
+	return 0;
+}
+
+static notrace u32 put_renameat2_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct falco_event_header *header = to;
+	u16 *lengths = (u16 *)(header + 1);
+	u8 *p = (u8 *)(lengths + 6);
+	u32 left = FALCO_DATA_MAX;
+
+	PUT_VALUE(0, u64, ret);
+	PUT_VALUE(1, u64, (s32)falco_arg(regs, 0));
+	PUT_STRING(2, falco_arg(regs, 1));
+	PUT_VALUE(3, u64, (s32)falco_arg(regs, 2));
+	PUT_STRING(4, falco_arg(regs, 3));
+	PUT_VALUE(5, u32, falco_arg(regs, 4));
+	PUT_END(FALCO_EV_RENAMEAT2_X, 6);
+	return 0;
+}
+
+static notrace u32 put_chown_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct falco_event_header *header = to;
+	u16 *lengths = (u16 *)(header + 1);
+	u8 *p = (u8 *)(lengths + 4);
+	u32 left = FALCO_DATA_MAX;
+
+	PUT_VALUE(0, u64, ret);
+	PUT_STRING(1, falco_arg(regs, 0));
+	PUT_VALUE(2, u32, falco_arg(regs, 1));
+	PUT_VALUE(3, u32, falco_arg(regs, 2));
+	PUT_END(FALCO_EV_CHOWN_X, 4);
+	return 0;
+}
+
+static notrace u32 put_lchown_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct falco_event_header *header = to;
+	u16 *lengths = (u16 *)(header + 1);
+	u8 *p = (u8 *)(lengths + 4);
+	u32 left = FALCO_DATA_MAX;
+
+	PUT_VALUE(0, u64, ret);
+	PUT_STRING(1, falco_arg(regs, 0));
+	PUT_VALUE(2, u32, falco_arg(regs, 1));
+	PUT_VALUE(3, u32, falco_arg(regs, 2));
+	PUT_END(FALCO_EV_LCHOWN_X, 4);
+	return 0;
+}
+
+static notrace u32 put_fchownat_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct falco_event_header *header = to;
+	u16 *lengths = (u16 *)(header + 1);
+	u8 *p = (u8 *)(lengths + 6);
+	u32 left = FALCO_DATA_MAX;
+
+	PUT_VALUE(0, u64, ret);
+	PUT_VALUE(1, u64, (s32)falco_arg(regs, 0));
+	PUT_STRING(2, falco_arg(regs, 1));
+	PUT_VALUE(3, u32, falco_arg(regs, 2));
+	PUT_VALUE(4, u32, falco_arg(regs, 3));
+	PUT_VALUE(5, u32, falco_map(FALCO_MAP_FCHOWNAT_FLAGS, falco_arg(regs, 4)));
+	PUT_END(FALCO_EV_FCHOWNAT_X, 6);
+	return 0;
+}
+
+static notrace u32 put_umount_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct falco_event_header *header = to;
+	u16 *lengths = (u16 *)(header + 1);
+	u8 *p = (u8 *)(lengths + 2);
+	u32 left = FALCO_DATA_MAX;
+
+	PUT_VALUE(0, u64, ret);
+	PUT_STRING(1, falco_arg(regs, 0));
+	PUT_END(FALCO_EV_UMOUNT_X, 2);
+	return 0;
+}
+
+static notrace u32 put_umount2_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct falco_event_header *header = to;
+	u16 *lengths = (u16 *)(header + 1);
+	u8 *p = (u8 *)(lengths + 3);
+	u32 left = FALCO_DATA_MAX;
+
+	PUT_VALUE(0, u64, ret);
+	PUT_STRING(1, falco_arg(regs, 0));
+	PUT_VALUE(2, u32, falco_map(FALCO_MAP_UMOUNT2_FLAGS, falco_arg(regs, 1)));
+	PUT_END(FALCO_EV_UMOUNT2_X, 3);
+	return 0;
+}
+
+static notrace u32 put_memfd_create_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct falco_event_header *header = to;
+	u16 *lengths = (u16 *)(header + 1);
+	u8 *p = (u8 *)(lengths + 3);
+	u32 left = FALCO_DATA_MAX;
+
+	PUT_VALUE(0, u64, ret);
+	PUT_STRING(1, falco_arg(regs, 0));
+	PUT_VALUE(2, u32, falco_map(FALCO_MAP_MEMFD_CREATE_FLAGS, falco_arg(regs, 1)));
+	PUT_END(FALCO_EV_MEMFD_CREATE_X, 3);
+	return 0;
+}
+
+static notrace u32 put_finit_module_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct falco_event_header *header = to;
+	u16 *lengths = (u16 *)(header + 1);
+	u8 *p = (u8 *)(lengths + 4);
+	u32 left = FALCO_DATA_MAX;
+
+	PUT_VALUE(0, u64, ret);
+	PUT_VALUE(1, u64, (s32)falco_arg(regs, 0));
+	PUT_STRING(2, falco_arg(regs, 1));
+	PUT_VALUE(3, u32, falco_map(FALCO_MAP_FINIT_MODULE_FLAGS, falco_arg(regs, 2)));
+	PUT_END(FALCO_EV_FINIT_MODULE_X, 4);
+	return 0;
+}
+
+static notrace u32 put_newfstatat_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct falco_event_header *header = to;
+	u16 *lengths = (u16 *)(header + 1);
+	u8 *p = (u8 *)(lengths + 4);
+	u32 left = FALCO_DATA_MAX;
+
+	PUT_VALUE(0, u64, ret);
+	PUT_VALUE(1, u64, (s32)falco_arg(regs, 0));
+	PUT_STRING(2, falco_arg(regs, 1));
+	PUT_VALUE(3, u32, falco_map(FALCO_MAP_NEWFSTATAT_FLAGS, falco_arg(regs, 3)));
+	PUT_END(FALCO_EV_NEWFSTATAT_X, 4);
+	return 0;
+}
+
+static notrace u32 put_delete_module_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+{
+	struct falco_event_header *header = to;
+	u16 *lengths = (u16 *)(header + 1);
+	u8 *p = (u8 *)(lengths + 3);
+	u32 left = FALCO_DATA_MAX;
+
+	PUT_VALUE(0, u64, ret);
+	PUT_STRING(1, falco_arg(regs, 0));
+	PUT_VALUE(2, u32, falco_map(FALCO_MAP_DELETE_MODULE_FLAGS, falco_arg(regs, 1)));
+	PUT_END(FALCO_EV_DELETE_MODULE_X, 3);
+	return 0;
+}
+
+const struct falco_data falco_strings[FALCO_EV_MAX] = {
+	[FALCO_EV_STAT_X] = { put_stat_x, FALCO_EV_STAT_X, STRINGS_BOUND(2) },
+	[FALCO_EV_LSTAT_X] = { put_lstat_x, FALCO_EV_LSTAT_X, STRINGS_BOUND(2) },
+	[FALCO_EV_STAT64_X] = { put_stat64_x, FALCO_EV_STAT64_X, STRINGS_BOUND(2) },
+	[FALCO_EV_LSTAT64_X] = { put_lstat64_x, FALCO_EV_LSTAT64_X, STRINGS_BOUND(2) },
+	[FALCO_EV_CHDIR_X] = { put_chdir_x, FALCO_EV_CHDIR_X, STRINGS_BOUND(2) },
+	[FALCO_EV_RENAME_X] = { put_rename_x, FALCO_EV_RENAME_X, STRINGS_BOUND(3) },
+	[FALCO_EV_RENAMEAT_X] = { put_renameat_x, FALCO_EV_RENAMEAT_X, STRINGS_BOUND(5) },
+	[FALCO_EV_SYMLINK_X] = { put_symlink_x, FALCO_EV_SYMLINK_X, STRINGS_BOUND(3) },
+	[FALCO_EV_SYMLINKAT_X] = { put_symlinkat_x, FALCO_EV_SYMLINKAT_X, STRINGS_BOUND(4) },
+	[FALCO_EV_ACCESS_X] = { put_access_x, FALCO_EV_ACCESS_X, STRINGS_BOUND(3) },
+	[FALCO_EV_CHROOT_X] = { put_chroot_x, FALCO_EV_CHROOT_X, STRINGS_BOUND(2) },
+	[FALCO_EV_MKDIR_X] = { put_mkdir_x, FALCO_EV_MKDIR_X, STRINGS_BOUND(3) },
+	[FALCO_EV_RMDIR_X] = { put_rmdir_x, FALCO_EV_RMDIR_X, STRINGS_BOUND(2) },
+	[FALCO_EV_UNLINK_X] = { put_unlink_x, FALCO_EV_UNLINK_X, STRINGS_BOUND(2) },
+	[FALCO_EV_UNLINKAT_X] = { put_unlinkat_x, FALCO_EV_UNLINKAT_X, STRINGS_BOUND(4) },
+	[FALCO_EV_MKDIRAT_X] = { put_mkdirat_x, FALCO_EV_MKDIRAT_X, STRINGS_BOUND(4) },
+	[FALCO_EV_LINK_X] = { put_link_x, FALCO_EV_LINK_X, STRINGS_BOUND(3) },
+	[FALCO_EV_LINKAT_X] = { put_linkat_x, FALCO_EV_LINKAT_X, STRINGS_BOUND(6) },
+	[FALCO_EV_FCHMODAT_X] = { put_fchmodat_x, FALCO_EV_FCHMODAT_X, STRINGS_BOUND(4) },
+	[FALCO_EV_CHMOD_X] = { put_chmod_x, FALCO_EV_CHMOD_X, STRINGS_BOUND(3) },
+	[FALCO_EV_RENAMEAT2_X] = { put_renameat2_x, FALCO_EV_RENAMEAT2_X, STRINGS_BOUND(6) },
+	[FALCO_EV_CHOWN_X] = { put_chown_x, FALCO_EV_CHOWN_X, STRINGS_BOUND(4) },
+	[FALCO_EV_LCHOWN_X] = { put_lchown_x, FALCO_EV_LCHOWN_X, STRINGS_BOUND(4) },
+	[FALCO_EV_FCHOWNAT_X] = { put_fchownat_x, FALCO_EV_FCHOWNAT_X, STRINGS_BOUND(6) },
+	[FALCO_EV_UMOUNT_X] = { put_umount_x, FALCO_EV_UMOUNT_X, STRINGS_BOUND(2) },
+	[FALCO_EV_UMOUNT2_X] = { put_umount2_x, FALCO_EV_UMOUNT2_X, STRINGS_BOUND(3) },
+	[FALCO_EV_MEMFD_CREATE_X] = { put_memfd_create_x, FALCO_EV_MEMFD_CREATE_X, STRINGS_BOUND(3) },
+	[FALCO_EV_FINIT_MODULE_X] = { put_finit_module_x, FALCO_EV_FINIT_MODULE_X, STRINGS_BOUND(4) },
+	[FALCO_EV_NEWFSTATAT_X] = { put_newfstatat_x, FALCO_EV_NEWFSTATAT_X, STRINGS_BOUND(4) },
+	[FALCO_EV_DELETE_MODULE_X] = { put_delete_module_x, FALCO_EV_DELETE_MODULE_X, STRINGS_BOUND(3) },
+};

@@ -240,8 +240,11 @@ static __always_inline void record_flat(struct falco_ring *r, const struct falco
 		make_room_and_put(r, flat, regs, ret);
 }
 
-/* The same with data, of which nobody knows yet how much can be read. There is room. */
-static __always_inline void put_data(struct falco_ring *r, const struct falco_data *data,
+/*
+ * The same with data, of which nobody knows yet how much can be read. There is
+ * room. False: it does not lie as this way needs it, and nothing has happened.
+ */
+static __always_inline bool put_data(struct falco_ring *r, const struct falco_data *data,
 				     const struct pt_regs *regs, long ret, u32 snaplen)
 {
 	struct falco_event_header *h = falco_ring_room(r);
@@ -250,11 +253,15 @@ static __always_inline void put_data(struct falco_ring *r, const struct falco_da
 	this_cpu_inc(scratch.level); /* our own faults are no events */
 	flags = data->put(h, regs, ret, snaplen);
 	this_cpu_dec(scratch.level);
+	if (unlikely(flags == FALCO_PUT_NONE))
+		return false;
+	falco_ring_produced(r, data->type);
 	h->ts = falco_ring_stamp(r, ktime_get_boottime_ns());
 	h->tid = current->pid;
 	memset((u8 *)h + h->len, 0, sizeof(u64)); /* the padding */
 	falco_ring_take(r, ALIGN(sizeof(struct falco_record_prefix) + h->len, 8), flags);
 	falco_ring_publish_outermost(r);
+	return true;
 }
 
 static noinline notrace void record_data(unsigned long nr, struct pt_regs *regs, long ret)
@@ -271,8 +278,8 @@ static noinline notrace void record_data(unsigned long nr, struct pt_regs *regs,
 		r = ring_of(gate, 0);
 		if (unlikely(!falco_ring_has_room(r, data->bound + FALCO_DATA_MAX)))
 			goto gather;
-		falco_ring_produced(r, data->type);
-		put_data(r, data, regs, ret, gate->listeners[0].snaplen);
+		if (unlikely(!put_data(r, data, regs, ret, gate->listeners[0].snaplen)))
+			goto gather;
 	}
 	local_irq_enable();
 	return;

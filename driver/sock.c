@@ -6,10 +6,12 @@
 #include "sock.h"
 
 #include <linux/file.h>
+#include <linux/hash.h>
 #include <linux/in.h>
 #include <linux/in6.h>
 #include <linux/ipv6.h>
 #include <linux/net.h>
+#include <linux/percpu.h>
 #include <linux/random.h>
 #include <linux/siphash.h>
 #include <linux/socket.h>
@@ -18,6 +20,7 @@
 #include <net/inet_sock.h>
 #include <net/sock.h>
 
+#include "compat/fs.h"
 #include "compat/net.h"
 #include "compat/uaccess.h"
 #include "file.h"
@@ -55,14 +58,36 @@ void falco_sock_init(void)
 	get_random_bytes(&endpoint_key, sizeof(endpoint_key));
 }
 
-static u64 endpoint_id(const void *sk)
-{
+/*
+ * Ids that this CPU has made lately: an id depends on nothing but the address,
+ * and a call on a socket is seldom alone.
+ */
+struct known_id {
+	const void *sk;
 	u64 id;
+};
+
+#define KNOWN_BITS 6
+static DEFINE_PER_CPU(struct known_id [1 << KNOWN_BITS], known_ids);
+
+static noinline u64 make_id(struct known_id *known, const void *sk)
+{
+	known->id = siphash_1u64((unsigned long)sk, &endpoint_key) ?: 1;
+	known->sk = sk;
+	return known->id;
+}
+
+/* Preemption is off, and no interrupt asks for an id. */
+static __always_inline u64 endpoint_id(const void *sk)
+{
+	struct known_id *known;
 
 	if (!sk)
 		return 0;
-	id = siphash_1u64((unsigned long)sk, &endpoint_key);
-	return id ? id : 1;
+	known = this_cpu_ptr(&known_ids[hash_ptr(sk, KNOWN_BITS)]);
+	if (likely(known->sk == sk))
+		return known->id;
+	return make_id(known, sk);
 }
 
 static void read_addr(struct falco_frame *f, struct user_addr *addr, u64 uptr, u64 len)
@@ -180,8 +205,8 @@ static bool told_where(const struct sock *sk, const struct user_addr *addr,
 	return sk->sk_type == SOCK_DGRAM || sk->sk_type == SOCK_RAW;
 }
 
-static u32 put_inet(u8 *p, const struct sock *sk, const struct user_addr *addr,
-		    enum falco_direction direction)
+static noinline u32 put_inet(u8 *p, const struct sock *sk, const struct user_addr *addr,
+			     enum falco_direction direction)
 {
 	const struct inet_sock *inet = inet_sk(sk);
 	struct endpoint local = {}, peer = {};
@@ -216,8 +241,8 @@ static u32 put_inet(u8 *p, const struct sock *sk, const struct user_addr *addr,
 
 #if IS_ENABLED(CONFIG_IPV6)
 
-static u32 put_inet6(u8 *p, const struct sock *sk, const struct user_addr *addr,
-		     enum falco_direction direction)
+static noinline u32 put_inet6(u8 *p, const struct sock *sk, const struct user_addr *addr,
+			      enum falco_direction direction)
 {
 	const struct inet_sock *inet = inet_sk(sk);
 	struct endpoint local = {}, peer = {};
@@ -252,8 +277,8 @@ static u32 put_inet6(u8 *p, const struct sock *sk, const struct user_addr *addr,
 
 #else
 
-static u32 put_inet6(u8 *p, const struct sock *sk, const struct user_addr *addr,
-		     enum falco_direction direction)
+static noinline u32 put_inet6(u8 *p, const struct sock *sk, const struct user_addr *addr,
+			      enum falco_direction direction)
 {
 	return 0;
 }
@@ -345,32 +370,52 @@ static struct sock *file_sock(struct file *file)
 	return sock ? READ_ONCE(sock->sk) : NULL;
 }
 
+static u32 put_tuple(u8 *p, s64 fd, enum falco_direction direction,
+		     const struct user_addr *addr)
+{
+	struct fd ref = {};
+	struct sock *sk;
+	u32 n = 0;
+
+	BUILD_BUG_ON(TUPLE_MAX > FALCO_TUPLE_MAX);
+	/* fdget() knows no O_PATH files, which are no sockets; a single thread needs no count. */
+	if (fd >= 0 && fd <= INT_MAX && current->files)
+		ref = fdget(fd);
+	sk = file_sock(fd_file(ref));
+	switch (sk ? READ_ONCE(sk->sk_family) : AF_UNSPEC) {
+	case AF_UNIX:
+		n = put_unix(p, sk, addr, direction);
+		break;
+	case AF_INET:
+		n = put_inet(p, sk, addr, direction);
+		break;
+	case AF_INET6:
+		n = put_inet6(p, sk, addr, direction);
+		break;
+	}
+	fdput(ref);
+	return n;
+}
+
+static const struct user_addr no_addr;
+
+u32 falco_put_socktuple(u8 *p, s64 fd, enum falco_direction direction)
+{
+	return put_tuple(p, fd, direction, &no_addr);
+}
+
 void falco_write_socktuple(struct falco_frame *f, s64 fd,
 			   enum falco_direction direction, u64 uptr, u64 len)
 {
-	struct file *file = falco_file_get(fd);
-	struct sock *sk = file_sock(file);
 	struct user_addr addr;
-	u32 room, n = 0;
+	u32 room;
 	u8 *p;
 
-	read_addr(f, &addr, uptr, len);
+	BUILD_BUG_ON(FALCO_TUPLE_MAX > 256); /* what falco_param_begin() promises */
+	if (uptr)
+		read_addr(f, &addr, uptr, len);
 	p = falco_param_begin(f, &room);
-	BUILD_BUG_ON(TUPLE_MAX > 256); /* what falco_param_begin() promises */
-	switch (sk ? READ_ONCE(sk->sk_family) : AF_UNSPEC) {
-	case AF_INET:
-		n = put_inet(p, sk, &addr, direction);
-		break;
-	case AF_INET6:
-		n = put_inet6(p, sk, &addr, direction);
-		break;
-	case AF_UNIX:
-		n = put_unix(p, sk, &addr, direction);
-		break;
-	}
-	falco_param_end(f, n);
-	if (file)
-		fput(file);
+	falco_param_end(f, put_tuple(p, fd, direction, uptr ? &addr : &no_addr));
 }
 
 void falco_sock_backlog(s64 fd, struct falco_backlog *backlog)

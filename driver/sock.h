@@ -37,6 +37,10 @@ void falco_write_sockaddr(struct falco_frame *f, u64 uptr, u64 len);
 void falco_write_socktuple(struct falco_frame *f, s64 fd,
 			   enum falco_direction direction, u64 uptr, u64 len);
 
+/* The same to @p, which has room for FALCO_TUPLE_MAX bytes. Returns the length. */
+#define FALCO_TUPLE_MAX 128
+u32 falco_put_socktuple(u8 *p, s64 fd, enum falco_direction direction);
+
 /* Connections that wait to be accepted on @fd; zeros if it is no socket. */
 void falco_sock_backlog(s64 fd, struct falco_backlog *backlog);
 

@@ -11,6 +11,7 @@
 #include <linux/kdev_t.h>
 #include <linux/mm.h>
 #include <linux/nsproxy.h>
+#include <linux/percpu.h>
 #include <linux/pid_namespace.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/mm.h>
@@ -251,11 +252,17 @@ u32 falco_task_tty(struct task_struct *task)
 
 struct subsystem {
 	const char *name;
+	u32 len; /* of the name */
 	int id;
 };
 
 static const struct subsystem subsystems[] = {
-#define SUBSYS(_x) { .name = __stringify(_x), .id = _x##_cgrp_id },
+#define SUBSYS(_x)                              \
+	{                                       \
+		.name = __stringify(_x),        \
+		.len = sizeof(__stringify(_x)) - 1, \
+		.id = _x##_cgrp_id,             \
+	},
 #include <linux/cgroup_subsys.h>
 #undef SUBSYS
 };
@@ -276,6 +283,79 @@ static u32 write_cgroup(char *buf, u32 size, const char *name, struct cgroup *cg
 	return len + n + 1;
 }
 
+#ifdef FALCO_HAVE_CGROUP_ID /* 5.5: and so 64 bits, and none that comes twice */
+
+#define KNOWN_MAX 512 /* bytes of text that are worth keeping */
+
+/*
+ * What this CPU has made last. In the hierarchy of cgroup v2 nothing is renamed
+ * or moved: the cgroups' ids, which are given once, tell the text.
+ */
+struct known_cgroups {
+	u64 unified;
+	u64 ids[ARRAY_SIZE(subsystems)];
+	u32 len; /* 0: nothing is known */
+	char text[KNOWN_MAX];
+};
+
+static DEFINE_PER_CPU(struct known_cgroups, known_cgroups);
+
+/* NULL: what @set is called can change. If len is not 0, the text is @set's. */
+static struct known_cgroups *known_cgroups_of(const struct css_set *set)
+{
+	struct known_cgroups *known = this_cpu_ptr(&known_cgroups);
+	struct cgroup *cgrp, *last = set->dfl_cgrp;
+	u64 id = cgroup_id(last);
+	int i;
+
+	if (known->unified != id) {
+		known->unified = id;
+		known->len = 0;
+	}
+	for (i = 0; i < ARRAY_SIZE(subsystems); i++) {
+		cgrp = set->subsys[subsystems[i].id]->cgroup;
+		if (cgrp != last) {
+			if (cgrp->root != &cgrp_dfl_root) {
+				known->len = 0;
+				return NULL; /* v1, which can rename */
+			}
+			last = cgrp;
+			id = cgroup_id(cgrp);
+		}
+		if (known->ids[i] != id) {
+			known->ids[i] = id;
+			known->len = 0;
+		}
+	}
+	return known;
+}
+
+static void keep_cgroups(struct known_cgroups *known, const char *text, u32 len)
+{
+	if (known && len <= KNOWN_MAX) {
+		memcpy(known->text, text, len);
+		known->len = len;
+	}
+}
+
+#else
+
+struct known_cgroups {
+	u32 len;
+	char text[];
+};
+
+static struct known_cgroups *known_cgroups_of(const struct css_set *set)
+{
+	return NULL;
+}
+
+static void keep_cgroups(struct known_cgroups *known, const char *text, u32 len)
+{
+}
+
+#endif
+
 /*
  * kernfs holds kernfs_rename_lock, a rwlock taken with interrupts off, while it
  * puts a path together. That spins for as long as a rename takes; on PREEMPT_RT
@@ -289,23 +369,33 @@ u32 falco_task_cgroups(struct task_struct *task, char *buf, u32 size, bool *cut)
 {
 	struct cgroup *cgrp, *last = NULL;
 	u32 unified, len = 0, n, path = 0, pathlen = 0;
+	struct known_cgroups *known;
+	struct css_set *set;
 	int i;
 
 	size = min_t(u32, size, FALCO_CGROUPS_MAX);
 	*cut = false;
 	rcu_read_lock();
+	set = task_css_set(task); /* what it holds stays as it is */
+	known = known_cgroups_of(set);
+	if (known && known->len && known->len <= size) {
+		len = known->len;
+		memcpy(buf, known->text, len);
+		rcu_read_unlock();
+		return len;
+	}
 
 	/* The last one must fit: it is made first and waits at the end. */
-	unified = write_cgroup(buf, size, "unified", task_dfl_cgroup(task));
+	unified = write_cgroup(buf, size, "unified", set->dfl_cgrp);
 	*cut |= !unified;
 	size -= unified;
 	memmove(buf + size, buf, unified);
 
 	for (i = 0; i < ARRAY_SIZE(subsystems); i++) {
 		const char *name = subsystems[i].name;
-		u32 namelen = strlen(name) + 1;
+		u32 namelen = subsystems[i].len + 1; /* with "=" */
 
-		cgrp = task_css(task, subsystems[i].id)->cgroup;
+		cgrp = set->subsys[subsystems[i].id]->cgroup;
 		if (cgrp != last) {
 			n = write_cgroup(buf + len, size - len, name, cgrp);
 		} else {
@@ -327,10 +417,12 @@ u32 falco_task_cgroups(struct task_struct *task, char *buf, u32 size, bool *cut)
 		pathlen = n - namelen;
 		len += n;
 	}
-	rcu_read_unlock();
-
 	memmove(buf + len, buf + size, unified);
-	return len + unified;
+	len += unified;
+	if (!*cut)
+		keep_cgroups(known, buf, len);
+	rcu_read_unlock();
+	return len;
 }
 
 #else

@@ -170,12 +170,7 @@ bool falco_read_user(struct falco_frame *f, void *dst, u64 uptr, u32 n)
 }
 
 #ifdef FALCO_HAVE_ACCESS_OK_2 /* 5.0: and so unsafe_get_user() for everybody */
-/*
- * Word by word up to the first NUL, or until a word is not there or would not
- * fit: then what is left is for steps. Returns the bytes copied, *@whole says
- * that the NUL is the last of them.
- */
-static u32 read_words(u8 *dst, u64 uptr, u32 max, bool *whole)
+u32 falco_read_words(u8 *dst, u64 uptr, u32 max, bool *whole)
 {
 	const struct word_at_a_time constants = WORD_AT_A_TIME_CONSTANTS;
 	const u8 __user *src = (const u8 __user *)(unsigned long)uptr;
@@ -203,7 +198,7 @@ out:
 	return n;
 }
 #else
-static u32 read_words(u8 *dst, u64 uptr, u32 max, bool *whole)
+u32 falco_read_words(u8 *dst, u64 uptr, u32 max, bool *whole)
 {
 	*whole = false;
 	return 0;
@@ -221,7 +216,7 @@ u32 falco_read_user_str(struct falco_frame *f, u8 *dst, u64 uptr, u32 max)
 
 	if (!uptr || !max)
 		return 0;
-	n = read_words(dst, uptr, max, &whole);
+	n = falco_read_words(dst, uptr, max, &whole);
 	if (likely(whole))
 		return n;
 	while (n < max) {

@@ -243,4 +243,11 @@ bool falco_read_user(struct falco_frame *f, void *dst, u64 uptr, u32 n);
  */
 u32 falco_read_user_str(struct falco_frame *f, u8 *dst, u64 uptr, u32 max);
 
+/*
+ * A user string word by word up to its first NUL, or until a word is not there
+ * or would not fit: then what is left is for steps. Returns the bytes copied,
+ * *@whole says that the NUL is the last of them.
+ */
+u32 falco_read_words(u8 *dst, u64 uptr, u32 max, bool *whole);
+
 #endif /* _FALCO_WRITE_H */

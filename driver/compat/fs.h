@@ -2,6 +2,7 @@
 #ifndef _FALCO_COMPAT_FS_H
 #define _FALCO_COMPAT_FS_H
 
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/rcupdate.h>
 
@@ -19,6 +20,10 @@ static inline struct file *falco_get_file_rcu(struct file __rcu **slot)
 
 #undef get_file_rcu
 #define get_file_rcu falco_get_file_rcu
+#endif
+
+#ifndef fd_file /* 6.11: struct fd is a word */
+#define fd_file(f) ((f).file)
 #endif
 
 #ifndef FALCO_HAVE_INODE_GET_CTIME /* 6.6 and some stable trees */

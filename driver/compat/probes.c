@@ -43,6 +43,15 @@ u64 probe(kernel_cap_t *cap)
 }
 #endif
 
+#ifdef PROBE_CGROUP_ID
+#include <linux/cgroup.h>
+u64 probe(const struct cgroup *cgrp);
+u64 probe(const struct cgroup *cgrp)
+{
+	return cgrp->root == &cgrp_dfl_root ? cgroup_id(cgrp) : 0;
+}
+#endif
+
 #ifdef PROBE_COPY_FROM_KERNEL_NOFAULT
 #include <linux/uaccess.h>
 long probe(void *dst, const void *src);

@@ -196,13 +196,55 @@ static bool test_flat(struct falco_frame *f, u8 *flat, u8 seed)
 	return true;
 }
 
+/*
+ * The same for events with strings: every argument is @arg, which is NULL or a
+ * string that the task has in its memory.
+ */
+static bool test_strings(struct falco_frame *f, u8 *put, u64 arg)
+{
+	const struct falco_data *way;
+	struct pt_regs regs;
+	struct falco_call c = { .task = current, .regs = &regs, .ret = 7 };
+	struct falco_event_header *h = (struct falco_event_header *)put;
+	unsigned int nr, i, same = 0;
+	u32 flags;
+
+	for (i = 0; i < sizeof(regs) / sizeof(arg); i++)
+		((u64 *)&regs)[i] = arg;
+	for (nr = 0; nr < FALCO_NR_MAX; nr++) {
+		way = falco_data_calls[nr];
+		if (!way || way != &falco_strings[way->type])
+			continue;
+		regs_set_nr(&regs, nr);
+		for (i = 0; i < ARRAY_SIZE(c.args); i++)
+			c.args[i] = falco_arg(&regs, i);
+		c.sc = falco_syscalls[nr].sc;
+		c.native_nr = nr;
+
+		falco_frame_begin(f, way->type, 0, 80);
+		falco_events[way->type].fill(f, &c);
+		falco_frame_end(f);
+		flags = way->put(put, &regs, c.ret, FALCO_DATA_MAX);
+		h->ts = 0;
+		h->tid = 0;
+		if (flags || f->flags || h->len != f->len || memcmp(put, f->buf, f->len) ||
+		    sizeof(struct falco_record_prefix) + f->len > way->bound + FALCO_DATA_MAX) {
+			pr_err("schema self-test: call %u, event %u: put and walked differ\n",
+			       nr, way->type);
+			return false;
+		}
+		same++;
+	}
+	return same > 0;
+}
+
 static bool test_all_fillers(void)
 {
 	static const u64 args[] = { 0, 1, 2, 4096, 1ULL << 47, U64_MAX };
 	static const s64 rets[] = { 0, 1, -ENOENT };
 	struct falco_frame f = { .size = FRAME_BYTES };
 	unsigned int i, j;
-	u8 flat[256];
+	u8 flat[FALCO_DATA_MAX + 256];
 	bool pass = true;
 
 	f.buf = kvmalloc(f.size, GFP_KERNEL);
@@ -213,6 +255,9 @@ static bool test_all_fillers(void)
 			pass &= test_fillers(&f, rets[j], args[i]);
 	for (i = 0; i < 256 && pass; i++)
 		pass = test_flat(&f, flat, i);
+	pass &= test_strings(&f, flat, 0);
+	if (current->mm) /* insmod's, as a rule */
+		pass &= test_strings(&f, flat, current->mm->arg_start);
 	kvfree(f.buf);
 	return pass;
 }

@@ -56,6 +56,50 @@ func flatValue(p *param) string {
 	return value
 }
 
+// isString is whether a parameter is a string of the caller's.
+func isString(p *param) bool { return p.typ == "fspath" || p.typ == "fsrelpath" || p.typ == "charbuf" }
+
+// hasStrings is whether an event is registers and strings that they point to.
+func hasStrings(e *event) bool {
+	strings := 0
+	for i := range e.params {
+		if isString(&e.params[i]) {
+			strings++
+		} else if cTypes[e.params[i].typ] == "" {
+			return false
+		}
+	}
+	return e.fill == "auto" && strings > 0
+}
+
+func cStrings(t *tables, b *bytes.Buffer) {
+	for i := range t.events {
+		e := &t.events[i]
+		if !hasStrings(e) {
+			continue
+		}
+		fmt.Fprintf(b, "\nstatic notrace u32 put_%s(void *to, const struct pt_regs *regs, s64 ret, u32 max)\n{\n", e.id)
+		b.WriteString("\tstruct falco_event_header *header = to;\n\tu16 *lengths = (u16 *)(header + 1);\n")
+		fmt.Fprintf(b, "\tu8 *p = (u8 *)(lengths + %d);\n\tu32 left = FALCO_DATA_MAX;\n\n", len(e.params))
+		for j := range e.params {
+			if p := &e.params[j]; isString(p) {
+				fmt.Fprintf(b, "\tPUT_STRING(%d, %s);\n", j, flatValue(p))
+			} else {
+				fmt.Fprintf(b, "\tPUT_VALUE(%d, %s, %s);\n", j, cTypes[p.typ], flatValue(p))
+			}
+		}
+		fmt.Fprintf(b, "\tPUT_END(FALCO_EV_%s, %d);\n\treturn 0;\n}\n", strings.ToUpper(e.id), len(e.params))
+	}
+	b.WriteString("\nconst struct falco_data falco_strings[FALCO_EV_MAX] = {\n")
+	for i := range t.events {
+		if e := &t.events[i]; hasStrings(e) {
+			id := strings.ToUpper(e.id)
+			fmt.Fprintf(b, "\t[FALCO_EV_%s] = { put_%s, FALCO_EV_%s, STRINGS_BOUND(%d) },\n", id, e.id, id, len(e.params))
+		}
+	}
+	b.WriteString("};\n")
+}
+
 func cFlat(t *tables, b *bytes.Buffer) {
 	b.WriteString("\n#include \"flat.h\"\n")
 	for i := range t.events {
@@ -84,6 +128,7 @@ func cFlat(t *tables, b *bytes.Buffer) {
 		}
 	}
 	b.WriteString("};\n")
+	cStrings(t, b)
 }
 
 // cName is a parameter's name as a member's.
