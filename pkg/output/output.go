@@ -157,9 +157,9 @@ func (q *Queue) Reopen() {
 }
 
 // Close delivers what is queued, for at most limit, and closes the sink; a queue
-// that waits has no limit before Wait is closed. It
-// reports whether the worker came to its end; if it did not, what is left is
-// counted as dropped and the worker is abandoned.
+// that waits has no limit before Wait is closed, and goes on for as long as something
+// is delivered within limit. It reports whether the worker came to its end; if it did
+// not, what is left is counted as dropped and the worker is abandoned.
 func (q *Queue) Close(limit time.Duration) bool {
 	close(q.alerts)
 	if q.opt.Wait != nil {
@@ -171,10 +171,16 @@ func (q *Queue) Close(limit time.Duration) bool {
 	}
 	t := time.NewTimer(limit)
 	defer t.Stop()
-	select {
-	case <-q.done:
-		return true
-	case <-t.C:
+	for moves := true; moves; {
+		before := q.sent.Load()
+		select {
+		case <-q.done:
+			return true
+		case <-t.C:
+		}
+		if moves = q.opt.Wait != nil && q.sent.Load() != before; moves {
+			t.Reset(limit)
+		}
 	}
 	q.dropped.Add(uint64(len(q.alerts)))
 	q.stuck.Store(true)

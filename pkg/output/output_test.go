@@ -98,6 +98,27 @@ func TestFull(t *testing.T) {
 
 // A stream that can wait loses nothing, however slow the sink is, until it is told
 // to end.
+// After the stop a queue that waits goes on for as long as it gets on.
+func TestWaitGetsOn(t *testing.T) {
+	g, stop := newGate(), make(chan struct{})
+	q := Start(g, Options{Style: utc, Capacity: 8, Wait: stop})
+	const alerts = 5
+	for range alerts {
+		q.Send(say("x"))
+	}
+	close(stop)
+	closed := make(chan bool)
+	go func() { closed <- q.Close(time.Second) }()
+	for range alerts { // longer than the limit, all together
+		time.Sleep(300 * time.Millisecond)
+		<-g.in
+		g.out <- nil
+	}
+	if !<-closed || q.Stats().Sent != alerts {
+		t.Errorf("the worker was abandoned: %+v", q.Stats())
+	}
+}
+
 func TestWait(t *testing.T) {
 	g, stop := newGate(), make(chan struct{})
 	q := Start(g, Options{Style: utc, Capacity: 1, Wait: stop})
