@@ -19,8 +19,15 @@ import (
 	"github.com/falco-go/falco/tests/vm"
 )
 
-// leakLimit is what may be missing after a scenario, in kB: less than two of its rings.
-const leakLimit = 1 << 10
+// leakLimit is what may be missing after a scenario, in kB: less than two of its rings. Page tables of the kernel's own mappings
+// stay where a mapping once was: that is what a million ioctls with rings of all sizes cost, once. The pages of rings are
+// counted by the module itself, which complains at its unload if one is left.
+func leakLimit() int64 {
+	if os.Getenv("FALCO_LONG") != "" {
+		return 2 << 10
+	}
+	return 1 << 10
+}
 
 // groups share a guest each. In the long form they also share the time; whoever has more CPUs runs them side by side.
 var groups = []struct {
@@ -157,7 +164,7 @@ func (s story) judge(t *testing.T, leaks bool) {
 		if name == "Free" {
 			more = -more
 		}
-		if leaks && more > leakLimit {
+		if leaks && more > leakLimit() {
 			t.Errorf("%s: %d kB before, %d kB after", name, m[0], m[1])
 		}
 	}
