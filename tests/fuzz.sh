@@ -11,7 +11,9 @@ for file in $(grep -rl '^func Fuzz' --include='*_test.go' pkg daemon); do
 	for target in $(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$file"); do
 		if out=$(go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "./$dir" 2>&1); then
 			passed=$((passed + 1))
-			echo "ok   $dir $target: $(echo "$out" | sed -n 's/.*execs: \([0-9]*\).*/\1/p' | tail -1) runs"
+			runs=$(echo "$out" | sed -n 's/.*execs: \([0-9]*\).*/\1/p' | tail -1)
+			seeds=$(echo "$out" | sed -n 's/.*coverage: \([0-9]*\).*/\1/p' | tail -1)
+			echo "ok   $dir $target: ${runs:-${seeds:-0} seeds and no new} runs"
 		else
 			failed=$((failed + 1))
 			echo "$out"
