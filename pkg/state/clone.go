@@ -55,7 +55,7 @@ func (s *State) cloneCaller(ev *event.Event, child int64) {
 	if flags&schema.CloneVfork != 0 || ev.Type == schema.VforkX {
 		return // the child has run already
 	}
-	if s.exited.has(c.Tid, child, s.now) {
+	if s.exited.has(c, child, flags&schema.CloneThread != 0, s.now) {
 		return
 	}
 	if old := s.Lookup(child); old != nil {

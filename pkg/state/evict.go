@@ -160,8 +160,8 @@ func (s *State) sweep() {
 // exitRing remembers the threads that have exited lately: their creator's clone
 // event may still be on its way from another CPU, and must not raise the dead.
 type exitRing [8192]struct {
-	ptid, tid int64
-	ts        uint64
+	pid, ptid, tid int64
+	ts             uint64
 }
 
 // exitMemory is how late a caller may come: it can lose its CPU between the call
@@ -169,13 +169,18 @@ type exitRing [8192]struct {
 // task's own event makes its record.
 const exitMemory = 10 * second
 
-func (r *exitRing) add(ptid, tid int64, ts uint64) {
-	e := &r[uint64(tid)%uint64(len(r))]
-	e.ptid, e.tid, e.ts = ptid, tid, ts
+func (r *exitRing) add(t *Thread, ts uint64) {
+	e := &r[uint64(t.Tid)%uint64(len(r))]
+	e.pid, e.ptid, e.tid, e.ts = t.Pid, t.Ptid, t.Tid, ts
 }
 
-// has reports whether tid, a child of ptid, has exited not long before ts.
-func (r *exitRing) has(ptid, tid int64, ts uint64) bool {
+// has reports whether tid, which maker has made, has exited not long before ts. A
+// thread is of its maker's process, a process is its maker's child.
+func (r *exitRing) has(maker *Thread, tid int64, thread bool, ts uint64) bool {
 	e := &r[uint64(tid)%uint64(len(r))]
-	return e.ts != 0 && e.tid == tid && e.ptid == ptid && (ts <= e.ts || ts-e.ts < exitMemory)
+	made := e.ptid == maker.Tid
+	if thread {
+		made = e.pid == maker.Pid
+	}
+	return e.ts != 0 && e.tid == tid && made && (ts <= e.ts || ts-e.ts < exitMemory)
 }

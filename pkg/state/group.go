@@ -152,6 +152,9 @@ func (s *State) forget(t *Thread) {
 			delete(s.groups, g.Pid)
 		}
 		t.group = nil
+		if m := g.main; m != nil && m.Dead && g.Alive <= 0 && m != s.exiting {
+			s.forget(m) // it was kept for t
+		}
 	}
 	if s.scene.Thread == t {
 		s.scene.Thread = nil

@@ -84,6 +84,25 @@ func TestClone(t *testing.T) {
 			w.do(made(schema.ForkX, 100, 200, 100, 1, 0))
 			w.same("made", w.s.Lookup(200) != nil, true)
 		}},
+		{"C-004 of a thread", func(w *world) {
+			w.do(made(schema.CloneX, 101, 0, 100, 1, threadFlags))
+			w.do(exits(101, 0))
+			w.do(closed(1, 9, 0))
+			w.do(made(schema.CloneX, 100, 101, 100, 1, threadFlags))
+			w.same("not raised", w.s.Lookup(101) == nil, true)
+			w.do(exits(100, 0))
+			w.nothing(1)
+			w.same("nor is the process", w.s.Lookup(100) == nil, true)
+		}},
+		{"number of the last thread", func(w *world) {
+			w.do(made(schema.CloneX, 101, 0, 100, 1, threadFlags))
+			w.do(exits(100, 0)) // the main thread stays for the other one
+			w.nothing(1)
+			w.same("stays", w.s.Lookup(100) != nil, true)
+			w.ts += 3 * sec
+			w.do(made(schema.ForkX, 101, 0, 101, 1, 0)) // whose end was lost: the number is another's
+			w.same("gone", w.s.Lookup(100) == nil, true)
+		}},
 		{"C-006", func(w *world) {
 			w.do(made(schema.VforkX, 200, 0, 200, 100, schema.CloneVfork))
 			w.do(execve(200, "ls", "ls", nil))

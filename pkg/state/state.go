@@ -208,7 +208,7 @@ func (s *State) Settle() {
 	}
 	if t := s.exiting; t != nil {
 		s.exiting = nil
-		s.exited.add(t.Ptid, t.Tid, s.now)
+		s.exited.add(t, s.now)
 		s.remove(t)
 	}
 	s.scene.Thread = nil
