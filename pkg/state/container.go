@@ -8,7 +8,6 @@ import (
 
 	"github.com/falco-go/falco/pkg/container"
 	"github.com/falco-go/falco/pkg/event"
-	"github.com/falco-go/falco/pkg/schema"
 )
 
 // Container is what the threads of a container have in common: its id from the
@@ -106,9 +105,8 @@ func (s *State) container(id string) *Container {
 }
 
 // PutContainer takes in what a runtime has told of a container, and returns its
-// record. i must not be changed any more.
+// record. i is complete (Parse and Seal leave it so), and must not be changed any more.
 func (s *State) PutContainer(i *container.Info) *Container {
-	i.Seal()
 	cs, c := &s.containers, s.container(i.ID)
 	cs.setInfo(c, i)
 	c.gone = 0
@@ -218,20 +216,4 @@ func (s *State) asyncEvent(ev *event.Event) *Container {
 		return c
 	}
 	return nil
-}
-
-// metaContainer is called for events that no thread caused.
-func (s *State) metaContainer(ev *event.Event) *Container {
-	switch ev.Type {
-	case schema.ContainerJsonE:
-		return s.containerEvent([]byte(strOr(ev, 0)))
-	case schema.AsynceventE:
-		return s.asyncEvent(ev)
-	}
-	return nil
-}
-
-func strOr(ev *event.Event, i int) string {
-	v, _ := ev.Str(i)
-	return v
 }

@@ -148,10 +148,6 @@ func (s *State) Apply(ev *event.Event) *Scene {
 	s.oldName = ""
 	if ev.Info.Class == schema.ClassMeta || ev.Info.Class == schema.ClassPlugin || ev.Info.Class == schema.ClassInternal {
 		s.meta(ev)
-		sc.Container = s.metaContainer(ev)
-		if ev.Type == schema.ProcinfoE {
-			sc.Thread, sc.Load = s.Lookup(ev.Tid), s.loadReport(ev)
-		}
 		return sc
 	}
 	if s.firstTS == 0 {
@@ -240,5 +236,12 @@ func (s *State) meta(ev *event.Event) {
 		s.users.addedGroup(ev)
 	case schema.GroupDeletedE:
 		s.users.deletedGroup(ev)
+	case schema.ContainerJsonE:
+		text, _ := ev.Str(0)
+		s.scene.Container = s.containerEvent([]byte(text))
+	case schema.AsynceventE:
+		s.scene.Container = s.asyncEvent(ev)
+	case schema.ProcinfoE:
+		s.scene.Thread, s.scene.Load = s.Lookup(ev.Tid), s.loadReport(ev)
 	}
 }
