@@ -20,7 +20,7 @@ import (
 func TestReadAside(t *testing.T) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	defer l.Close()
 	file, err := l.(*net.TCPListener).File()
@@ -30,7 +30,7 @@ func TestReadAside(t *testing.T) {
 	defer file.Close()
 	proc, err := procfs.New("/proc")
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	d := &daemon{stop: make(chan struct{}), mail: make(chan func())}
 	defer close(d.stop)
@@ -61,7 +61,7 @@ func TestReadAside(t *testing.T) {
 func TestAnswer(t *testing.T) {
 	proc, err := procfs.New("/proc")
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	find := procfs.NewFinder(proc, time.Minute)
 	defer find.Close()

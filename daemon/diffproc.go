@@ -148,7 +148,12 @@ var compared = []struct {
 	{"exepath", true, func(p *capture.Proc) string { return p.ExePath }},
 	{"args", true, func(p *capture.Proc) string { return strings.Join(p.Args, " ") }},
 	{"env", true, func(p *capture.Proc) string { return strings.Join(p.Env, " ") }},
-	{"cwd", true, func(p *capture.Proc) string { return ifHosts(p, p.Cwd) }},
+	{"cwd", true, func(p *capture.Proc) string {
+		if !hasHostRoot(p) {
+			return ""
+		}
+		return p.Cwd
+	}},
 	{"root", true, func(p *capture.Proc) string { return p.Root }},
 	{"uid", false, func(p *capture.Proc) string { return strconv.FormatUint(uint64(p.UID), 10) }},
 	{"gid", false, func(p *capture.Proc) string { return strconv.FormatUint(uint64(p.GID), 10) }},
@@ -219,22 +224,17 @@ func rootCaps(p *capture.Proc, caps uint64) string {
 	return strconv.FormatUint(caps, 16)
 }
 
-// ifHosts leaves out a path of a process that has another root: /proc tells it as
-// the host sees it, and events as the process does.
-func ifHosts(p *capture.Proc, path string) string {
-	if p.Root != "/" {
-		return ""
-	}
-	return path
-}
+// hasHostRoot reports whether paths of p can be compared: of a process with another
+// root /proc tells them as the host sees them, and events as the process does.
+func hasHostRoot(p *capture.Proc) bool { return p.Root == "/" }
 
 func diffFDs(out map[disagreement]sides, falco, proc *tables, pid int64) {
 	theirs := map[int64]*capture.FD{}
 	for i := range proc.fds[pid] {
 		theirs[proc.fds[pid][i].Num] = &proc.fds[pid][i]
 	}
-	p := proc.procs[pid]
-	names := ifHosts(&p, "yes") != ""
+	owner := proc.procs[pid]
+	names := hasHostRoot(&owner)
 	for i := range falco.fds[pid] {
 		f := &falco.fds[pid][i]
 		p := theirs[f.Num]
