@@ -37,7 +37,7 @@ func TestWhole(t *testing.T) {
 func TestSocketsLive(t *testing.T) {
 	fs, err := New("/proc")
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
 	if err != nil {
@@ -61,7 +61,7 @@ func TestUsers(t *testing.T) {
 	dir := t.TempDir()
 	fs, err := New("/proc")
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	fs.mount = filepath.Join(dir, "proc")
 	make := func(name, text string) {
@@ -122,7 +122,7 @@ func TestWatchFolder(t *testing.T) {
 	}
 	w, err := WatchFolder(dir)
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	defer w.Close()
 	for i := range 100 {

@@ -189,12 +189,12 @@ func TestScanCost(t *testing.T) {
 func TestLive(t *testing.T) {
 	fs, err := New("/proc")
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	cmd := exec.Command("sleep", "60")
 	cmd.Dir = "/tmp"
 	if err := cmd.Start(); err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	defer cmd.Wait()
 	defer cmd.Process.Kill()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/falco-go/falco/pkg/container/containerd"
+	"github.com/falco-go/falco/tests/vm"
 )
 
 // real is a containerd of this machine, with folders of its own.
@@ -20,16 +21,13 @@ type real struct {
 	cmd         *exec.Cmd
 }
 
-// newReal starts the containerd that is in the path.
+// newReal starts the containerd of this machine, which is installed if it is missing.
 func newReal(t *testing.T) *real {
-	for _, name := range []string{"containerd", "ctr"} {
-		if _, err := exec.LookPath(name); err != nil {
-			t.Skipf("%v", err)
-		}
-	}
 	if os.Getuid() != 0 {
 		t.Skip("containerd runs as root alone")
 	}
+	vm.Tool(t, "containerd", "containerd")
+	vm.Tool(t, "ctr", "containerd")
 	r := &real{T: t, dir: t.TempDir()}
 	r.socket = filepath.Join(r.dir, "s")
 	config := fmt.Sprintf("version = 2\nroot = %q\nstate = %q\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n[grpc]\n  address = %q\n",
