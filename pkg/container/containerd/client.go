@@ -21,7 +21,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/containerd/containerd/api/services/containers/v1"
 	"github.com/containerd/containerd/api/services/content/v1"
@@ -31,6 +30,7 @@ import (
 	"github.com/containerd/containerd/api/services/sandbox/v1"
 
 	"github.com/falco-go/falco/pkg/container"
+	"github.com/falco-go/falco/pkg/container/wire"
 )
 
 // Sockets are the places where containerd usually listens.
@@ -44,7 +44,6 @@ var Sockets = []string{
 
 // Limits of what is taken from the other end.
 const (
-	maxMessage    = 16 << 20 // bytes, as containerd itself allows
 	maxNamespaces = 256
 	maxImages     = 1024 // configuration digests that are remembered
 )
@@ -117,23 +116,12 @@ func (e *Engine) dial(ctx context.Context) (*conn, error) {
 func connect(ctx context.Context, path string) (*conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialWait)
 	defer cancel()
-	var d net.Dialer
-	trial, err := d.DialContext(ctx, "unix", path) // says why not, which gRPC wraps in several layers
+	g, err := wire.Connect(ctx, path)
 	if err != nil {
 		var op *net.OpError
 		if errors.As(err, &op) {
 			err = op.Err
 		}
-		return nil, err
-	}
-	trial.Close()
-	g, err := grpc.NewClient("passthrough:///"+path,
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
-			return d.DialContext(ctx, "unix", path)
-		}))
-	if err != nil {
 		return nil, err
 	}
 	c := &conn{ClientConn: g, socket: path, configs: map[string]string{},

@@ -11,7 +11,6 @@ import (
 	"runtime"
 	"strings"
 
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
@@ -22,6 +21,7 @@ import (
 	"github.com/containerd/containerd/api/services/sandbox/v1"
 
 	"github.com/falco-go/falco/pkg/container"
+	"github.com/falco-go/falco/pkg/container/wire"
 )
 
 // What is read over a connection. Answers may lack anything: they are only read by
@@ -34,16 +34,9 @@ func in(ctx context.Context, namespace string) context.Context {
 
 // why returns an error of gRPC as one of ours.
 func why(err error) error {
-	s, ok := status.FromError(err)
-	switch {
-	case err == nil, !ok:
-		return err
-	case s.Code() == codes.NotFound:
-		return container.ErrNotFound
-	case s.Code() == codes.DeadlineExceeded:
-		return context.DeadlineExceeded
-	}
-	return fmt.Errorf("%s: %s", strings.ToLower(s.Code().String()), s.Message())
+	return wire.Why(err, func(s *status.Status) error {
+		return fmt.Errorf("%s: %s", strings.ToLower(s.Code().String()), s.Message())
+	})
 }
 
 func (c *conn) listNamespaces(ctx context.Context) ([]string, error) {

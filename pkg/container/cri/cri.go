@@ -10,29 +10,26 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"sync"
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 	runtime "k8s.io/cri-api/pkg/apis/runtime/v1"
 
 	"github.com/falco-go/falco/pkg/container"
+	"github.com/falco-go/falco/pkg/container/wire"
 )
 
 // Sockets are the usual places of runtimes that only speak this protocol.
 var Sockets = []string{"/run/crio/crio.sock", "/var/run/crio/crio.sock"}
 
 const (
-	maxMessage = 16 << 20
-	dialWait   = 2 * time.Second
-	callWait   = time.Second
-	listWait   = 5 * time.Second
-	lookEvery  = time.Second // at what is there
+	dialWait  = 2 * time.Second
+	callWait  = time.Second
+	listWait  = 5 * time.Second
+	lookEvery = time.Second // at what is there
 )
 
 // Engine is a container.Engine for the first of its sockets that somebody answers on.
@@ -76,16 +73,7 @@ func (e *Engine) dial(ctx context.Context) (*conn, error) {
 func connect(ctx context.Context, path string) (*conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialWait)
 	defer cancel()
-	var d net.Dialer
-	trial, err := d.DialContext(ctx, "unix", path)
-	if err != nil {
-		return nil, err
-	}
-	trial.Close()
-	g, err := grpc.NewClient("passthrough:///"+path,
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", path) }))
+	g, err := wire.Connect(ctx, path)
 	if err != nil {
 		return nil, err
 	}
@@ -106,16 +94,7 @@ func connect(ctx context.Context, path string) (*conn, error) {
 
 // why returns an error of gRPC as one of ours.
 func why(err error) error {
-	s, ok := status.FromError(err)
-	switch {
-	case err == nil, !ok:
-		return err
-	case s.Code() == codes.NotFound:
-		return container.ErrNotFound
-	case s.Code() == codes.DeadlineExceeded:
-		return context.DeadlineExceeded
-	}
-	return errors.New(s.Message())
+	return wire.Why(err, func(s *status.Status) error { return errors.New(s.Message()) })
 }
 
 // Get implements container.Engine.
