@@ -215,8 +215,8 @@ func packageABI(packages []string, prefix string) (longest string) {
 // fetching begins the names of folders that are not complete yet.
 const fetching = ".fetch-"
 
-// temp begins the names of this kernel's.
-func (r Recipe) temp() string { return fetching + r.Name + "," }
+// temp begins the names of this kernel's, and of no other's. No comma: tools/build cannot make a kernel below a folder with one.
+func (r Recipe) temp() string { return fetching + r.Name + "_" }
 
 // extract makes the folder under another name and renames it when it is complete.
 func (k *Kernel) extract(apt *apt, packages []string) error {
