@@ -22,6 +22,8 @@
 #include "io.c"
 #include "wait.c"
 #include "socket.c"
+#include "address.c"
+#include "message.c"
 #include "sockopt.c"
 #include "clone.c"
 #include "exec.c"
@@ -66,6 +68,8 @@ static void act_all(void)
 	act_io();
 	act_wait();
 	act_socket();
+	act_address();
+	act_message();
 	act_sockopt();
 	act_clones();
 	act_execs();
