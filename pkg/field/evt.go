@@ -156,7 +156,7 @@ var evtFields = []Def{
 		Desc: "Whether the event creates, or tries to create, a file that may be executed."},
 	{Name: "evt.is_open_create", Type: Bool, Get: always(func(s *state.Scene) bool { return isOpenCreate(s.Event) }),
 		Desc: "Whether the event has created a file by opening it."},
-	{Name: "evt.metadata", Type: String, Get: evtMetadata,
+	{Name: "evt.metadata", Type: String, Traits: Metadata, Get: evtMetadata,
 		Desc: "Why container.name and its kin have a value, or none: known, gone (known for a while longer), pending, unasked, or missing and the reason; no value on the host."},
 	{Name: "evt.realpath", Type: String, Traits: Realpath, Get: realpath,
 		Desc: "Path of the file that was opened, as the kernel knows it: all symbolic links followed, whatever name the caller gave."},

@@ -69,6 +69,7 @@ const (
 	AtMost                         // "=" holds if the value is at most the literal, no other operator (evt.around)
 	HostName                       // compare Value.IP with the addresses of a name (fd.sip.name)
 	Realpath                       // reads event.ExtRealpath, which the module tells on request
+	Metadata                       // what the runtime tells of Scene.Container, perhaps later than the event; reads nothing else of an event
 )
 
 // Has reports whether all of x are set.

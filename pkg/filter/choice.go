@@ -27,6 +27,7 @@ type Choice struct {
 type stage struct {
 	first int32 // the lowest rank below
 	visit int32 // where Env remembers that it was gone through, -1 if there is one way only
+	asks  bool  // the atoms that lead here only say that its test is worth a look
 	tests []branch
 	index []atomIndex
 	rules []leaf // by rank

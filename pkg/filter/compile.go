@@ -41,8 +41,9 @@ type Compiler struct {
 	graph
 	fill  []filler
 	index map[string]*operand
-	macro map[Expr]lowered // what macros have been made into
-	refs  []*field.Ref     // fields read by the condition being compiled
+	macro map[Expr]lowered     // what macros have been made into
+	refs  []*field.Ref         // fields read by the condition being compiled
+	plain map[*field.Ref]int32 // the slot of each field
 
 	visits int32 // how many stages of choices can be reached on several ways
 }
@@ -169,10 +170,12 @@ type operand struct {
 	slot  int
 	typ   field.Type
 	fmt   schema.Format
-	list  bool // the value is a list
-	multi bool // several values, any of which may satisfy a check
-	typed bool // it depends on the type of the event alone
-	order bool // it counts for itself: it must not be read more or less often than the condition says
+	list  bool    // the value is a list
+	multi bool    // several values, any of which may satisfy a check
+	typed bool    // it depends on the type of the event alone
+	order bool    // it counts for itself: it must not be read more or less often than the condition says
+	late  bool    // what a runtime tells is in it, perhaps later than the event
+	keeps []int32 // slots whose values have to be kept to make those of this one later
 	cost  float32
 	name  string
 	ref   *field.Ref   // if it is a plain field
@@ -221,6 +224,10 @@ func (c *Compiler) newOperand(o Operand) (*operand, error) {
 		}
 		v := c.addSlot(operand{typ: ref.Type, fmt: ref.Fmt, list: ref.List(), multi: ref.Def.Has(field.Multi),
 			typed: typeAlone(ref.Def), cost: readCost(ref), name: o.Token(), ref: ref, refs: []*field.Ref{ref}}, nil)
+		if c.plain == nil {
+			c.plain = map[*field.Ref]int32{}
+		}
+		c.plain[ref] = int32(v.slot)
 		get, arg := ref.Def.Get, &ref.Arg
 		c.fill[v.slot] = func(env *Env, s *slot) { s.vals = get(env.scene, arg, s.vals) }
 		return v, nil
@@ -246,6 +253,17 @@ func (c *Compiler) addSlot(v operand, f filler) *operand {
 	v.slot = len(c.fill)
 	for _, r := range v.refs {
 		v.order = v.order || r.Def.Has(field.Stateful)
+		v.late = v.late || r.Def.Has(field.Metadata)
+	}
+	switch {
+	case v.late:
+		for _, r := range v.refs {
+			if !r.Def.Has(field.Metadata) {
+				v.keeps = append(v.keeps, c.plain[r])
+			}
+		}
+	case len(v.refs) > 0: // else it says the same of all events
+		v.keeps = []int32{int32(v.slot)}
 	}
 	c.fill = append(c.fill, f)
 	return &v

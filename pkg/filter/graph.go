@@ -35,6 +35,7 @@ type node struct {
 	op    nodeOp
 	typed bool    // depends on the type of the event alone, or on what does
 	order bool    // looks at a field that counts for itself: its place matters
+	late  bool    // depends on what a runtime tells, perhaps later than the event
 	split bool    // an and whose kids are evaluated by themselves
 	memo  int32   // where Env keeps the result, -1 if it is not worth that
 	refs  int32   // how many nodes and conditions have it
@@ -47,6 +48,7 @@ type node struct {
 	atoms atomSet  // of a nodeHit: one of them has to be there
 	test  func(*Env) bool
 	need  []tableAtom // of a nodeTest: if it is true then one of these is there
+	keeps []int32     // of a nodeTest: as of an operand
 
 	from []Expr // where it stands in the rules, as far as there is room
 }
@@ -82,6 +84,7 @@ func (g *graph) add(n node) nodeID {
 		g.nodes[k].refs++
 		n.typed = n.typed || g.nodes[k].typed
 		n.order = n.order || g.nodes[k].order
+		n.late = n.late || g.nodes[k].late
 	}
 	g.nodes = append(g.nodes, n)
 	g.byKey[string(g.key)] = id
@@ -125,7 +128,7 @@ func (g *graph) hit(t int32, atoms []int32) nodeID {
 		return id
 	}
 	tab := g.tables[t]
-	return g.add(node{op: nodeHit, table: t, atoms: newAtomSet(slices.Clone(atoms)), typed: tab.typed, order: tab.order,
+	return g.add(node{op: nodeHit, table: t, atoms: newAtomSet(slices.Clone(atoms)), typed: tab.typed, order: tab.order, late: tab.late,
 		cost: tab.cost, p: min(0.5, tab.kind.chance()*float32(len(atoms)))})
 }
 

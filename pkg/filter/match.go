@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,8 +32,8 @@ func (c *Compiler) check(e *Check) (nodeID, error) {
 		if err := c.rightField(e, left); err != nil {
 			return fail(e.Pos, err)
 		}
-		f, err := c.checkField(e, left)
-		return c.testOf(e, left, f), err
+		right, f, err := c.checkField(e, left)
+		return c.testOf(e, left, f, right), err
 	}
 	if err := allowed(e.Op, e.Mod, left); err != nil {
 		return fail(e.Pos, err)
@@ -96,8 +97,9 @@ func (c *Compiler) conditionOperand(o Operand) (*operand, error) {
 	return v, nil
 }
 
-// testOf makes a node of a check that is evaluated by itself.
-func (c *Compiler) testOf(e *Check, left *operand, f func(*Env) bool) nodeID {
+// testOf makes a node of a check that is evaluated by itself. right is set if it
+// compares with another field.
+func (c *Compiler) testOf(e *Check, left *operand, f func(*Env) bool, right ...*operand) nodeID {
 	if f == nil {
 		return never
 	}
@@ -114,7 +116,11 @@ func (c *Compiler) testOf(e *Check, left *operand, f func(*Env) bool) nodeID {
 		c.unique++
 		key = strconv.AppendUint(key, uint64(c.unique), 10)
 	}
-	n := node{test: f, typed: left.typed && e.Right.Of == nil, order: left.order, cost: left.cost + 3 + weights[e.Op], p: chances[e.Op]}
+	n := node{test: f, typed: left.typed && e.Right.Of == nil, order: left.order, late: left.late, keeps: left.keeps,
+		cost: left.cost + 3 + weights[e.Op], p: chances[e.Op]}
+	for _, r := range right {
+		n.late, n.keeps = n.late || r.late, append(slices.Clone(n.keeps), r.keeps...)
+	}
 	if classOf(left.typ) == classBool && e.Op != OpExists {
 		n.p = 0.4
 	}

@@ -25,14 +25,14 @@ func (c *Compiler) rightField(e *Check, left *operand) error {
 	return nil
 }
 
-// checkField compiles the comparison of left with a field or call.
-func (c *Compiler) checkField(e *Check, left *operand) (func(*Env) bool, error) {
+// checkField compiles the comparison of left with a field or call, which it returns.
+func (c *Compiler) checkField(e *Check, left *operand) (*operand, func(*Env) bool, error) {
 	right, err := c.conditionOperand(e.Right.Of)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	fail := func(format string, args ...any) (func(*Env) bool, error) {
-		return nil, &Error{Pos: e.Right.Of.At(), Msg: fmt.Sprintf(format, args...)}
+	fail := func(format string, args ...any) (*operand, func(*Env) bool, error) {
+		return nil, nil, &Error{Pos: e.Right.Of.At(), Msg: fmt.Sprintf(format, args...)}
 	}
 	if right.ref != nil && right.ref.Def.Has(field.NoRHS) {
 		return fail("field '%s' can't be used as a right-hand side field", right.name)
@@ -42,15 +42,15 @@ func (c *Compiler) checkField(e *Check, left *operand) (func(*Env) bool, error) 
 			left.name, left.typ.SchemaName(), right.name, right.typ.SchemaName())
 	}
 	if err := allowed(e.Op, e.Mod, left); err != nil {
-		return nil, &Error{Pos: e.Pos, Msg: err.Error()}
+		return nil, nil, &Error{Pos: e.Pos, Msg: err.Error()}
 	}
 	if IsEventType(e.Left) {
-		return nil, &Error{Pos: e.Right.Of.At(), Msg: "right-hand field comparisons on `evt.type`/`syscall.type` checks are not supported by event code search"}
+		return nil, nil, &Error{Pos: e.Right.Of.At(), Msg: "right-hand field comparisons on `evt.type`/`syscall.type` checks are not supported by event code search"}
 	}
 	compare := comparer(e.Op, left.typ)
 	a, b := left.slot, right.slot
 	every := left.list && e.Op == OpIn || e.Op == OpNE
-	return func(env *Env) bool {
+	return right, func(env *Env) bool {
 		l, r := env.get(a), env.get(b)
 		if len(l) == 0 || len(r) == 0 {
 			return false

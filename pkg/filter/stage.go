@@ -288,7 +288,7 @@ func (b *builder) group(n nodeID, c cover, items []item) int32 {
 	} else { // the atoms only say that n is worth a look
 		id = int32(len(b.out.stages))
 		b.out.stages = append(b.out.stages, stage{})
-		s := stage{visit: -1}
+		s := stage{visit: -1, asks: true}
 		b.branch(&s, n, items)
 		s.first = b.out.stages[s.tests[0].stage].first
 		b.out.stages[id] = s

@@ -22,6 +22,8 @@ type table struct {
 	single bool  // at most one atom fits at a time
 	typed  bool
 	order  bool
+	late   bool    // as of an operand
+	keeps  []int32 // as of an operand
 	cost   float32
 
 	texts map[string]int32 // the literal, for all kinds but numbers and addresses
@@ -78,7 +80,7 @@ func (g *graph) table(v *operand, kind tableKind) int32 {
 	}
 	many := v.multi || v.list
 	t := &table{tableKey: key, many: many, single: !many && (kind == whole || kind == num || kind == addr), typed: v.typed, order: v.order,
-		cost: v.cost + kind.weight()}
+		late: v.late, keeps: v.keeps, cost: v.cost + kind.weight()}
 	switch kind {
 	case num:
 		t.nums = map[uint64]int32{}

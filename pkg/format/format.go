@@ -8,6 +8,7 @@ package format
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/falco-go/falco/pkg/field"
@@ -165,6 +166,24 @@ func (t *Template) Refs() []*field.Ref {
 		out = append(out, f.Refs()...)
 	}
 	return out
+}
+
+// AppendSlots appends what has to be kept of an event to print t later.
+func (t *Template) AppendSlots(out []int32) []int32 {
+	for i := range t.parts {
+		if p := &t.parts[i]; p.value {
+			out = p.get.AppendSlots(out)
+		}
+	}
+	for i := range t.fields {
+		out = t.fields[i].AppendSlots(out)
+	}
+	return out
+}
+
+// Late reports whether what a runtime tells of a container is in t.
+func (t *Template) Late() bool {
+	return slices.ContainsFunc(t.fields, func(g Getter) bool { return g.Late() })
 }
 
 // Append appends the text of t in the scene of env.

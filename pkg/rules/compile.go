@@ -224,6 +224,7 @@ func (c *compiler) output(i *ruleItem, out *Rule) (skipped bool, err error) {
 			out.Extra = append(out.Extra, Extra{f.Key, t, f.Raw})
 		}
 	}
+	out.late = out.Output.Late() || slices.ContainsFunc(out.Extra, func(e Extra) bool { return e.Value.Late() })
 	return false, nil
 }
 

@@ -102,6 +102,9 @@ type Rule struct {
 	info *ruleItem
 	prog filter.Program
 	runs bool
+
+	late  bool    // its output shows what a runtime tells of a container
+	slots []int32 // what has to be kept of an event to try r later, once that was needed
 }
 
 // Extra is an extra field of a rule, compiled.

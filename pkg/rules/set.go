@@ -31,6 +31,8 @@ type Set struct {
 	events filter.EventSet
 	env    *filter.Env
 	found  []int32 // places of the rules that match
+	weighs []filter.Verdict
+	slots  []int32
 
 	compiler *filter.Compiler // until everything is compiled
 
@@ -151,16 +153,7 @@ func (s *Set) finish(c *collection) {
 // first one, or all. It allocates nothing if matched has room. Rules of other
 // sources than syscall never match a scene.
 func (s *Set) Match(scene *state.Scene, matched []*Rule) []*Rule {
-	e := scene.Event
-	if int(e.Type) >= len(s.byType) {
-		return matched
-	}
-	choice := s.byType[e.Type]
-	if e.Type == schema.GenericX || e.Type == schema.GenericE {
-		if code, ok := e.Uint(0); ok && code < uint64(len(s.byCall)) {
-			choice = s.byCall[code]
-		}
-	}
+	choice := s.choice(scene.Event)
 	if choice == nil {
 		return matched
 	}
@@ -176,6 +169,19 @@ func (s *Set) Match(scene *state.Scene, matched []*Rule) []*Rule {
 		matched = append(matched, s.Rules[i])
 	}
 	return matched
+}
+
+// choice returns the rules that may match e, nil if there are none.
+func (s *Set) choice(e *event.Event) *filter.Choice {
+	if int(e.Type) >= len(s.byType) {
+		return nil
+	}
+	if e.Type == schema.GenericX || e.Type == schema.GenericE {
+		if code, ok := e.Uint(0); ok && code < uint64(len(s.byCall)) {
+			return s.byCall[code]
+		}
+	}
+	return s.byType[e.Type]
 }
 
 // Text appends the output of r for the scene that Match was given last.
