@@ -3,6 +3,7 @@
 package state
 
 import (
+	"errors"
 	"net/netip"
 	"strings"
 
@@ -34,7 +35,9 @@ func (c *Container) Info() *container.Info {
 }
 
 // Pending reports whether more may still become known of c than its id.
-func (c *Container) Pending() bool { return c != nil && c.info == nil && c.asked && c.failed == nil }
+func (c *Container) Pending() bool { return c != nil && c.pending() }
+
+func (c *Container) pending() bool { return c.info == nil && c.asked && c.failed == nil }
 
 // Failed returns why nothing is known of c, nil if something is or may become known.
 func (c *Container) Failed() error {
@@ -52,12 +55,31 @@ func (c *Container) found(m container.Match) {
 	}
 }
 
-// askRuntime asks what there is to know of c, once.
+// askRuntime asks what there is to know of c, once. Where there is nobody to ask, as
+// in a replay, the stream itself is given some time to tell.
 func (s *State) askRuntime(c *Container) {
-	if c.info == nil && !c.asked {
+	if c.info != nil || c.asked {
+		return
+	}
+	switch cs := &s.containers; {
+	case s.asks != nil:
 		c.asked = s.ask(Ask{Kind: AskRuntime, Match: c.match})
+	case cs.patience > 0 && len(cs.hopes) < maxContainers:
+		c.asked = true
+		h := hope{c: c}
+		if s.now > 0 {
+			h.until = s.now + cs.patience
+		}
+		cs.hopes = append(cs.hopes, h)
+	}
+	if c.asked {
+		c.failed = nil
+		s.containers.pending++
 	}
 }
+
+// errUntold is why nothing is known of a container that the stream does not tell of.
+var errUntold = errors.New("nothing in the capture tells of it")
 
 const (
 	maxContainers = 1 << 14     // records; the one that was told longest ago goes first
@@ -71,6 +93,17 @@ type containers struct {
 	tells uint64
 	ended []*Container // by the time of their end
 	addrs map[netip.Addr]int
+
+	pending  int    // records of which more may become known
+	patience uint64 // see Options
+	hopes    []hope // by the time until which they last
+}
+
+// hope is that the stream tells of a container until some time, which is not set
+// before the first event.
+type hope struct {
+	c     *Container
+	until uint64
 }
 
 type telling struct {
@@ -78,8 +111,8 @@ type telling struct {
 	n uint64
 }
 
-func (cs *containers) init() {
-	*cs = containers{byID: make(map[string]*Container), addrs: make(map[netip.Addr]int)}
+func (cs *containers) init(patience uint64) {
+	*cs = containers{byID: make(map[string]*Container), addrs: make(map[netip.Addr]int), patience: patience}
 }
 
 // container returns the record of the container called id, and makes one if there
@@ -94,6 +127,8 @@ func (s *State) container(id string) *Container {
 	if len(cs.byID) >= 2*maxContainers {
 		for id, c := range cs.byID {
 			if c.info == nil {
+				cs.giveUp(c, nil)
+				c.asked = false // who is seen in it later asks again
 				delete(cs.byID, id)
 			}
 		}
@@ -126,9 +161,20 @@ func (s *State) PutContainer(i *container.Info) *Container {
 // can still be told of later.
 func (s *State) FailContainer(id string, why error) {
 	if c := s.containers.byID[id]; c != nil && c.info == nil && c.asked {
-		c.failed = why
+		s.containers.giveUp(c, why)
 	}
 }
+
+// giveUp notes that nothing more is to be expected of c.
+func (cs *containers) giveUp(c *Container, why error) {
+	if c.pending() {
+		cs.pending--
+	}
+	c.failed = why
+}
+
+// Pending returns how many containers are there of which more may become known soon.
+func (s *State) Pending() int { return s.containers.pending }
 
 // setInfo replaces what is known of c.
 func (cs *containers) setInfo(c *Container, i *container.Info) {
@@ -137,7 +183,8 @@ func (cs *containers) setInfo(c *Container, i *container.Info) {
 			delete(cs.addrs, c.ip)
 		}
 	}
-	c.info, c.ip, c.failed = i, netip.Addr{}, nil
+	cs.giveUp(c, nil)
+	c.info, c.ip = i, netip.Addr{}
 	if i == nil {
 		c.asked = false // who is seen in it later asks again
 		return
@@ -159,8 +206,19 @@ func (cs *containers) end(id string, now uint64) {
 	}
 }
 
-// sweep forgets those whose time is over.
+// sweep forgets those whose time is over, and what nobody can be expected to tell.
 func (cs *containers) sweep(now uint64) {
+	if len(cs.hopes) > 0 && cs.hopes[0].until == 0 { // from before the first event
+		for i := range cs.hopes {
+			cs.hopes[i].until = now + cs.patience
+		}
+	}
+	for len(cs.hopes) > 0 && now >= cs.hopes[0].until {
+		if c := cs.hopes[0].c; c.pending() {
+			cs.giveUp(c, errUntold)
+		}
+		cs.hopes = cs.hopes[1:]
+	}
 	for len(cs.ended) > 0 {
 		c := cs.ended[0]
 		if c.gone != 0 && now < c.gone+goneGrace {

@@ -40,7 +40,7 @@ func (c *captureSeed) Begin() {
 	clear(s.threads)
 	clear(s.groups)
 	s.users.init()
-	s.containers.init()
+	s.containers.init(s.containers.patience)
 	s.forgetCgroups() // they know their containers
 	s.recent = [len(s.recent)]*Thread{}
 	s.exited = exitRing{}

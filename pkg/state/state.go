@@ -40,6 +40,10 @@ type Options struct {
 	// SetUsers. Nil: nobody is there, as in a replay.
 	Ask func(Ask) bool
 
+	// Patience is how long, in time of events, the stream itself may take to tell of a
+	// container, where Ask is nil.
+	Patience time.Duration
+
 	// ClassicContainers has the fields of containers as versions up to 0.40 had them
 	// (spec: container field profiles).
 	ClassicContainers bool
@@ -125,7 +129,7 @@ func New(o Options) *State {
 	s.source.init(o)
 	s.asks = o.Ask
 	s.users.init()
-	s.containers.init()
+	s.containers.init(uint64(o.Patience))
 	for _, comm := range o.Suppress {
 		if s.suppress == nil {
 			s.suppress = make(map[string]bool)
