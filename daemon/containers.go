@@ -50,6 +50,17 @@ func (d *daemon) askContainers() func(container.Match) bool {
 	return r.Ask
 }
 
+// deferRules says how long events may wait for what is told of their containers.
+func (d *daemon) deferRules(replay bool) {
+	container.LimitLabels(d.cfg.Containers.LabelMax)
+	d.pipe.later.wait, d.pipe.later.replay = time.Duration(d.cfg.Containers.MaxWaitMs)*time.Millisecond, replay
+	d.atEnd(func() {
+		if s := d.pipe.later.stats; s.Deferred+s.Overflow > 0 {
+			d.log.debugf("events that waited for their containers: %+v", s)
+		}
+	})
+}
+
 // engines returns what the configuration asks for, in the order in which they are
 // asked. Sockets are those of the machine whose root is given.
 func engines(c *config.Containers, root string) []container.Engine {

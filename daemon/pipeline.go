@@ -28,7 +28,8 @@ type pipeline struct {
 	ev      event.Event
 	num     uint64        // events so far: evt.num of the last one, if the source does not number them
 	shown   uint64        // of these, events that rules could see
-	matched []*rules.Rule // by the last event
+	matched []*rules.Rule // by the last event, as far as that is known
+	later   deferral      // events that wait for their containers to become known
 	counts  []uint64      // alerts, by rule
 	early   backlog       // events from before the state was seeded
 	tapes   []tape        // that write captures
@@ -63,13 +64,13 @@ func (p *pipeline) turn(ev *event.Event) {
 	if ev.StateOnly {
 		scene = nil
 	}
+	if len(p.later.queue) > 0 {
+		p.look(ev.TS)
+	}
 	if scene != nil {
 		p.shown++
 		if p.rules != nil {
-			p.matched = p.rules.Match(scene, p.matched)
-		}
-		for _, r := range p.matched {
-			p.send(r, scene)
+			p.match(scene)
 		}
 	}
 	for _, t := range p.tapes {
@@ -99,6 +100,7 @@ func (p *pipeline) run(limit time.Duration) error {
 			break
 		}
 	}
+	p.flush()
 	return err
 }
 
@@ -116,6 +118,9 @@ func (p *pipeline) flow() error {
 		}
 		if stopped, err := p.rest(r, dry); stopped || err != nil {
 			return err
+		}
+		if len(p.later.queue) > 0 {
+			p.expire()
 		}
 	}
 }

@@ -196,6 +196,7 @@ func (d *daemon) adopt(next *daemon) {
 		d.pipe.limit = newLimiter(next.cfg, d.log)
 	}
 	next.cfg.Engine = d.cfg.Engine
+	d.pipe.later.wait = time.Duration(next.cfg.Containers.MaxWaitMs) * time.Millisecond
 	d.cfg, d.set, d.calls = next.cfg, next.set, next.calls
 	d.health.reloaded(d)
 	if d.reload.files != nil {
@@ -227,6 +228,7 @@ func (d *daemon) tellFixed(next *config.Config) {
 		{"engine", now.Engine != next.Engine},
 		{"falco_libs.thread_table_size", now.ThreadTableSize != next.ThreadTableSize},
 		{"containers.profile", now.ClassicFields != next.ClassicFields},
+		{"containers", !now.Containers.Same(&next.Containers)},
 		{"state_socket", now.StateSocket != next.StateSocket},
 		{"capture.enabled", d.caps == nil && next.Capture.Enabled},
 		{"webserver", now.Web != next.Web},

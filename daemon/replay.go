@@ -293,7 +293,9 @@ func (r *replay) Close() error {
 // beginReplay makes a state that knows the file and nothing of this machine: /proc,
 // users and name servers of here and now say nothing about there and then.
 func (d *daemon) beginReplay(r *replay) error {
-	d.pipe.state = state.New(state.Options{Limits: state.Limits{Threads: d.cfg.ThreadTableSize}, ClassicContainers: d.cfg.ClassicFields})
+	d.deferRules(true)
+	d.pipe.state = state.New(state.Options{Limits: state.Limits{Threads: d.cfg.ThreadTableSize}, ClassicContainers: d.cfg.ClassicFields,
+		Patience: d.pipe.later.wait})
 	if err := r.begin(d.pipe.state); err != nil {
 		return err
 	}

@@ -28,6 +28,9 @@ func (r *rest) end() {
 // next event, or for anything else.
 func (p *pipeline) rest(r *rest, dry bool) (stopped bool, err error) {
 	if sleep, max := p.sleep(dry); sleep {
+		if due := p.later.due(); due > 0 && (max == 0 || due < max) {
+			max = due
+		}
 		var young <-chan time.Time
 		if max > 0 {
 			r.young.Reset(max)
@@ -121,8 +124,11 @@ func (p *pipeline) seed(r *rest) (stopped bool, err error) {
 			select {
 			case <-p.stop:
 				return true, nil
+			case do := <-p.mail: // what runtimes tell is waited for already
+				do()
 			default:
 			}
+			p.expire()
 		}
 	}
 	return false, nil

@@ -27,6 +27,7 @@ const (
 func (d *daemon) stateOptions(proc *procfs.FS) (state.Options, error) {
 	machine, err := state.ThisMachine(os.Getenv("HOST_ROOT"), proc.Boot())
 	machine.SelfPid = int64(selfPid())
+	d.deferRules(false)
 	return state.Options{
 		Machine: machine, Limits: state.Limits{Threads: d.cfg.ThreadTableSize}, ClassicContainers: d.cfg.ClassicFields,
 		Source: procfs.NewFinder(proc, findWait), Ask: askers(d.readAside(proc), d.askContainers()),

@@ -7,6 +7,9 @@ import "slices"
 // Containers tells which runtimes are asked for what they know of containers.
 type Containers struct {
 	Containerd, CRI, Docker, Podman ContainerEngine
+
+	MaxWaitMs int // how long an event may wait for what they tell; 0: not at all
+	LabelMax  int // bytes of a label's value; one that is longer is left out
 }
 
 // ContainerEngine is one kind of runtime.
@@ -18,7 +21,18 @@ type ContainerEngine struct {
 // DefaultContainers asks all of them.
 func DefaultContainers() Containers {
 	on := ContainerEngine{Enabled: true}
-	return Containers{on, on, on, on}
+	return Containers{Containerd: on, CRI: on, Docker: on, Podman: on, MaxWaitMs: 100, LabelMax: 100}
+}
+
+// Same reports whether c asks the same runtimes as o does, and takes the same of what
+// they tell.
+func (c *Containers) Same(o *Containers) bool {
+	for _, name := range []string{"containerd", "cri", "docker", "podman"} {
+		if a, b := c.engine(name), o.engine(name); a.Enabled != b.Enabled || !slices.Equal(a.Sockets, b.Sockets) {
+			return false
+		}
+	}
+	return c.LabelMax == o.LabelMax
 }
 
 // engine returns the one called name, nil if there is none.
@@ -76,11 +90,47 @@ func readPlugins(l *loader, n *node) error {
 		if p.textOf("name") != "container" {
 			continue
 		}
-		if c := p.get("init_config"); c != nil {
-			if e := c.get("engines"); e != nil {
-				return readEngines(l, e)
+		c := p.get("init_config")
+		if c == nil {
+			continue
+		}
+		if n := c.get("label_max_len"); n != nil {
+			if err := readLabelMax(l, n); err != nil {
+				return err
 			}
 		}
+		if e := c.get("engines"); e != nil {
+			return readEngines(l, e)
+		}
+	}
+	return nil
+}
+
+// Bounds of what can be set.
+const (
+	mostWaitMs   = 10_000
+	mostLabelMax = 64 << 10
+)
+
+func readMaxWait(l *loader, n *node) error {
+	return readBounded(l, n, &l.cfg.Containers.MaxWaitMs, mostWaitMs)
+}
+
+func readLabelMax(l *loader, n *node) error {
+	return readBounded(l, n, &l.cfg.Containers.LabelMax, mostLabelMax)
+}
+
+// readBounded reads a number from 0 to most.
+func readBounded(l *loader, n *node, to *int, most int) error {
+	v, ok := parseNumber(n)
+	switch {
+	case !ok || v < 0:
+		l.warn(n.at, "%q is not a number from 0 to %d; %d is used", n.text, most, *to)
+	case v > most:
+		l.warn(n.at, "%d is more than %d, which is used", v, most)
+		*to = most
+	default:
+		*to = v
 	}
 	return nil
 }

@@ -40,6 +40,8 @@ var keys = []key{
 	{path: "plugins", read: readPlugins}, // of earlier versions; what is said below wins
 	{path: "container_engines", old: "read as containers.engines", read: readEngines},
 	{path: "containers.engines", read: readEngines},
+	{path: "containers.max_wait_ms", read: readMaxWait},
+	{path: "containers.label_max_len", read: readLabelMax},
 	{path: "state_socket", read: text(func(c *Config) *string { return &c.StateSocket })},
 	{path: "falco_libs.snaplen", read: number(func(c *Config) *int { return &c.Engine.Snaplen })},
 	{path: "base_syscalls.custom_set", read: texts(func(c *Config) *[]string { return &c.BaseSyscalls.Custom })},

@@ -178,7 +178,11 @@ func (l Labels) String() string {
 }
 
 // maxLabel bounds the bytes of a label's value: what is longer is left out.
-const maxLabel = 100
+var maxLabel = 100
+
+// LimitLabels changes that bound. It is to be called before anything else of this
+// package, if at all.
+func LimitLabels(bytes int) { maxLabel = bytes }
 
 // KeepLabels returns those of all that are not too long.
 func KeepLabels(all map[string]string) Labels {
