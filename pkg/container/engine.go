@@ -47,7 +47,7 @@ const (
 	Known  What = iota // what there is to know
 	Gone               // the runtime has deleted it
 	Ready              // an engine has told all that was there; no Info
-	Failed             // nobody has known it in time
+	Failed             // nobody knows it so far; it may still become Known
 )
 
 // kindTypes are the types of containers that no engine has to be asked for.

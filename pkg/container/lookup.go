@@ -7,11 +7,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
 // How one container is looked up: at once, then in small steps, then in larger ones,
-// until somebody knows it or nobody can be expected to.
+// until somebody knows it or nobody can be expected to. That nobody knows it is told
+// after the small steps, or at once where nobody can be asked: whoever waits for it
+// need not wait for the large ones.
 
 // question is an id that is asked for.
 type question struct {
@@ -19,6 +22,7 @@ type question struct {
 	since time.Time
 	due   time.Time
 	tries int
+	told  bool // that nobody knows it so far
 }
 
 // reply is what has become of one attempt.
@@ -26,6 +30,7 @@ type reply struct {
 	q    *question
 	info *Info // nil if nobody knows it
 	why  error
+	hope bool // somebody was asked, or can soon be
 }
 
 // agenda holds questions by the time of their next attempt.
@@ -92,23 +97,29 @@ func (r *Resolver) plan(ctx context.Context) {
 // settle takes in what has become of an attempt; false means that there is to be
 // another one.
 func (r *Resolver) settle(a reply) bool {
-	if a.info != nil {
-		r.answered.Add(1)
-		r.tell(Change{What: Known, Info: a.info})
-		return true
-	}
 	q, t, now := a.q, r.opt.Times, time.Now()
+	if a.info != nil {
+		if r.tell(Change{What: Known, Info: a.info}) {
+			r.answered.Add(1)
+			return true
+		}
+		q.due = now.Add(t.Slow) // the loop has too much to take in: what was found must not get lost
+		return false
+	}
 	q.tries++
 	pause := t.Step
 	if q.tries > quickTries {
 		pause = min(t.Slow<<min(q.tries-quickTries-1, 16), t.Slower)
 	}
 	q.due = now.Add(pause)
-	if q.due.Sub(q.since) < t.Give {
+	last := q.due.Sub(q.since) >= t.Give
+	if !q.told && (last || q.tries >= quickTries || !a.hope) {
+		q.told = r.tell(Change{What: Failed, Info: &Info{ID: q.ID, FullID: q.FullID, Type: TypeUnknown}, Why: a.why})
+	}
+	if !last || !q.told {
 		return false
 	}
 	r.failed.Add(1)
-	r.tell(Change{What: Failed, Info: &Info{ID: q.ID, FullID: q.FullID, Type: TypeUnknown}, Why: a.why})
 	return true
 }
 
@@ -119,9 +130,9 @@ func (r *Resolver) work(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case q := <-r.due:
-			info, why := r.try(ctx, q.Match)
+			info, why, hope := r.try(ctx, q.Match)
 			select {
-			case r.done <- reply{q, info, why}:
+			case r.done <- reply{q, info, why, hope}:
 			case <-ctx.Done():
 				return
 			}
@@ -129,15 +140,19 @@ func (r *Resolver) work(ctx context.Context) {
 	}
 }
 
-// try asks the engines that can be reached, one after the other.
-func (r *Resolver) try(ctx context.Context, m Match) (*Info, error) {
+// try asks the engines that can be reached, one after the other. There is no hope if
+// none can be.
+func (r *Resolver) try(ctx context.Context, m Match) (_ *Info, why error, hope bool) {
 	var whys []error
 	var part *Info // if nobody knows more
 	for _, l := range r.links {
 		if !l.up.Load() {
-			whys = append(whys, fmt.Errorf("%s: %w", l.Name(), l.why()))
+			why := l.why()
+			hope = hope || why == errStarting
+			whys = append(whys, fmt.Errorf("%s: %w", l.Name(), why))
 			continue
 		}
+		hope = true
 		if time.Now().UnixNano() < l.shut.Load() { // others are not to wait for it as well
 			whys = append(whys, fmt.Errorf("%s: %w", l.Name(), errSilent))
 			continue
@@ -150,7 +165,7 @@ func (r *Resolver) try(ctx context.Context, m Match) (*Info, error) {
 				part = info
 				continue
 			}
-			return info, nil
+			return info, nil, true
 		}
 		if err == nil {
 			err = ErrNotFound
@@ -162,12 +177,21 @@ func (r *Resolver) try(ctx context.Context, m Match) (*Info, error) {
 		whys = append(whys, fmt.Errorf("%s: %w", l.Name(), err))
 	}
 	if part != nil {
-		return part, nil
+		return part, nil, true
 	}
 	if len(whys) == 0 {
-		return nil, errNobody
+		return nil, errNobody, false
 	}
-	return nil, errors.Join(whys...)
+	return nil, joined(whys), hope
+}
+
+// joined is all of whys, on one line.
+func joined(whys []error) error {
+	texts := make([]string, len(whys))
+	for i, err := range whys {
+		texts[i] = err.Error()
+	}
+	return errors.New(strings.Join(texts, "; "))
 }
 
 var (

@@ -90,7 +90,7 @@ type Stats struct {
 	Asked    uint64 // ids that were asked for
 	Lost     uint64 // questions and changes for which there was no room
 	Answered uint64 // ids that a look-up has found
-	Failed   uint64 // ids that were given up
+	Failed   uint64 // ids that were given up for good
 	Told     uint64 // changes that were told
 	Waiting  int64  // ids that are asked for now
 }
@@ -146,12 +146,14 @@ func (r *Resolver) Stats() Stats {
 	return Stats{r.asked.Load(), r.lost.Load(), r.answered.Load(), r.failed.Load(), r.told.Load(), r.waiting.Load()}
 }
 
-// tell puts c into the queue of what the loop gets.
-func (r *Resolver) tell(c Change) {
+// tell puts c into the queue of what the loop gets; false means that it is full.
+func (r *Resolver) tell(c Change) bool {
 	select {
 	case r.out <- c:
+		return true
 	default:
 		r.lost.Add(1)
+		return false
 	}
 }
 

@@ -118,6 +118,9 @@ func TestRetries(t *testing.T) {
 	r := resolve(t, fast, e)
 	up(t, e)
 	r.Ask(match(7))
+	if c := r.next(); c.What != container.Failed { // but it is asked for again
+		t.Errorf("got %+v", c)
+	}
 	until(t, "ten attempts", func() bool { n, _, _ := e.Counts(); return n >= 10 })
 	e.Put(info(7), true)
 	if c := r.next(); c.What != container.Known || c.Info.Name != "c7" {
@@ -140,8 +143,17 @@ func TestGivenUp(t *testing.T) {
 	if why := c.Why.Error(); !strings.Contains(why, "a: no such container") || !strings.Contains(why, "b: permission denied") {
 		t.Errorf("because %v", why)
 	}
+	if gets, _, _ := a.Counts(); gets < 5 {
+		t.Errorf("it is said after %d attempts", gets)
+	}
+	until(t, "the end", func() bool { s := r.Stats(); return s.Failed == 1 && s.Waiting == 0 })
 	if gets, _, _ := a.Counts(); gets < 10 || gets > 40 {
 		t.Errorf("%d attempts", gets)
+	}
+	for len(r.changes) > 0 {
+		if c := <-r.changes; c.What == container.Failed {
+			t.Error("it is said again")
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

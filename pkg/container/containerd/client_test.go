@@ -57,6 +57,17 @@ func (w *watched) next(what container.What) *container.Info {
 	return nil
 }
 
+// ready waits until everything that happens from now on is told.
+func (w *watched) ready(s *containerdtest.Server) {
+	w.Helper()
+	w.next(container.Ready)
+	for end := time.Now().Add(20 * time.Second); s.Listeners() == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			w.Fatal("nobody listens to events")
+		}
+	}
+}
+
 func (w *watched) end() error {
 	w.Helper()
 	select {
@@ -79,7 +90,7 @@ func TestWatch(t *testing.T) {
 	if i := w.next(container.Known); i.ID != "early" || i.ImageTag != "7" || i.ImageID != "conf" || i.ImageDigest != "sha256:manifest" {
 		t.Errorf("was there: %+v", i)
 	}
-	w.next(container.Ready)
+	w.ready(s)
 
 	// A pod whose sandbox only the store knows, and a container in it, in a namespace
 	// that was not there before.
@@ -152,7 +163,7 @@ func TestNonsense(t *testing.T) {
 	if i := w.next(container.Known); i.ID != "x" {
 		t.Errorf("got %+v", i)
 	}
-	w.next(container.Ready)
+	w.ready(s)
 	if i, err := w.Get(t.Context(), container.Match{FullID: web}); err == nil {
 		t.Errorf("asked for: %+v", i)
 	}
@@ -168,7 +179,7 @@ func TestNonsense(t *testing.T) {
 func TestSilence(t *testing.T) {
 	s := containerdtest.New(t, socket(t))
 	w := watch(t, s.Path)
-	w.next(container.Ready)
+	w.ready(s)
 	s.Create(containerdtest.Container{Namespace: "default", ID: "a"})
 	w.next(container.Known)
 	s.Silent.Store(true)
