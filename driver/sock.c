@@ -30,8 +30,15 @@
 /* An inet6 address without its scope, which old callers leave out. */
 #define SIN6_MIN offsetof(struct sockaddr_in6, sin6_scope_id)
 
-/* The longest tuple: family, two ids, a path and its NUL. */
-#define TUPLE_MAX (1 + 8 + 8 + UNIX_PATH_MAX + 1)
+/* The longest tuple; of the destination's path at least the NUL is there. */
+struct unix_tuple {
+	u8 family;
+	u64 destination;
+	u64 source;
+	u8 path[];
+} __packed;
+
+#define TUPLE_MAX (sizeof(struct unix_tuple) + UNIX_PATH_MAX + 1)
 
 /* One end of an internet connection, as it stands in a tuple. */
 struct endpoint {
@@ -102,17 +109,11 @@ static void read_addr(struct falco_frame *f, struct user_addr *addr, u64 uptr, u
 
 /* Pieces of a value; each returns the bytes that it wrote. */
 
-static u32 put_port(u8 *p, u16 port)
+static __always_inline u32 put_port(u8 *p, u16 port)
 {
 	p[0] = port;
 	p[1] = port >> 8;
 	return sizeof(port);
-}
-
-static u32 put_id(u8 *p, u64 id)
-{
-	memcpy(p, &id, sizeof(id));
-	return sizeof(id);
 }
 
 /*
@@ -176,9 +177,12 @@ void falco_write_sockaddr(struct falco_frame *f, u64 uptr, u64 len)
  */
 static void endpoint_of_user(struct endpoint *end, const struct user_addr *addr, u16 family)
 {
-	u16 given = addr->storage.ss_family;
+	u16 given;
 
 	memset(end, 0, sizeof(*end));
+	if (!addr)
+		return;
+	given = addr->storage.ss_family;
 	if (family == AF_INET6 && given == AF_INET6 && addr->len >= SIN6_MIN) {
 		memcpy(end->addr, &addr->in6.sin6_addr, 16);
 		end->port = ntohs(addr->in6.sin6_port);
@@ -193,11 +197,11 @@ static void endpoint_of_user(struct endpoint *end, const struct user_addr *addr,
 	}
 }
 
-/* Whether the call's address counts although the socket has a peer. */
-static bool told_where(const struct sock *sk, const struct user_addr *addr,
-		       enum falco_direction direction)
+/* Whether the call's address, if it has one, counts although the socket has a peer. */
+static __always_inline bool told_where(const struct sock *sk, const struct user_addr *addr,
+				       enum falco_direction direction)
 {
-	if (direction != FALCO_SENT || !addr->given)
+	if (!addr || direction != FALCO_SENT || !addr->given)
 		return false;
 	/* An inet6 socket takes an address without a family for none. */
 	if (sk->sk_family == AF_INET6 && addr->len && addr->storage.ss_family == AF_UNSPEC)
@@ -306,23 +310,14 @@ static bool still_peer(const struct sock *sk, const struct sock *peer)
 	return READ_ONCE(unix_sk(sk)->peer) == peer;
 }
 
-/*
- * The name of @sk's peer. unix_peer_get() would take the state lock, and
- * without it the peer can be freed while we look. So nothing of the peer is
- * dereferenced: its memory is copied without trust (nofault), and a copy is
- * neither followed nor used before still_peer() has vouched for it.
- */
-static u32 put_peer_name(u8 *p, struct sock *sk)
+/* For put_peer_name(): @peer had @addr when it was @sk's peer. */
+static noinline notrace u32 copy_peer_name(u8 *p, const struct sock *sk, const struct sock *peer,
+					   const struct unix_address *addr)
 {
-	struct sock *peer = READ_ONCE(unix_sk(sk)->peer);
 	const u32 head = offsetof(struct sockaddr_un, sun_path);
-	struct unix_address *addr;
 	int len;
 
-	if (!peer ||
-	    copy_from_kernel_nofault(&addr, &unix_sk(peer)->addr, sizeof(addr)) ||
-	    !still_peer(sk, peer) || !addr ||
-	    copy_from_kernel_nofault(&len, &addr->len, sizeof(len)))
+	if (copy_from_kernel_nofault(&len, &addr->len, sizeof(len)))
 		return 0;
 	len = clamp_t(int, len, head, sizeof(struct sockaddr_un));
 	if (copy_from_kernel_nofault(p, addr->name->sun_path, len - head) ||
@@ -332,46 +327,61 @@ static u32 put_peer_name(u8 *p, struct sock *sk)
 }
 
 /*
- * The destination's id stands first, and the path is the destination's. Of one
- * that is named in the call nobody knows the id here.
+ * The name of @sk's peer. unix_peer_get() would take the state lock, and
+ * without it the peer can be freed while we look. So nothing of the peer is
+ * dereferenced: its memory is copied without trust (nofault), and a copy is
+ * neither followed nor used before still_peer() has vouched for it.
  */
-static u32 put_unix(u8 *p, struct sock *sk, const struct user_addr *addr,
-		    enum falco_direction direction)
+static __always_inline u32 put_peer_name(u8 *p, const struct sock *sk, const struct sock *peer)
 {
-	u64 self = endpoint_id(sk);
-	u64 peer = endpoint_id(READ_ONCE(unix_sk(sk)->peer));
-	u32 n = 0, path = 0;
+	unsigned long addr;
 
-	p[n++] = FALCO_AF_UNIX;
-	if (told_where(sk, addr, direction)) {
-		n += put_id(p + n, 0);
-		n += put_id(p + n, self);
-	} else if (direction != FALCO_INBOUND) {
-		n += put_id(p + n, peer);
-		n += put_id(p + n, self);
-		path = put_peer_name(p + n, sk);
+	if (!peer || !read_word_nofault(&addr, &unix_sk(peer)->addr) ||
+	    !still_peer(sk, peer) || !addr)
+		return 0;
+	return copy_peer_name(p, sk, peer, (const struct unix_address *)addr);
+}
+
+/* Of a destination that is named in the call nobody knows the id here. */
+static __always_inline u32 put_unix(u8 *p, struct sock *sk, const struct user_addr *addr,
+				    enum falco_direction direction)
+{
+	struct unix_tuple *tuple = (struct unix_tuple *)p;
+	const struct sock *peer = READ_ONCE(unix_sk(sk)->peer);
+	u32 path = 0;
+
+	tuple->family = FALCO_AF_UNIX;
+	if (direction == FALCO_INBOUND) {
+		tuple->destination = endpoint_id(sk);
+		tuple->source = endpoint_id(peer);
+		path = put_own_name(tuple->path, sk);
 	} else {
-		n += put_id(p + n, self);
-		n += put_id(p + n, peer);
-		path = put_own_name(p + n, sk);
+		tuple->source = endpoint_id(sk);
+		if (told_where(sk, addr, direction)) {
+			tuple->destination = 0;
+		} else {
+			tuple->destination = endpoint_id(peer);
+			path = put_peer_name(tuple->path, sk, peer);
+		}
 	}
-	if (path <= 1 && addr->len && addr->storage.ss_family == AF_UNIX)
-		path = put_unix_path(p + n, addr->un.sun_path, addr->len);
+	if (addr && path <= 1 && addr->len && addr->storage.ss_family == AF_UNIX)
+		path = put_unix_path(tuple->path, addr->un.sun_path, addr->len);
 	if (!path)
-		p[n + path++] = '\0';
-	return n + path;
+		tuple->path[path++] = '\0';
+	return sizeof(*tuple) + path;
 }
 
 /* The sock of @file, if it is one; lives as long as the reference to @file. */
-static struct sock *file_sock(struct file *file)
+static __always_inline struct sock *file_sock(struct file *file)
 {
 	struct socket *sock = file ? sock_from_file(file) : NULL;
 
 	return sock ? READ_ONCE(sock->sk) : NULL;
 }
 
-static u32 put_tuple(u8 *p, s64 fd, enum falco_direction direction,
-		     const struct user_addr *addr)
+/* Without an address it is half as long. */
+static __always_inline u32 put_tuple(u8 *p, s64 fd, enum falco_direction direction,
+				     const struct user_addr *addr)
 {
 	struct fd ref = {};
 	struct sock *sk;
@@ -397,11 +407,9 @@ static u32 put_tuple(u8 *p, s64 fd, enum falco_direction direction,
 	return n;
 }
 
-static const struct user_addr no_addr;
-
-u32 falco_put_socktuple(u8 *p, s64 fd, enum falco_direction direction)
+u32 notrace falco_put_socktuple(u8 *p, s64 fd, enum falco_direction direction)
 {
-	return put_tuple(p, fd, direction, &no_addr);
+	return put_tuple(p, fd, direction, NULL);
 }
 
 void falco_write_socktuple(struct falco_frame *f, s64 fd,
@@ -415,7 +423,8 @@ void falco_write_socktuple(struct falco_frame *f, s64 fd,
 	if (uptr)
 		read_addr(f, &addr, uptr, len);
 	p = falco_param_begin(f, &room);
-	falco_param_end(f, put_tuple(p, fd, direction, uptr ? &addr : &no_addr));
+	falco_param_end(f, uptr ? put_tuple(p, fd, direction, &addr) :
+				  put_tuple(p, fd, direction, NULL));
 }
 
 void falco_sock_backlog(s64 fd, struct falco_backlog *backlog)

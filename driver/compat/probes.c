@@ -158,6 +158,20 @@ struct file *probe(struct file __rcu **slot)
 }
 #endif
 
+#ifdef PROBE_GET_KERNEL_NOFAULT_LABEL
+#include <linux/uaccess.h>
+unsigned long probe(const void *from);
+unsigned long probe(const void *from)
+{
+	unsigned long to;
+
+	__get_kernel_nofault(&to, from, unsigned long, fault);
+	return to;
+fault:
+	return 0;
+}
+#endif
+
 #ifdef PROBE_INODE_GET_CTIME
 #include <linux/fs.h>
 struct timespec64 probe(const struct inode *inode);

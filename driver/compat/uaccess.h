@@ -55,6 +55,23 @@ static __always_inline bool copy_user_nofault(void *dst, u64 uptr, unsigned long
 #endif
 }
 
+/* One word of the kernel's half, copied without trust; false if there is no memory. */
+static __always_inline bool read_word_nofault(unsigned long *to, const void *from)
+{
+#ifdef FALCO_HAVE_GET_KERNEL_NOFAULT_LABEL /* 5.8 */
+	bool ok = false;
+
+	pagefault_disable();
+	__get_kernel_nofault(to, from, unsigned long, fault);
+	ok = true;
+fault:
+	pagefault_enable();
+	return ok;
+#else
+	return copy_from_kernel_nofault(to, from, sizeof(*to)) == 0;
+#endif
+}
+
 #ifndef FALCO_HAVE_COPY_STRUCT_FROM_USER /* 5.4 */
 static inline int copy_struct_from_user(void *dst, size_t ksize, const void __user *src,
 					size_t usize)
