@@ -13,6 +13,8 @@
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/nospec.h>
+#include <linux/percpu.h>
 #include <linux/poll.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -47,12 +49,12 @@ struct falco_consumer *falco_consumer_alloc(void)
 	init_waitqueue_head(&c->wait);
 	INIT_LIST_HEAD(&c->started_list);
 	INIT_LIST_HEAD(&c->list);
-	c->rings = kcalloc(nr_cpu_ids, sizeof(*c->rings), GFP_KERNEL);
+	c->rings = alloc_percpu(struct falco_ring *);
 	c->selection = falco_selection_alloc(&nothing);
 	if (!c->rings || IS_ERR(c->selection)) {
 		if (!IS_ERR(c->selection))
 			falco_selection_free(c->selection);
-		kfree(c->rings);
+		free_percpu(c->rings);
 		kfree(c);
 		return NULL;
 	}
@@ -67,8 +69,8 @@ static void free_rings(struct falco_consumer *c)
 	unsigned int cpu;
 
 	for_each_possible_cpu(cpu) {
-		falco_ring_free(c->rings[cpu]);
-		c->rings[cpu] = NULL;
+		falco_ring_free(*per_cpu_ptr(c->rings, cpu));
+		*per_cpu_ptr(c->rings, cpu) = NULL;
 	}
 }
 
@@ -78,7 +80,7 @@ static void free_work(struct work_struct *work)
 
 	free_rings(c);
 	falco_selection_free(c->selection);
-	kfree(c->rings);
+	free_percpu(c->rings);
 	kfree(c);
 	atomic_dec(&dying);
 }
@@ -116,12 +118,15 @@ static int reopen_gate(void)
 /* Hooks may be committing still, for a grace period. */
 static void stop_locked(struct falco_consumer *c)
 {
+	struct falco_ring *r;
 	unsigned int cpu;
 
 	list_del_init(&c->started_list);
 	c->started = false;
-	for_each_possible_cpu(cpu)
-		c->rings[cpu]->hooks += per_cpu(falco_hook_calls, cpu) - c->rings[cpu]->hooks_base;
+	for_each_possible_cpu(cpu) {
+		r = *per_cpu_ptr(c->rings, cpu);
+		r->hooks += per_cpu(falco_hook_calls, cpu) - r->hooks_base;
+	}
 	reopen_gate(); /* fewer listeners, fewer hooks: cannot fail */
 }
 
@@ -149,7 +154,7 @@ int falco_consumer_start(struct falco_consumer *c)
 		goto out;
 	}
 	for_each_possible_cpu(cpu)
-		c->rings[cpu]->hooks_base = per_cpu(falco_hook_calls, cpu);
+		(*per_cpu_ptr(c->rings, cpu))->hooks_base = per_cpu(falco_hook_calls, cpu);
 	list_add_tail(&c->started_list, &started_consumers);
 	c->started = true;
 	err = reopen_gate();
@@ -210,6 +215,7 @@ static bool valid_ring_bytes(u32 bytes)
 
 static int configure_locked(struct falco_consumer *c, u32 ring_bytes, u32 watermark)
 {
+	struct falco_ring *r;
 	unsigned int cpu;
 	int err = -ENOMEM;
 
@@ -220,12 +226,14 @@ static int configure_locked(struct falco_consumer *c, u32 ring_bytes, u32 waterm
 	free_rings(c);
 	c->generation++;
 	for_each_possible_cpu(cpu) {
-		c->rings[cpu] = falco_ring_alloc(cpu, &c->wait);
-		if (!c->rings[cpu])
+		r = falco_ring_alloc(cpu, &c->wait);
+		if (!r)
 			goto err_rings;
+		*per_cpu_ptr(c->rings, cpu) = r;
 	}
 	for_each_online_cpu(cpu) {
-		err = falco_ring_map(c->rings[cpu], cpu, ring_bytes, watermark, c->generation);
+		r = *per_cpu_ptr(c->rings, cpu);
+		err = falco_ring_map(r, cpu, ring_bytes, watermark, c->generation);
 		if (err)
 			goto err_rings;
 	}
@@ -297,21 +305,24 @@ out:
 static int prepare_cpu(unsigned int cpu)
 {
 	struct falco_consumer *c;
+	struct falco_ring *r;
 	unsigned int other;
 
 	/* Whatever fails is counted (no_memory, no_ring); the CPU comes up all the same. */
 	falco_record_prepare(cpu);
 	mutex_lock(&falco_rings_lock);
 	list_for_each_entry(c, &consumers, list) {
-		if (!c->ring_bytes || c->rings[cpu]->data)
+		r = *per_cpu_ptr(c->rings, cpu);
+		if (!c->ring_bytes || r->data)
 			continue;
-		if (falco_ring_map(c->rings[cpu], cpu, c->ring_bytes, c->watermark,
-				   c->generation + 1))
+		if (falco_ring_map(r, cpu, c->ring_bytes, c->watermark, c->generation + 1))
 			continue;
 		c->generation++;
-		for_each_possible_cpu(other)
-			if (c->rings[other]->control)
-				WRITE_ONCE(c->rings[other]->control->generation, c->generation);
+		for_each_possible_cpu(other) {
+			r = *per_cpu_ptr(c->rings, other);
+			if (r->control)
+				WRITE_ONCE(r->control->generation, c->generation);
+		}
 	}
 	mutex_unlock(&falco_rings_lock);
 	return 0;
@@ -385,7 +396,7 @@ int falco_consumer_stats(struct falco_consumer *c, struct falco_stats *stats,
 	else if (!c->ring_bytes)
 		err = -ENXIO;
 	else
-		r = c->rings[cpu];
+		r = falco_consumer_ring(c, cpu);
 	if (r) { /* a hole in the numbers has empty books */
 		read_books(r, stats, counts);
 		stats->hooks = r->hooks;
@@ -396,15 +407,25 @@ int falco_consumer_stats(struct falco_consumer *c, struct falco_stats *stats,
 	return err;
 }
 
+struct falco_ring *falco_consumer_ring(const struct falco_consumer *c, u64 cpu)
+{
+	if (cpu >= nr_cpu_ids)
+		return NULL;
+	cpu = array_index_nospec(cpu, nr_cpu_ids);
+	return cpu_possible(cpu) ? *per_cpu_ptr(c->rings, cpu) : NULL;
+}
+
 bool falco_consumer_ready(struct falco_consumer *c)
 {
+	struct falco_ring *r;
 	bool ready = false;
 	unsigned int cpu;
 
 	mutex_lock(&falco_rings_lock); /* configure frees rings */
-	for_each_possible_cpu(cpu)
-		if (c->rings[cpu] && falco_ring_ready(c->rings[cpu]))
-			ready = true;
+	for_each_possible_cpu(cpu) {
+		r = *per_cpu_ptr(c->rings, cpu);
+		ready |= r && falco_ring_ready(r);
+	}
 	mutex_unlock(&falco_rings_lock);
 	return ready;
 }

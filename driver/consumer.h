@@ -30,7 +30,7 @@ struct falco_selection;
 struct falco_consumer {
 	/* Read by hooks while started; constant then, but for rings that come into being. */
 	u32 snaplen;
-	struct falco_ring **rings; /* nr_cpu_ids; all NULL before configure */
+	struct falco_ring *__percpu *rings; /* all NULL before configure */
 
 	wait_queue_head_t wait;
 	bool started;
@@ -72,6 +72,12 @@ void falco_consumer_info(struct falco_consumer *c, struct falco_info *info);
 /* The books of stats->cpu; @counts has FALCO_EV_MAX entries. */
 int falco_consumer_stats(struct falco_consumer *c, struct falco_stats *stats,
 			 struct falco_count *counts);
+
+/*
+ * The ring of a CPU that somebody in user space has named; NULL before configure,
+ * and if there is no such CPU. Under falco_rings_lock, or falco_lock.
+ */
+struct falco_ring *falco_consumer_ring(const struct falco_consumer *c, u64 cpu);
 
 /* Whether some ring has enough to read. */
 bool falco_consumer_ready(struct falco_consumer *c);

@@ -10,7 +10,6 @@
 #include <linux/kernel.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
-#include <linux/nospec.h>
 #include <linux/poll.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -241,7 +240,7 @@ static int falco_mmap(struct file *file, struct vm_area_struct *vma)
 	u64 offset = (u64)vma->vm_pgoff << PAGE_SHIFT;
 	u32 region = offset & (BIT_ULL(FALCO_MMAP_CPU_SHIFT) - 1);
 	u64 cpu = offset >> FALCO_MMAP_CPU_SHIFT;
-	struct falco_ring *r = NULL;
+	struct falco_ring *r;
 	int err;
 
 	/* A private mapping would read its own copies of pages that go on changing. */
@@ -251,8 +250,7 @@ static int falco_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EINVAL;
 
 	mutex_lock(&falco_rings_lock);
-	if (c->ring_bytes && cpu < nr_cpu_ids)
-		r = c->rings[array_index_nospec(cpu, nr_cpu_ids)];
+	r = falco_consumer_ring(c, cpu);
 	if (!c->ring_bytes) {
 		err = -ENXIO;
 	} else if (!r || !r->data) {

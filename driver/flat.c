@@ -80,10 +80,10 @@ static noinline notrace u32 get_pages(u8 *to, u64 from, u32 n)
 	return got;
 }
 
-/* Returns the bytes that were read of @n, and flags the record if that is not all. */
-static __always_inline u32 get_data(u8 *to, u64 from, u64 n, u32 max, u32 *flags)
+/* Returns the bytes that were read of @want, and flags the record if that is not all. */
+static __always_inline u32 get_data(u8 *to, u64 from, u32 want, u32 *flags)
 {
-	u32 want = min_t(u64, n, max), got;
+	u32 got;
 
 	if (!from)
 		return 0;
@@ -106,10 +106,20 @@ static __always_inline u64 length_out(const struct pt_regs *regs, s64 ret)
 	return ret > 0 ? ret : falco_arg(regs, 2);
 }
 
+/* Larger ones are left to the fillers. */
+#define GET_DATA(n, e, length)                                                              \
+	do {                                                                                \
+		n = min_t(u64, length, snaplen);                                            \
+		if (unlikely(n > FALCO_DATA_MAX))                                           \
+			return FALCO_PUT_NONE;                                              \
+		n = get_data((e)->data, falco_arg(regs, 1), n, &flags);                     \
+	} while (0)
+
 #define PUT_IO(e, tail, event_type, length)                                                 \
 	do {                                                                                \
-		u32 n = get_data((e)->data, falco_arg(regs, 1), length, max, &flags);       \
+		u32 n;                                                                      \
 											    \
+		GET_DATA(n, e, length);                                                     \
 		tail = (void *)((e)->data + n);                                             \
 		(e)->header.type = event_type;                                              \
 		(e)->header.nparams = ARRAY_SIZE((e)->lengths);                             \
@@ -129,7 +139,7 @@ static __always_inline u64 length_out(const struct pt_regs *regs, s64 ret)
 		(tail)->pos = falco_arg(regs, 3);                                           \
 	} while (0)
 
-static notrace u32 put_read_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_read_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct io_x *e = to;
 	struct io_tail *tail;
@@ -139,7 +149,7 @@ static notrace u32 put_read_x(void *to, const struct pt_regs *regs, s64 ret, u32
 	return flags;
 }
 
-static notrace u32 put_write_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_write_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct io_x *e = to;
 	struct io_tail *tail;
@@ -149,7 +159,7 @@ static notrace u32 put_write_x(void *to, const struct pt_regs *regs, s64 ret, u3
 	return flags;
 }
 
-static notrace u32 put_pread_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_pread_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct positioned_io_x *e = to;
 	struct positioned_io_tail *tail;
@@ -160,7 +170,7 @@ static notrace u32 put_pread_x(void *to, const struct pt_regs *regs, s64 ret, u3
 	return flags;
 }
 
-static notrace u32 put_pwrite_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_pwrite_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct positioned_io_x *e = to;
 	struct positioned_io_tail *tail;
@@ -179,7 +189,7 @@ struct send_tail {
 	u8 tuple[FALCO_TUPLE_MAX];
 } __packed;
 
-static notrace u32 put_sendto_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_sendto_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct positioned_io_x *e = to; /* what follows the data differs */
 	struct send_tail *tail;
@@ -187,7 +197,7 @@ static notrace u32 put_sendto_x(void *to, const struct pt_regs *regs, s64 ret, u
 
 	if (falco_arg(regs, 4))
 		return FALCO_PUT_NONE;
-	n = get_data(e->data, falco_arg(regs, 1), length_out(regs, ret), max, &flags);
+	GET_DATA(n, e, length_out(regs, ret));
 	tail = (void *)(e->data + n);
 	if (ret >= 0)
 		tuple = falco_put_socktuple(tail->tuple, (s32)falco_arg(regs, 0), FALCO_SENT);
@@ -205,7 +215,7 @@ static notrace u32 put_sendto_x(void *to, const struct pt_regs *regs, s64 ret, u
 	return flags;
 }
 
-static notrace u32 put_recvfrom_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_recvfrom_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct positioned_io_x *e = to;
 	struct io_tail *tail;
@@ -213,7 +223,7 @@ static notrace u32 put_recvfrom_x(void *to, const struct pt_regs *regs, s64 ret,
 
 	if (falco_arg(regs, 4))
 		return FALCO_PUT_NONE;
-	n = get_data(e->data, falco_arg(regs, 1), length_in(regs, ret), max, &flags);
+	GET_DATA(n, e, length_in(regs, ret));
 	if (ret >= 0)
 		tuple = falco_put_socktuple(e->data + n, (s32)falco_arg(regs, 0), FALCO_INBOUND);
 	tail = (void *)(e->data + n + tuple);
@@ -242,16 +252,16 @@ s32 notrace falco_put_string(u8 *p, u64 uptr, u32 max)
 	return whole ? n : -1;
 }
 
-#define BOUND(head, tail)                                                                   \
-	(sizeof(struct falco_record_prefix) + sizeof(struct head) + sizeof(struct tail) + 8)
+#define IO(event, event_type, head, tail)                                                   \
+	DATA(event, event_type, sizeof(struct head) + sizeof(struct tail))
 
 static const struct falco_data data[] = {
-	{ put_read_x,   FALCO_EV_READ_X,   BOUND(io_x, io_tail) },
-	{ put_write_x,  FALCO_EV_WRITE_X,  BOUND(io_x, io_tail) },
-	{ put_pread_x,  FALCO_EV_PREAD_X,  BOUND(positioned_io_x, positioned_io_tail) },
-	{ put_pwrite_x, FALCO_EV_PWRITE_X, BOUND(positioned_io_x, positioned_io_tail) },
-	{ put_sendto_x, FALCO_EV_SENDTO_X, BOUND(positioned_io_x, send_tail) },
-	{ put_recvfrom_x, FALCO_EV_RECVFROM_X, BOUND(positioned_io_x, send_tail) },
+	IO(read_x, FALCO_EV_READ_X, io_x, io_tail),
+	IO(write_x, FALCO_EV_WRITE_X, io_x, io_tail),
+	IO(pread_x, FALCO_EV_PREAD_X, positioned_io_x, positioned_io_tail),
+	IO(pwrite_x, FALCO_EV_PWRITE_X, positioned_io_x, positioned_io_tail),
+	IO(sendto_x, FALCO_EV_SENDTO_X, positioned_io_x, send_tail),
+	IO(recvfrom_x, FALCO_EV_RECVFROM_X, positioned_io_x, send_tail),
 };
 
 const struct falco_data *falco_data_calls[FALCO_NR_MAX] __ro_after_init;

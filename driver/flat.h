@@ -41,16 +41,17 @@ extern const struct falco_flat *falco_flat_calls[FALCO_NR_MAX];
 #define FALCO_DATA_MAX 256
 
 /*
- * As falco_put_t, with @max bytes of data at most. Returns the record's flags,
- * or FALCO_PUT_NONE if a frame must be filled instead.
+ * As falco_put_t, with @snaplen bytes of I/O data at most. Returns the record's
+ * flags, or FALCO_PUT_NONE if a frame must be filled instead.
  */
 #define FALCO_PUT_NONE U32_MAX
-typedef u32 (*falco_put_data_t)(void *event, const struct pt_regs *regs, s64 ret, u32 max);
+typedef u32 (*falco_put_data_t)(void *event, const struct pt_regs *regs, s64 ret, u32 snaplen);
 
 struct falco_data {
 	falco_put_data_t put;
 	u16 type;
-	u16 bound;       /* of the record, without the data */
+	u16 bound;       /* the record has no more bytes */
+	u32 count;       /* where the ring counts the type */
 };
 
 extern const struct falco_data falco_strings[FALCO_EV_MAX]; /* those with strings, by event type */
@@ -102,9 +103,18 @@ void falco_flat_init(void);
 		header->nparams = n;                               \
 	} while (0)
 
-/* Of a record with @n parameters, without its strings. */
-#define STRINGS_BOUND(n)                                           \
-	(sizeof(struct falco_record_prefix) + sizeof(struct falco_event_header) + (n) * 10 + 8)
+/* @size: of the event without its data. */
+#define DATA(event, event_type, size)                              \
+	{                                                          \
+		put_##event, event_type,                           \
+		__ALIGN_KERNEL(sizeof(struct falco_record_prefix) + (size) + FALCO_DATA_MAX, 8), \
+		event_type * sizeof(struct falco_count)            \
+	}
+
+/* With strings and @n parameters: of each a length, and of those that are no strings a value. */
+#define STRINGS(event, event_type, n)                              \
+	DATA(event, event_type,                                    \
+	     sizeof(struct falco_event_header) + (n) * (sizeof(u16) + sizeof(u64)))
 
 /* The string and its NUL; 0 if it is NULL, -1 if it is not there or has more than @max bytes. */
 s32 falco_put_string(u8 *p, u64 uptr, u32 max);

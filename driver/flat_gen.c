@@ -1374,7 +1374,7 @@ const struct falco_flat falco_flats[FALCO_EV_MAX] = {
 	[FALCO_EV_CLOSE_RANGE_X] = FLAT(close_range_x, FALCO_EV_CLOSE_RANGE_X),
 };
 
-static notrace u32 put_stat_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_stat_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct falco_event_header *header = to;
 	u16 *lengths = (u16 *)(header + 1);
@@ -1387,7 +1387,7 @@ static notrace u32 put_stat_x(void *to, const struct pt_regs *regs, s64 ret, u32
 	return 0;
 }
 
-static notrace u32 put_lstat_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_lstat_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct falco_event_header *header = to;
 	u16 *lengths = (u16 *)(header + 1);
@@ -1400,7 +1400,7 @@ static notrace u32 put_lstat_x(void *to, const struct pt_regs *regs, s64 ret, u3
 	return 0;
 }
 
-static notrace u32 put_stat64_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_stat64_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct falco_event_header *header = to;
 	u16 *lengths = (u16 *)(header + 1);
@@ -1413,7 +1413,7 @@ static notrace u32 put_stat64_x(void *to, const struct pt_regs *regs, s64 ret, u
 	return 0;
 }
 
-static notrace u32 put_lstat64_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_lstat64_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct falco_event_header *header = to;
 	u16 *lengths = (u16 *)(header + 1);
@@ -1426,7 +1426,7 @@ static notrace u32 put_lstat64_x(void *to, const struct pt_regs *regs, s64 ret, 
 	return 0;
 }
 
-static notrace u32 put_chdir_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_chdir_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct falco_event_header *header = to;
 	u16 *lengths = (u16 *)(header + 1);
@@ -1439,7 +1439,7 @@ static notrace u32 put_chdir_x(void *to, const struct pt_regs *regs, s64 ret, u3
 	return 0;
 }
 
-static notrace u32 put_rename_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_rename_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct falco_event_header *header = to;
 	u16 *lengths = (u16 *)(header + 1);
@@ -1453,7 +1453,7 @@ static notrace u32 put_rename_x(void *to, const struct pt_regs *regs, s64 ret, u
 	return 0;
 }
 
-static notrace u32 put_renameat_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_renameat_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct falco_event_header *header = to;
 	u16 *lengths = (u16 *)(header + 1);
@@ -1469,7 +1469,7 @@ static notrace u32 put_renameat_x(void *to, const struct pt_regs *regs, s64 ret,
 	return 0;
 }
 
-static notrace u32 put_symlink_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_symlink_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct falco_event_header *header = to;
 	u16 *lengths = (u16 *)(header + 1);
@@ -1483,7 +1483,7 @@ static notrace u32 put_symlink_x(void *to, const struct pt_regs *regs, s64 ret, 
 	return 0;
 }
 
-static notrace u32 put_symlinkat_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_symlinkat_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct falco_event_header *header = to;
 	u16 *lengths = (u16 *)(header + 1);
@@ -1498,7 +1498,7 @@ static notrace u32 put_symlinkat_x(void *to, const struct pt_regs *regs, s64 ret
 	return 0;
 }
 
-static notrace u32 put_access_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_access_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct falco_event_header *header = to;
 	u16 *lengths = (u16 *)(header + 1);
@@ -1512,7 +1512,7 @@ static notrace u32 put_access_x(void *to, const struct pt_regs *regs, s64 ret, u
 	return 0;
 }
 
-static notrace u32 put_chroot_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_chroot_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct falco_event_header *header = to;
 	u16 *lengths = (u16 *)(header + 1);
@@ -1525,7 +1525,7 @@ static notrace u32 put_chroot_x(void *to, const struct pt_regs *regs, s64 ret, u
 	return 0;
 }
 
-static notrace u32 put_mkdir_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_mkdir_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct falco_event_header *header = to;
 	u16 *lengths = (u16 *)(header + 1);
@@ -1539,7 +1539,7 @@ static notrace u32 put_mkdir_x(void *to, const struct pt_regs *regs, s64 ret, u3
 	return 0;
 }
 
-static notrace u32 put_rmdir_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_rmdir_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct falco_event_header *header = to;
 	u16 *lengths = (u16 *)(header + 1);
@@ -1552,7 +1552,7 @@ static notrace u32 put_rmdir_x(void *to, const struct pt_regs *regs, s64 ret, u3
 	return 0;
 }
 
-static notrace u32 put_unlink_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_unlink_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct falco_event_header *header = to;
 	u16 *lengths = (u16 *)(header + 1);
@@ -1565,7 +1565,7 @@ static notrace u32 put_unlink_x(void *to, const struct pt_regs *regs, s64 ret, u
 	return 0;
 }
 
-static notrace u32 put_unlinkat_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_unlinkat_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct falco_event_header *header = to;
 	u16 *lengths = (u16 *)(header + 1);
@@ -1580,7 +1580,7 @@ static notrace u32 put_unlinkat_x(void *to, const struct pt_regs *regs, s64 ret,
 	return 0;
 }
 
-static notrace u32 put_mkdirat_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_mkdirat_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct falco_event_header *header = to;
 	u16 *lengths = (u16 *)(header + 1);
@@ -1595,7 +1595,7 @@ static notrace u32 put_mkdirat_x(void *to, const struct pt_regs *regs, s64 ret, 
 	return 0;
 }
 
-static notrace u32 put_link_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_link_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct falco_event_header *header = to;
 	u16 *lengths = (u16 *)(header + 1);
@@ -1609,7 +1609,7 @@ static notrace u32 put_link_x(void *to, const struct pt_regs *regs, s64 ret, u32
 	return 0;
 }
 
-static notrace u32 put_linkat_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_linkat_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct falco_event_header *header = to;
 	u16 *lengths = (u16 *)(header + 1);
@@ -1626,7 +1626,7 @@ static notrace u32 put_linkat_x(void *to, const struct pt_regs *regs, s64 ret, u
 	return 0;
 }
 
-static notrace u32 put_fchmodat_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_fchmodat_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct falco_event_header *header = to;
 	u16 *lengths = (u16 *)(header + 1);
@@ -1641,7 +1641,7 @@ static notrace u32 put_fchmodat_x(void *to, const struct pt_regs *regs, s64 ret,
 	return 0;
 }
 
-static notrace u32 put_chmod_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_chmod_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct falco_event_header *header = to;
 	u16 *lengths = (u16 *)(header + 1);
@@ -1655,7 +1655,7 @@ static notrace u32 put_chmod_x(void *to, const struct pt_regs *regs, s64 ret, u3
 	return 0;
 }
 
-static notrace u32 put_renameat2_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_renameat2_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct falco_event_header *header = to;
 	u16 *lengths = (u16 *)(header + 1);
@@ -1672,7 +1672,7 @@ static notrace u32 put_renameat2_x(void *to, const struct pt_regs *regs, s64 ret
 	return 0;
 }
 
-static notrace u32 put_chown_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_chown_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct falco_event_header *header = to;
 	u16 *lengths = (u16 *)(header + 1);
@@ -1687,7 +1687,7 @@ static notrace u32 put_chown_x(void *to, const struct pt_regs *regs, s64 ret, u3
 	return 0;
 }
 
-static notrace u32 put_lchown_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_lchown_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct falco_event_header *header = to;
 	u16 *lengths = (u16 *)(header + 1);
@@ -1702,7 +1702,7 @@ static notrace u32 put_lchown_x(void *to, const struct pt_regs *regs, s64 ret, u
 	return 0;
 }
 
-static notrace u32 put_fchownat_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_fchownat_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct falco_event_header *header = to;
 	u16 *lengths = (u16 *)(header + 1);
@@ -1719,7 +1719,7 @@ static notrace u32 put_fchownat_x(void *to, const struct pt_regs *regs, s64 ret,
 	return 0;
 }
 
-static notrace u32 put_umount_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_umount_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct falco_event_header *header = to;
 	u16 *lengths = (u16 *)(header + 1);
@@ -1732,7 +1732,7 @@ static notrace u32 put_umount_x(void *to, const struct pt_regs *regs, s64 ret, u
 	return 0;
 }
 
-static notrace u32 put_umount2_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_umount2_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct falco_event_header *header = to;
 	u16 *lengths = (u16 *)(header + 1);
@@ -1746,7 +1746,7 @@ static notrace u32 put_umount2_x(void *to, const struct pt_regs *regs, s64 ret, 
 	return 0;
 }
 
-static notrace u32 put_memfd_create_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_memfd_create_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct falco_event_header *header = to;
 	u16 *lengths = (u16 *)(header + 1);
@@ -1760,7 +1760,7 @@ static notrace u32 put_memfd_create_x(void *to, const struct pt_regs *regs, s64 
 	return 0;
 }
 
-static notrace u32 put_finit_module_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_finit_module_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct falco_event_header *header = to;
 	u16 *lengths = (u16 *)(header + 1);
@@ -1775,7 +1775,7 @@ static notrace u32 put_finit_module_x(void *to, const struct pt_regs *regs, s64 
 	return 0;
 }
 
-static notrace u32 put_newfstatat_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_newfstatat_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct falco_event_header *header = to;
 	u16 *lengths = (u16 *)(header + 1);
@@ -1790,7 +1790,7 @@ static notrace u32 put_newfstatat_x(void *to, const struct pt_regs *regs, s64 re
 	return 0;
 }
 
-static notrace u32 put_delete_module_x(void *to, const struct pt_regs *regs, s64 ret, u32 max)
+static notrace u32 put_delete_module_x(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)
 {
 	struct falco_event_header *header = to;
 	u16 *lengths = (u16 *)(header + 1);
@@ -1805,34 +1805,34 @@ static notrace u32 put_delete_module_x(void *to, const struct pt_regs *regs, s64
 }
 
 const struct falco_data falco_strings[FALCO_EV_MAX] = {
-	[FALCO_EV_STAT_X] = { put_stat_x, FALCO_EV_STAT_X, STRINGS_BOUND(2) },
-	[FALCO_EV_LSTAT_X] = { put_lstat_x, FALCO_EV_LSTAT_X, STRINGS_BOUND(2) },
-	[FALCO_EV_STAT64_X] = { put_stat64_x, FALCO_EV_STAT64_X, STRINGS_BOUND(2) },
-	[FALCO_EV_LSTAT64_X] = { put_lstat64_x, FALCO_EV_LSTAT64_X, STRINGS_BOUND(2) },
-	[FALCO_EV_CHDIR_X] = { put_chdir_x, FALCO_EV_CHDIR_X, STRINGS_BOUND(2) },
-	[FALCO_EV_RENAME_X] = { put_rename_x, FALCO_EV_RENAME_X, STRINGS_BOUND(3) },
-	[FALCO_EV_RENAMEAT_X] = { put_renameat_x, FALCO_EV_RENAMEAT_X, STRINGS_BOUND(5) },
-	[FALCO_EV_SYMLINK_X] = { put_symlink_x, FALCO_EV_SYMLINK_X, STRINGS_BOUND(3) },
-	[FALCO_EV_SYMLINKAT_X] = { put_symlinkat_x, FALCO_EV_SYMLINKAT_X, STRINGS_BOUND(4) },
-	[FALCO_EV_ACCESS_X] = { put_access_x, FALCO_EV_ACCESS_X, STRINGS_BOUND(3) },
-	[FALCO_EV_CHROOT_X] = { put_chroot_x, FALCO_EV_CHROOT_X, STRINGS_BOUND(2) },
-	[FALCO_EV_MKDIR_X] = { put_mkdir_x, FALCO_EV_MKDIR_X, STRINGS_BOUND(3) },
-	[FALCO_EV_RMDIR_X] = { put_rmdir_x, FALCO_EV_RMDIR_X, STRINGS_BOUND(2) },
-	[FALCO_EV_UNLINK_X] = { put_unlink_x, FALCO_EV_UNLINK_X, STRINGS_BOUND(2) },
-	[FALCO_EV_UNLINKAT_X] = { put_unlinkat_x, FALCO_EV_UNLINKAT_X, STRINGS_BOUND(4) },
-	[FALCO_EV_MKDIRAT_X] = { put_mkdirat_x, FALCO_EV_MKDIRAT_X, STRINGS_BOUND(4) },
-	[FALCO_EV_LINK_X] = { put_link_x, FALCO_EV_LINK_X, STRINGS_BOUND(3) },
-	[FALCO_EV_LINKAT_X] = { put_linkat_x, FALCO_EV_LINKAT_X, STRINGS_BOUND(6) },
-	[FALCO_EV_FCHMODAT_X] = { put_fchmodat_x, FALCO_EV_FCHMODAT_X, STRINGS_BOUND(4) },
-	[FALCO_EV_CHMOD_X] = { put_chmod_x, FALCO_EV_CHMOD_X, STRINGS_BOUND(3) },
-	[FALCO_EV_RENAMEAT2_X] = { put_renameat2_x, FALCO_EV_RENAMEAT2_X, STRINGS_BOUND(6) },
-	[FALCO_EV_CHOWN_X] = { put_chown_x, FALCO_EV_CHOWN_X, STRINGS_BOUND(4) },
-	[FALCO_EV_LCHOWN_X] = { put_lchown_x, FALCO_EV_LCHOWN_X, STRINGS_BOUND(4) },
-	[FALCO_EV_FCHOWNAT_X] = { put_fchownat_x, FALCO_EV_FCHOWNAT_X, STRINGS_BOUND(6) },
-	[FALCO_EV_UMOUNT_X] = { put_umount_x, FALCO_EV_UMOUNT_X, STRINGS_BOUND(2) },
-	[FALCO_EV_UMOUNT2_X] = { put_umount2_x, FALCO_EV_UMOUNT2_X, STRINGS_BOUND(3) },
-	[FALCO_EV_MEMFD_CREATE_X] = { put_memfd_create_x, FALCO_EV_MEMFD_CREATE_X, STRINGS_BOUND(3) },
-	[FALCO_EV_FINIT_MODULE_X] = { put_finit_module_x, FALCO_EV_FINIT_MODULE_X, STRINGS_BOUND(4) },
-	[FALCO_EV_NEWFSTATAT_X] = { put_newfstatat_x, FALCO_EV_NEWFSTATAT_X, STRINGS_BOUND(4) },
-	[FALCO_EV_DELETE_MODULE_X] = { put_delete_module_x, FALCO_EV_DELETE_MODULE_X, STRINGS_BOUND(3) },
+	[FALCO_EV_STAT_X] = STRINGS(stat_x, FALCO_EV_STAT_X, 2),
+	[FALCO_EV_LSTAT_X] = STRINGS(lstat_x, FALCO_EV_LSTAT_X, 2),
+	[FALCO_EV_STAT64_X] = STRINGS(stat64_x, FALCO_EV_STAT64_X, 2),
+	[FALCO_EV_LSTAT64_X] = STRINGS(lstat64_x, FALCO_EV_LSTAT64_X, 2),
+	[FALCO_EV_CHDIR_X] = STRINGS(chdir_x, FALCO_EV_CHDIR_X, 2),
+	[FALCO_EV_RENAME_X] = STRINGS(rename_x, FALCO_EV_RENAME_X, 3),
+	[FALCO_EV_RENAMEAT_X] = STRINGS(renameat_x, FALCO_EV_RENAMEAT_X, 5),
+	[FALCO_EV_SYMLINK_X] = STRINGS(symlink_x, FALCO_EV_SYMLINK_X, 3),
+	[FALCO_EV_SYMLINKAT_X] = STRINGS(symlinkat_x, FALCO_EV_SYMLINKAT_X, 4),
+	[FALCO_EV_ACCESS_X] = STRINGS(access_x, FALCO_EV_ACCESS_X, 3),
+	[FALCO_EV_CHROOT_X] = STRINGS(chroot_x, FALCO_EV_CHROOT_X, 2),
+	[FALCO_EV_MKDIR_X] = STRINGS(mkdir_x, FALCO_EV_MKDIR_X, 3),
+	[FALCO_EV_RMDIR_X] = STRINGS(rmdir_x, FALCO_EV_RMDIR_X, 2),
+	[FALCO_EV_UNLINK_X] = STRINGS(unlink_x, FALCO_EV_UNLINK_X, 2),
+	[FALCO_EV_UNLINKAT_X] = STRINGS(unlinkat_x, FALCO_EV_UNLINKAT_X, 4),
+	[FALCO_EV_MKDIRAT_X] = STRINGS(mkdirat_x, FALCO_EV_MKDIRAT_X, 4),
+	[FALCO_EV_LINK_X] = STRINGS(link_x, FALCO_EV_LINK_X, 3),
+	[FALCO_EV_LINKAT_X] = STRINGS(linkat_x, FALCO_EV_LINKAT_X, 6),
+	[FALCO_EV_FCHMODAT_X] = STRINGS(fchmodat_x, FALCO_EV_FCHMODAT_X, 4),
+	[FALCO_EV_CHMOD_X] = STRINGS(chmod_x, FALCO_EV_CHMOD_X, 3),
+	[FALCO_EV_RENAMEAT2_X] = STRINGS(renameat2_x, FALCO_EV_RENAMEAT2_X, 6),
+	[FALCO_EV_CHOWN_X] = STRINGS(chown_x, FALCO_EV_CHOWN_X, 4),
+	[FALCO_EV_LCHOWN_X] = STRINGS(lchown_x, FALCO_EV_LCHOWN_X, 4),
+	[FALCO_EV_FCHOWNAT_X] = STRINGS(fchownat_x, FALCO_EV_FCHOWNAT_X, 6),
+	[FALCO_EV_UMOUNT_X] = STRINGS(umount_x, FALCO_EV_UMOUNT_X, 2),
+	[FALCO_EV_UMOUNT2_X] = STRINGS(umount2_x, FALCO_EV_UMOUNT2_X, 3),
+	[FALCO_EV_MEMFD_CREATE_X] = STRINGS(memfd_create_x, FALCO_EV_MEMFD_CREATE_X, 3),
+	[FALCO_EV_FINIT_MODULE_X] = STRINGS(finit_module_x, FALCO_EV_FINIT_MODULE_X, 4),
+	[FALCO_EV_NEWFSTATAT_X] = STRINGS(newfstatat_x, FALCO_EV_NEWFSTATAT_X, 4),
+	[FALCO_EV_DELETE_MODULE_X] = STRINGS(delete_module_x, FALCO_EV_DELETE_MODULE_X, 3),
 };

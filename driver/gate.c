@@ -19,6 +19,7 @@ static struct falco_gate closed; /* while nobody listens; never freed */
 struct falco_gate __rcu *falco_gate = (struct falco_gate __rcu *)&closed;
 
 unsigned long falco_sieve[FALCO_SIDES][BITS_TO_LONGS(FALCO_NR_MAX)];
+bool falco_sieve_failures;
 
 /* ---- for hooks ---- */
 
@@ -237,6 +238,7 @@ static void set_sieve(const struct falco_gate *g, const struct falco_gate *or)
 {
 	unsigned int side, i;
 
+	WRITE_ONCE(falco_sieve_failures, g->failures || or->failures);
 	for (side = 0; side < FALCO_SIDES; side++)
 		for (i = 0; i < ARRAY_SIZE(falco_sieve[side]); i++)
 			WRITE_ONCE(falco_sieve[side][i], g->open[side][FALCO_ABI_NATIVE][i] |

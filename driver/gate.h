@@ -35,7 +35,7 @@ struct falco_selection {
 struct falco_listener {
 	struct falco_consumer *consumer;
 	const struct falco_selection *selection;
-	struct falco_ring **rings; /* the consumer's, by CPU */
+	struct falco_ring *__percpu *rings; /* the consumer's */
 	u32 snaplen;               /* the consumer's */
 };
 
@@ -79,6 +79,15 @@ extern unsigned long falco_sieve[FALCO_SIDES][BITS_TO_LONGS(FALCO_NR_MAX)];
 static __always_inline bool falco_sieve_passes(enum falco_side side, unsigned long nr)
 {
 	return test_bit(nr, falco_sieve[side]);
+}
+
+/* Somebody wants calls that fail; kept as the sieve is. */
+extern bool falco_sieve_failures;
+
+/* Whether nobody wants a call because of what it returned: the sieve's second half. */
+static __always_inline bool falco_sieve_stops(long ret)
+{
+	return unlikely(ret < 0) && !READ_ONCE(falco_sieve_failures);
 }
 
 /* The closer look. */

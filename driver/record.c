@@ -81,9 +81,7 @@ static u32 nested_flag(void)
 
 static struct falco_ring *ring_of(const struct falco_gate *gate, unsigned int listener)
 {
-	unsigned int cpu = smp_processor_id();
-
-	return gate->listeners[listener].rings[cpu];
+	return *this_cpu_ptr(gate->listeners[listener].rings);
 }
 
 /* @left: the bits of those who come after i, in which the loop's author has no interest. */
@@ -210,8 +208,9 @@ static noinline notrace void record_native(unsigned long nr, struct pt_regs *reg
 static __always_inline void put_flat(struct falco_ring *r, const struct falco_flat *flat,
 				     const struct pt_regs *regs, long ret, u64 ns)
 {
-	struct falco_event_header *h = falco_ring_take(r, flat->size, 0);
+	struct falco_event_header *h = falco_ring_room(r);
 
+	falco_ring_take(r, h, flat->size, 0);
 	falco_ring_pad(h, flat->size);
 	h->ts = ns;
 	h->tid = current->pid;
@@ -255,11 +254,11 @@ static __always_inline bool put_data(struct falco_ring *r, const struct falco_da
 	this_cpu_dec(scratch.level);
 	if (unlikely(flags == FALCO_PUT_NONE))
 		return false;
-	falco_ring_produced(r, data->type);
+	falco_ring_produced_at(r, data->count);
 	h->ts = falco_ring_stamp(r, ktime_get_boottime_ns());
 	h->tid = current->pid;
 	memset((u8 *)h + h->len, 0, sizeof(u64)); /* the padding */
-	falco_ring_take(r, ALIGN(sizeof(struct falco_record_prefix) + h->len, 8), flags);
+	falco_ring_take(r, h, ALIGN(sizeof(struct falco_record_prefix) + h->len, 8), flags);
 	falco_ring_publish_outermost(r);
 	return true;
 }
@@ -272,11 +271,11 @@ static noinline notrace void record_data(unsigned long nr, struct pt_regs *regs,
 
 	local_irq_disable();
 	gate = rcu_dereference_sched(falco_gate);
-	if (unlikely(!gate->simple || gate->listeners[0].snaplen > FALCO_DATA_MAX))
+	if (unlikely(!gate->simple))
 		goto gather;
 	if (falco_gate_native(gate, FALCO_AT_EXIT, nr, ret < 0)) {
 		r = ring_of(gate, 0);
-		if (unlikely(!falco_ring_has_room(r, data->bound + FALCO_DATA_MAX)))
+		if (unlikely(!falco_ring_has_room(r, data->bound)))
 			goto gather;
 		if (unlikely(!put_data(r, data, regs, ret, gate->listeners[0].snaplen)))
 			goto gather;
@@ -314,6 +313,8 @@ notrace void falco_record_native(unsigned long nr, struct pt_regs *regs, long re
 	lockdep_assert_irqs_enabled();
 	if (falco_flat_calls[nr])
 		record_registers(nr, regs, ret);
+	else if (falco_sieve_stops(ret))
+		return;
 	else if (falco_data_calls[nr])
 		record_data(nr, regs, ret);
 	else

@@ -140,10 +140,14 @@ static void enter(struct falco_ring *r)
 /* Interrupts are off. The event's time is r->last_ns. NULL: lost, and counted. */
 static void *take(struct falco_ring *r, const struct falco_frame *f, u32 size, u64 ns)
 {
+	void *event;
+
 	falco_ring_stamp(r, ns);
 	if (unlikely(!falco_ring_has_room(r, size)) && !falco_ring_make_room(r, f->type, size))
 		return NULL;
-	return falco_ring_take(r, size, f->flags);
+	event = falco_ring_room(r);
+	falco_ring_take(r, event, size, f->flags);
+	return event;
 }
 
 /* Up to the next multiple of 8; memcpy() of unknown length is for long ones. */

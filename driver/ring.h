@@ -98,8 +98,9 @@ static __always_inline void falco_ring_produced_at(struct falco_ring *r, u32 off
  *
  *   falco_ring_stamp()      the time of the event, which never steps back
  *   falco_ring_has_room()   or falco_ring_make_room()
- *   falco_ring_take()       the prefix; the event goes where it returns
+ *   falco_ring_room()       where the event goes
  *   falco_ring_pad()        before the event: nothing of the last lap stays behind it
+ *   falco_ring_take()       the prefix
  *   falco_ring_publish()
  */
 static __always_inline u64 falco_ring_stamp(struct falco_ring *r, u64 ns)
@@ -114,15 +115,16 @@ static __always_inline bool falco_ring_has_room(const struct falco_ring *r, u32 
 	return r->reserve + size <= r->limit;
 }
 
-/* Where falco_ring_take() will return to, of which @size bytes are free if there is room. */
+/* Where the next event goes, if there is room for it. */
 static __always_inline void *falco_ring_room(const struct falco_ring *r)
 {
 	return r->data + (r->reserve & r->mask) + sizeof(struct falco_record_prefix);
 }
 
-static __always_inline void *falco_ring_take(struct falco_ring *r, u32 size, u32 flags)
+/* Make @event, which is where falco_ring_room() said, a record of @size bytes. */
+static __always_inline void falco_ring_take(struct falco_ring *r, void *event, u32 size, u32 flags)
 {
-	struct falco_record_prefix *prefix = (void *)(r->data + (r->reserve & r->mask));
+	struct falco_record_prefix *prefix = event - sizeof(*prefix);
 
 	prefix->length = size;
 	prefix->flags = flags;
@@ -130,7 +132,6 @@ static __always_inline void *falco_ring_take(struct falco_ring *r, u32 size, u32
 	falco_count_up(&r->seq);
 	falco_count_up(&r->published);
 	r->reserve += size;
-	return prefix + 1;
 }
 
 static __always_inline void falco_ring_pad(void *event, u32 size)
@@ -142,10 +143,11 @@ static __always_inline void falco_ring_pad(void *event, u32 size)
 static __always_inline void falco_ring_publish_outermost(struct falco_ring *r)
 {
 	struct falco_ring_control *control = r->control;
+	u64 pos = r->reserve;
 
 	WRITE_ONCE(control->last_ns, r->last_ns);
 	/* Pairs with the reader's load-acquire: records before position. */
-	smp_store_release(&control->producer_pos, r->reserve);
+	smp_store_release(&control->producer_pos, pos);
 	/* Our position before our look at need_wakeup; pairs with the reader's barrier. */
 	smp_mb();
 	if (unlikely(READ_ONCE(control->need_wakeup)))

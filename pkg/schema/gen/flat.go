@@ -78,7 +78,7 @@ func cStrings(t *tables, b *bytes.Buffer) {
 		if !hasStrings(e) {
 			continue
 		}
-		fmt.Fprintf(b, "\nstatic notrace u32 put_%s(void *to, const struct pt_regs *regs, s64 ret, u32 max)\n{\n", e.id)
+		fmt.Fprintf(b, "\nstatic notrace u32 put_%s(void *to, const struct pt_regs *regs, s64 ret, u32 snaplen)\n{\n", e.id)
 		b.WriteString("\tstruct falco_event_header *header = to;\n\tu16 *lengths = (u16 *)(header + 1);\n")
 		fmt.Fprintf(b, "\tu8 *p = (u8 *)(lengths + %d);\n\tu32 left = FALCO_DATA_MAX;\n\n", len(e.params))
 		for j := range e.params {
@@ -94,7 +94,7 @@ func cStrings(t *tables, b *bytes.Buffer) {
 	for i := range t.events {
 		if e := &t.events[i]; hasStrings(e) {
 			id := strings.ToUpper(e.id)
-			fmt.Fprintf(b, "\t[FALCO_EV_%s] = { put_%s, FALCO_EV_%s, STRINGS_BOUND(%d) },\n", id, e.id, id, len(e.params))
+			fmt.Fprintf(b, "\t[FALCO_EV_%s] = STRINGS(%s, FALCO_EV_%s, %d),\n", id, e.id, id, len(e.params))
 		}
 	}
 	b.WriteString("};\n")
