@@ -29,26 +29,25 @@ type row struct {
 	name  string // guest/cost.c's
 	phase string // in which it is captured; the first row is not wanted in its
 	text  string
-	bare  int  // on 6.1.0-50-cloud
-	adds  int  // and what the original adds there
-	over  bool // ours is more than a third of it: held by figures.txt alone, and marked in the table
+	bare  int // on 6.1.0-50-cloud
+	adds  int // and what the original adds there: a third of it is ours to spend
 }
 
 var rows = []row{
-	{"getpid", "unwanted", "uninteresting getpid", 321, 321, false},
-	{"getpid", "all", "captured getpid", 321, 645, false},
-	{"read", "all", "read 1 byte of /dev/zero", 665, 935, false},
-	{"write", "all", "write 1 byte to /dev/null", 590, 937, false},
-	{"dup+close", "all", "dup+close", 951, 1282, false},
-	{"open+close", "all", "open+close of a file", 5454, 4084, false},
-	{"open-enoent", "all", "open that fails with ENOENT", 5530, 3689, false},
-	{"fstatat", "all", "fstatat", 3113, 1579, false},
-	{"send+recv", "all", "unix send+recv of 1 byte", 3830, 3058, true},
-	{"fork+exit+wait", "all", "fork+exit+wait", 153194, 21446, false},
-	{"fork+exec+wait", "all", "fork+exec+wait", 506576, 56928, false},
+	{"getpid", "unwanted", "uninteresting getpid", 321, 321},
+	{"getpid", "all", "captured getpid", 321, 645},
+	{"read", "all", "read 1 byte of /dev/zero", 665, 935},
+	{"write", "all", "write 1 byte to /dev/null", 590, 937},
+	{"dup+close", "all", "dup+close", 951, 1282},
+	{"open+close", "all", "open+close of a file", 5454, 4084},
+	{"open-enoent", "all", "open that fails with ENOENT", 5530, 3689},
+	{"fstatat", "all", "fstatat", 3113, 1579},
+	{"send+recv", "all", "unix send+recv of 1 byte", 3830, 3058},
+	{"fork+exit+wait", "all", "fork+exit+wait", 153194, 21446},
+	{"fork+exec+wait", "all", "fork+exec+wait", 506576, 56928},
 }
 
-// limits are instructions added, whatever the original does. Counts repeat to a few instructions.
+// limits are instructions added, whatever the original does. They are hard, as the thirds are.
 var limits = []struct {
 	phase, row string
 	most       int
@@ -61,6 +60,9 @@ var limits = []struct {
 	{"failed", "open-enoent", 150},
 	{"failed", "close-ebadf", 150},
 	{"failed-enter", "close-ebadf", 150},
+	{"all-data", "read", 311}, // a large snaplen alone costs nothing: the same thirds
+	{"all-data", "write", 312},
+	{"all-data", "send+recv", 1019},
 }
 
 // noise is by how many instructions two counts of the same differ: the kernel's own ways to open a file depend on
@@ -73,6 +75,29 @@ func noise(row string) float64 {
 		return 0.01
 	}
 	return 0.002
+}
+
+// slack is for the phase in which nothing runs that could count: two counts of one call, of which each is rounded.
+func slack(phase string, bare int) int {
+	if phase == "idle" {
+		return 1 + bare/1000
+	}
+	return 0
+}
+
+// overspent says which limits do not hold.
+func overspent(counted counts) (wrong []string) {
+	for _, l := range limits {
+		if adds := counted.adds(l.phase, l.row); adds > l.most+slack(l.phase, counted["bare"][l.row]) {
+			wrong = append(wrong, fmt.Sprintf("%s, %s: %d instructions added, %d allowed", l.row, l.phase, adds, l.most))
+		}
+	}
+	for _, r := range rows {
+		if adds := counted.adds(r.phase, r.name); 3*adds > r.adds {
+			wrong = append(wrong, fmt.Sprintf("%s, %s: %d instructions added, more than a third of the original's %d", r.name, r.phase, adds, r.adds))
+		}
+	}
+	return wrong
 }
 
 func TestCost(t *testing.T) {
@@ -93,19 +118,8 @@ func TestCost(t *testing.T) {
 	}
 	counted := count(t, module)
 	fmt.Print(table(kernel.ABI, compiler, counted))
-	for _, l := range limits {
-		if adds := counted.adds(l.phase, l.row); float64(adds) > float64(l.most)+noise(l.row)*float64(counted["bare"][l.row]) {
-			t.Errorf("%s, %s: %d instructions added, %d allowed", l.row, l.phase, adds, l.most)
-		}
-	}
-	for _, r := range rows[1:] {
-		adds := counted.adds(r.phase, r.name)
-		if r.over && 3*adds <= r.adds {
-			t.Errorf("%s: %d instructions added, a third of the original's %d: over need not be set", r.text, adds, r.adds)
-		}
-		if !r.over && 3*adds > r.adds {
-			t.Errorf("%s: %d instructions added, more than a third of the original's %d", r.text, adds, r.adds)
-		}
+	for _, wrong := range overspent(counted) {
+		t.Error(wrong)
 	}
 	if *record {
 		if err := keep(kernel.ABI, compiler, counted); err != nil {
@@ -135,7 +149,7 @@ func count(t *testing.T, module string) counts {
 		KernelArgs: []string{"mitigations=off", "init_on_alloc=0", "clearcpuid=112,297,580", "nokaslr", "norandmaps"},
 		QEMUArgs:   []string{"-icount", "shift=0,sleep=off"},
 		Script: `rmmod falco && /files/cost bare && insmod /lib/modules/$(uname -r)/extra/falco.ko || exit
-			for phase in idle unwanted unwanted-enter failed failed-enter all all-enter; do
+			for phase in idle unwanted unwanted-enter failed failed-enter all all-enter all-data; do
 				/files/cost $phase || exit
 			done`,
 	})
@@ -156,12 +170,8 @@ func table(abi, compiler string, c counts) string {
 	fmt.Fprintf(&b, "%-30s %9s %9s %9s %7s   %9s %9s\n", "", "bare", "+ ours", "+ enter", "a third", "bare", "+ original")
 	fmt.Fprintf(&b, "%-30s %9s %9s %9s %7s   %9s %9s\n", "", "", "", "hook on", "is", "6.1.0-50", "6.1.0-50")
 	for _, r := range rows {
-		mark := ""
-		if r.over {
-			mark = "  over a third"
-		}
-		fmt.Fprintf(&b, "%-30s %9d %+9d %+9d %7d   %9d %+9d%s\n", r.text, c["bare"][r.name], c.adds(r.phase, r.name),
-			c.adds(r.phase+"-enter", r.name), r.adds/3, r.bare, r.adds, mark)
+		fmt.Fprintf(&b, "%-30s %9d %+9d %+9d %7d   %9d %+9d\n", r.text, c["bare"][r.name], c.adds(r.phase, r.name),
+			c.adds(r.phase+"-enter", r.name), r.adds/3, r.bare, r.adds)
 	}
 	for _, l := range limits {
 		if l.phase != "unwanted" && l.phase != "unwanted-enter" {
@@ -175,4 +185,5 @@ var phaseText = map[string]string{
 	"idle":         "no consumer:",
 	"failed":       "successes only:",
 	"failed-enter": "the same, enter hook on:",
+	"all-data":     "up to 4 KiB of data:",
 }

@@ -42,6 +42,40 @@ func TestCompare(t *testing.T) {
 	}
 }
 
+// Nothing that was counted is too much, and one more of anything is.
+func TestOverspent(t *testing.T) {
+	most := func() counts {
+		c := counts{}
+		for _, r := range rows {
+			c.set("bare", r.name, r.bare)
+		}
+		for _, r := range rows {
+			c.set(r.phase, r.name, r.bare+r.adds/3)
+		}
+		c.set("bare", "close-ebadf", 300)
+		for _, l := range limits {
+			c.set(l.phase, l.row, c["bare"][l.row]+l.most)
+		}
+		return c
+	}
+	if wrong := overspent(most()); wrong != nil {
+		t.Errorf("within all limits: %q", wrong)
+	}
+	check := func(phase, row string, more int) {
+		c := most()
+		c[phase][row] += more
+		if wrong := overspent(c); len(wrong) != 1 || !strings.HasPrefix(wrong[0], row+", "+phase+":") {
+			t.Errorf("%d more for %s in phase %s: %q", more, row, phase, wrong)
+		}
+	}
+	for _, r := range rows[1:] { // the first one's limit is not a third
+		check(r.phase, r.name, 1)
+	}
+	for _, l := range limits {
+		check(l.phase, l.row, 1+slack(l.phase, most()["bare"][l.row]))
+	}
+}
+
 // Lost events make a phase cheaper than it is.
 func TestParseRefusesLoss(t *testing.T) {
 	for _, text := range []string{

@@ -158,16 +158,18 @@ static const struct phase {
 	bool listens;
 	unsigned int flags;
 	int unwanted; /* an SC code */
+	int snaplen;
 	const char *rows;
 } phases[] = {
-	{ "bare", false, 0, 0, ALL_ROWS },
-	{ "idle", false, 0, 0, ALL_ROWS },
-	{ "unwanted", true, 0, SC_GETPID, "getpid" },
-	{ "unwanted-enter", true, FALCO_FILTER_ENTER, SC_GETPID, "getpid" },
-	{ "failed", true, FALCO_FILTER_SUCCESS, 0, "open-enoent close-ebadf" },
-	{ "failed-enter", true, FALCO_FILTER_SUCCESS | FALCO_FILTER_ENTER, 0, "close-ebadf" },
-	{ "all", true, 0, 0, ALL_ROWS },
-	{ "all-enter", true, FALCO_FILTER_ENTER, 0, ALL_ROWS },
+	{ "bare", false, 0, 0, 0, ALL_ROWS },
+	{ "idle", false, 0, 0, 0, ALL_ROWS },
+	{ "unwanted", true, 0, SC_GETPID, 0, "getpid" },
+	{ "unwanted-enter", true, FALCO_FILTER_ENTER, SC_GETPID, 0, "getpid" },
+	{ "failed", true, FALCO_FILTER_SUCCESS, 0, 0, "open-enoent close-ebadf" },
+	{ "failed-enter", true, FALCO_FILTER_SUCCESS | FALCO_FILTER_ENTER, 0, 0, "close-ebadf" },
+	{ "all", true, 0, 0, 0, ALL_ROWS },
+	{ "all-enter", true, FALCO_FILTER_ENTER, 0, 0, ALL_ROWS },
+	{ "all-data", true, 0, 0, 4096, "read write send+recv" },
 };
 
 /* ---- counting ---- */
@@ -226,7 +228,11 @@ static void prepare(void)
 
 static int listen_to(const struct phase *phase)
 {
-	struct falco_config config = { .size = sizeof(config), .ring_bytes = RING_BYTES };
+	struct falco_config config = {
+		.size = sizeof(config),
+		.ring_bytes = RING_BYTES,
+		.snaplen = phase->snaplen,
+	};
 	struct falco_filter filter = { .size = sizeof(filter), .flags = phase->flags };
 	int fd = open("/dev/falco", O_RDWR | O_CLOEXEC);
 
