@@ -43,8 +43,10 @@ var programs = []struct {
 	{53, 52, "sh", "-c", true}, {54, 26, "node", "server.js", true}, {55, 54, "python3", "app.py", true},
 }
 
-func newDay() *day {
-	d := &day{state: state.New(state.Options{Machine: state.Machine{Hostname: "bench", BootTime: epoch - 3600e9}}), ts: epoch}
+func newDay() *day { return newDayWith(state.Limits{}) }
+
+func newDayWith(limits state.Limits) *day {
+	d := &day{state: state.New(state.Options{Limits: limits, Machine: state.Machine{Hostname: "bench", BootTime: epoch - 3600e9}}), ts: epoch}
 	for _, p := range programs {
 		cgroup := "cpu=/system.slice"
 		if p.boxed {
