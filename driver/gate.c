@@ -23,23 +23,23 @@ bool falco_sieve_failures;
 
 /* ---- for hooks ---- */
 
-static bool is_ignored(const struct falco_selection *s, u32 tgid)
+static bool is_ignored(const struct falco_selection *s, const struct task_struct *task)
 {
 	u32 i;
 
 	for (i = 0; i < s->ntgids; i++)
-		if (s->tgids[i] == tgid)
-			return true;
+		if (s->tgids[i] == (u32)task->tgid)
+			return s->heard_tid != (u32)task->pid;
 	return false;
 }
 
-u32 falco_gate_without(const struct falco_gate *g, u32 who, u32 tgid)
+u32 falco_gate_without(const struct falco_gate *g, u32 who, const struct task_struct *task)
 {
 	unsigned long left = who & g->ignoring;
 	unsigned int i;
 
 	for_each_set_bit(i, &left, FALCO_LISTENERS_MAX)
-		if (is_ignored(g->listeners[i].selection, tgid))
+		if (is_ignored(g->listeners[i].selection, task))
 			who &= ~BIT(i);
 	return who;
 }
@@ -59,7 +59,7 @@ unsigned long falco_gate_listeners(const struct falco_gate *g, const struct task
 			continue;
 		if (failed && (s->flags & FALCO_FILTER_SUCCESS))
 			continue;
-		if (is_ignored(s, task->tgid))
+		if (is_ignored(s, task))
 			continue;
 		who |= BIT(i);
 	}
@@ -95,8 +95,6 @@ struct falco_selection *falco_selection_alloc(const struct falco_filter *filter)
 
 	if (filter->flags & ~known)
 		return ERR_PTR(-EINVAL);
-	if (filter->reserved)
-		return ERR_PTR(-EINVAL);
 	s = kzalloc(sizeof(*s), GFP_KERNEL);
 	if (!s)
 		return ERR_PTR(-ENOMEM);
@@ -105,6 +103,7 @@ struct falco_selection *falco_selection_alloc(const struct falco_filter *filter)
 	memcpy(s->sc, filter->syscalls, sizeof(s->sc));
 	memcpy(s->fd_sc, filter->fd_syscalls, sizeof(s->fd_sc));
 	s->fd_kinds = filter->fd_kinds;
+	s->heard_tid = filter->heard_tid;
 	for (i = 0; i < FALCO_IGNORED_TGIDS; i++)
 		if (filter->ignored_tgids[i])
 			s->tgids[s->ntgids++] = filter->ignored_tgids[i];

@@ -27,6 +27,7 @@ struct falco_selection {
 	u32 flags;      /* FALCO_FILTER_* */
 	u32 ntgids;
 	u32 tgids[FALCO_IGNORED_TGIDS];
+	u32 heard_tid;  /* of one of these, and told of all the same */
 	u32 fd_kinds;   /* FALCO_FD_*: the calls in fd_sc are wanted of these */
 	DECLARE_BITMAP(sc, 512);
 	DECLARE_BITMAP(fd_sc, 512);
@@ -97,8 +98,8 @@ static inline bool falco_gate_is_open(const struct falco_gate *g, enum falco_sid
 	return test_bit(nr, g->open[side][abi]);
 }
 
-/* The bits of @who without those who ignore the thread group. */
-u32 falco_gate_without(const struct falco_gate *g, u32 who, u32 tgid);
+/* The bits of @who without those who ignore the task's thread group. */
+u32 falco_gate_without(const struct falco_gate *g, u32 who, const struct task_struct *task);
 
 /*
  * Who wants an event of native call @nr: a bit for each entry of g->listeners.
@@ -108,15 +109,13 @@ static __always_inline u32 falco_gate_native(const struct falco_gate *g, enum fa
 					     unsigned long nr, bool failed)
 {
 	u32 who = g->who[side][nr];
-	u32 tgid;
 
 	if (failed)
 		who &= ~g->success;
 	if (!who)
 		return 0;
-	tgid = current->tgid;
-	if (unlikely(g->ignored >> (tgid % 64) & 1))
-		who = falco_gate_without(g, who, tgid);
+	if (unlikely(g->ignored >> ((u32)current->tgid % 64) & 1))
+		who = falco_gate_without(g, who, current);
 	return who;
 }
 

@@ -104,7 +104,7 @@ struct falco_filter {
 	__u32 ignored_tgids[16];
 	__u64 fd_syscalls[8];
 	__u32 fd_kinds;
-	__u32 reserved;
+	__u32 heard_tid;
 };
 _Static_assert(__builtin_offsetof(struct falco_filter, size) == 0, "filter.size moved");
 _Static_assert(__builtin_offsetof(struct falco_filter, flags) == 4, "filter.flags moved");
@@ -112,7 +112,7 @@ _Static_assert(__builtin_offsetof(struct falco_filter, syscalls) == 8, "filter.s
 _Static_assert(__builtin_offsetof(struct falco_filter, ignored_tgids) == 72, "filter.ignored_tgids moved");
 _Static_assert(__builtin_offsetof(struct falco_filter, fd_syscalls) == 136, "filter.fd_syscalls moved");
 _Static_assert(__builtin_offsetof(struct falco_filter, fd_kinds) == 200, "filter.fd_kinds moved");
-_Static_assert(__builtin_offsetof(struct falco_filter, reserved) == 204, "filter.reserved moved");
+_Static_assert(__builtin_offsetof(struct falco_filter, heard_tid) == 204, "filter.heard_tid moved");
 _Static_assert(sizeof(struct falco_filter) == 208, "filter has another size");
 
 struct falco_stats {

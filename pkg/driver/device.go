@@ -55,6 +55,7 @@ type Filter struct {
 	FDSyscalls   []schema.SyscallCode // of Syscalls, those that are wanted of some kinds of descriptors only
 	FDKinds      uint32               // schema.ABIFd*: these
 	IgnoredTgids []int                // in the initial pid namespace
+	HeardTid     int                  // a thread that is told of although its group is ignored; 0 is none
 }
 
 // Loss counts events that did not reach the ring, by cause.

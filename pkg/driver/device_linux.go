@@ -154,7 +154,7 @@ func (d *Device) SetFilter(f Filter) error {
 			set.bits[sc/64] |= 1 << (sc % 64)
 		}
 	}
-	a.FdKinds = f.FDKinds
+	a.FdKinds, a.HeardTid = f.FDKinds, uint32(f.HeardTid)
 	if f.SuccessOnly {
 		a.Flags |= schema.ABIFilterSuccess
 	}
@@ -269,6 +269,9 @@ func (d *Device) Wait(max time.Duration) error {
 
 // BootTime returns CLOCK_BOOTTIME, the clock of the rings, in ns.
 func BootTime() uint64 { return clock(unix.CLOCK_BOOTTIME) }
+
+// MonotonicTime returns CLOCK_MONOTONIC, which service managers understand, in ns.
+func MonotonicTime() uint64 { return clock(unix.CLOCK_MONOTONIC) }
 
 // EpochOffset returns what has to be added to CLOCK_BOOTTIME to get the time
 // since the epoch, in ns. It changes when the clock is set.

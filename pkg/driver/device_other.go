@@ -47,5 +47,8 @@ func (*Device) Map(int) (Mapping, bool, error) { return Mapping{}, false, ErrUns
 // BootTime is unknown here.
 func BootTime() uint64 { return 0 }
 
+// MonotonicTime is unknown here.
+func MonotonicTime() uint64 { return 0 }
+
 // EpochOffset is unknown here.
 func EpochOffset() int64 { return 0 }

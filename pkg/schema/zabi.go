@@ -115,7 +115,7 @@ type ABIFilter struct {
 	IgnoredTgids [16]uint32
 	FdSyscalls   [8]uint64
 	FdKinds      uint32
-	Reserved     uint32
+	HeardTid     uint32
 }
 
 var _ = [1]struct{}{}[unsafe.Sizeof(ABIFilter{})-208]
