@@ -4,7 +4,9 @@ package main
 
 import (
 	"slices"
+	"strings"
 
+	"github.com/falco-go/falco/pkg/driver"
 	"github.com/falco-go/falco/pkg/metrics"
 	"github.com/falco-go/falco/pkg/schema"
 )
@@ -34,16 +36,42 @@ var kindOf = func() (out [schema.NumEvents]int8) {
 
 // lostKinds returns how many events of each kind the module has lost.
 func (k *kmod) lostKinds() (out [len(metrics.Kinds)]uint64) {
+	k.eachLoss(func(t schema.EventType, l driver.Loss) {
+		if kindOf[t] >= 0 {
+			out[kindOf[t]] += l.Full
+		}
+	})
+	return out
+}
+
+// losses lists what the module has lost, by event and cause.
+func (k *kmod) losses() (out []metrics.Loss) {
+	var sums [schema.NumEvents]driver.Loss
+	k.eachLoss(func(t schema.EventType, l driver.Loss) { sums[t].Add(l) })
+	for t := range sums {
+		if sums[t].Total() == 0 {
+			continue
+		}
+		for _, c := range lossCounters {
+			if n := c.of(sums[t]); n > 0 {
+				out = append(out, metrics.Loss{Event: schema.Events[t].ID, Cause: strings.ReplaceAll(c.name, " ", "_"), Count: n})
+			}
+		}
+	}
+	return out
+}
+
+// eachLoss calls f with what has been lost of a type on one CPU.
+func (k *kmod) eachLoss(f func(schema.EventType, driver.Loss)) {
 	for cpu := range k.cpus {
 		stats, err := k.dev.TypeStats(cpu)
 		if err != nil {
 			continue
 		}
 		for t := range stats {
-			if n := stats[t].Lost.Full; n > 0 && kindOf[t] >= 0 {
-				out[kindOf[t]] += n
+			if stats[t].Lost.Total() > 0 {
+				f(schema.EventType(t), stats[t].Lost)
 			}
 		}
 	}
-	return out
 }

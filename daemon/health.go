@@ -37,6 +37,7 @@ type health struct {
 	refused  atomic.Uint64 // reloads
 
 	latest atomic.Pointer[published]
+	canary atomic.Pointer[canary] // nil if there is none
 
 	quiet  int    // waits without an event, one after the other
 	before uint64 // events at the last tick
@@ -47,6 +48,14 @@ type health struct {
 type published struct {
 	metrics.Snapshot
 	options metrics.Options
+}
+
+// complaint is why /healthz is red, "" if all is well.
+func (h *health) complaint() string {
+	if c := h.canary.Load(); c != nil {
+		return c.complaint()
+	}
+	return ""
 }
 
 const minInterval = 100 * time.Millisecond
@@ -183,7 +192,12 @@ func (d *daemon) snapshot(now uint64) *metrics.Snapshot {
 		s.LostBug = l.Lost.Nested + l.Lost.NoMemory + l.Lost.NoRing + l.Lost.TooBig
 	}
 	if k, live := p.source.(*kmod); live {
-		s.PerCPU, s.LostKinds = k.perCPU(), k.lostKinds()
+		s.PerCPU, s.LostKinds, s.Losses = k.perCPU(), k.lostKinds(), k.losses()
+		s.Gaps, s.Lag = d.drops.all.records, float64(k.lag)/1e9
+	}
+	if c := h.canary.Load(); c != nil {
+		s.Canary = &metrics.Canary{Calls: c.calls.Load(), Heard: c.heard.Load(), Lost: c.lost.Load(), Unanswered: c.silent.Load(),
+			Latency: float64(c.latency.Load()) / 1e9}
 	}
 	return s
 }

@@ -3,9 +3,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"syscall"
 	"time"
 
 	"github.com/falco-go/falco/pkg/driver"
@@ -32,8 +34,12 @@ type kmod struct {
 	cpus   int
 	passed uint64                                  // records, since newRings was asked
 	gap    func(cpu int, l ring.Lost, shift int64) // told of every gap; may be nil
+	canary *canary                                 // nil if there is none
+	hear   func(*event.Event)                      // what becomes of its events
 
 	generation uint32
+	ringBytes  uint64    // of one
+	lag        uint64    // ns that the last look found us behind
 	offset     int64     // wall clock minus the rings' clock, ns
 	read       time.Time // when offset was read
 	unread     uint64
@@ -123,7 +129,7 @@ func (k *kmod) mapRings() error {
 		if err != nil {
 			return err
 		}
-		k.rings[cpu] = r
+		k.rings[cpu], k.ringBytes = r, uint64(len(m.Data)/2)
 		k.merge.Add(r)
 	}
 	return nil
@@ -145,13 +151,16 @@ const generationEvery = 4096
 // cannot be understood, which are counted.
 func (k *kmod) Next(ev *event.Event) (bool, error) {
 	for {
+		look := false
 		if k.passed++; k.passed >= generationEvery {
+			look = true
 			if err := k.newRings(); err != nil {
 				return false, err
 			}
 		}
 		f, ok := k.merge.Next()
 		if !ok {
+			k.lag = 0
 			return false, k.merge.Err()
 		}
 		if f.Flags&ring.Gap != 0 {
@@ -168,8 +177,16 @@ func (k *kmod) Next(ev *event.Event) (bool, error) {
 		if f.Flags&ring.Ext != 0 {
 			ev.SetExt(f.Record[n:])
 		}
+		if look {
+			now := driver.BootTime()
+			k.lag = now - min(now, ev.TS)
+		}
 		ev.CPU, ev.Flags = f.CPU, event.PrefixFlags(f.Flags)
 		ev.TS += uint64(k.offset)
+		if k.canary != nil && k.canary.sang(ev) {
+			k.hear(ev)
+			continue
+		}
 		return true, nil
 	}
 }
@@ -242,6 +259,10 @@ func (k *kmod) Close() error {
 // the paths of opened files, is asked for only where a rule reads it.
 func (k *kmod) start(c calls, successOnly, realpath bool) error {
 	err := k.choose(c, successOnly, realpath)
+	if k.canary != nil && errors.Is(err, syscall.EINVAL) { // a module from before canaries
+		k.canary = nil
+		err = k.choose(c, successOnly, realpath)
+	}
 	if err == nil {
 		err = k.dev.Start()
 	}
@@ -254,14 +275,36 @@ func (k *kmod) start(c calls, successOnly, realpath bool) error {
 // choose says which events are wanted from now on.
 func (k *kmod) choose(c calls, successOnly, realpath bool) error {
 	// Our own calls are not told: every alert would be the cause of the next.
-	return k.dev.SetFilter(driver.Filter{Syscalls: c.codes(), SuccessOnly: successOnly, Enter: true, Realpath: realpath, IgnoredTgids: []int{selfPid()}})
+	f := driver.Filter{SuccessOnly: successOnly, Enter: true, Realpath: realpath, IgnoredTgids: []int{selfPid()}}
+	if k.canary != nil {
+		k.canary.alone = !c[canaryCode]
+		c[canaryCode] = true
+		f.HeardTid = k.canary.tid
+	}
+	f.Syscalls = c.codes()
+	return k.dev.SetFilter(f)
+}
+
+// counted returns how many events the module has made and lost. Unlike Ledger it
+// may be called from anywhere.
+func (k *kmod) counted() (produced, lost uint64) {
+	for cpu := range k.cpus {
+		if s, err := k.dev.Stats(cpu); err == nil {
+			produced, lost = produced+s.Produced, lost+s.Lost.Total()
+		}
+	}
+	return produced, lost
 }
 
 // perCPU returns what the module has counted.
 func (k *kmod) perCPU() (out []metrics.CPU) {
 	for cpu := range k.cpus {
 		if s, err := k.dev.Stats(cpu); err == nil {
-			out = append(out, metrics.CPU{ID: cpu, Events: s.Produced, Drops: s.Lost.Total()})
+			c := metrics.CPU{ID: cpu, Events: s.Produced, Drops: s.Lost.Total()}
+			if r := k.rings[cpu]; r != nil {
+				c.HasRingFill, c.RingSize, c.RingUsed = true, k.ringBytes, uint64(r.Fill()*float64(k.ringBytes))
+			}
+			out = append(out, c)
 		}
 	}
 	return out

@@ -128,9 +128,14 @@ func (d *daemon) watch() error {
 	p.tick = func(now time.Time) {
 		d.publish()
 		d.countQuiet(now)
-		notifyAlive()
-		if l, err := p.source.Ledger(); err == nil {
+		l, err := p.source.Ledger()
+		if err == nil {
 			d.drops.check(now, l)
+		}
+		if c := d.health.canary.Load(); c != nil {
+			c.through.Store(l.Delivered)
+		} else {
+			notifyAlive()
 		}
 		mem.tick(p.state.Stats().Bytes)
 	}
@@ -186,8 +191,12 @@ func (d *daemon) beginLive() error {
 		return nil
 	}
 	d.serveState()
+	d.keepCanary(k)
 	if err := k.start(d.calls, d.cfg.Engine.DropFailed, d.set.Reads(field.Realpath)); err != nil {
 		return err
+	}
+	if k.canary == nil && d.health.canary.Swap(nil) != nil {
+		d.log.warnf("no canary: the module is older than this daemon")
 	}
 	seeds := make(chan func(), 64)
 	p.seeds = seeds
@@ -200,6 +209,9 @@ func (d *daemon) beginLive() error {
 func (d *daemon) ready() {
 	d.log.infof("Falco is watching")
 	notify(notifyReady)
+	if c := d.health.canary.Load(); c != nil {
+		c.begin <- struct{}{}
+	}
 	if d.told != nil {
 		d.told.Write([]byte{1})
 		d.told.Close()

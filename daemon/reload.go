@@ -105,7 +105,7 @@ func (d *daemon) reloads() {
 			continue
 		}
 		d.log.infof("SIGHUP received, restarting...")
-		notify(notifyReload)
+		notifyReload()
 		d.log.configure(next.cfg)
 		d.log.release(next.log)
 		done := make(chan struct{})

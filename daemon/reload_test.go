@@ -190,7 +190,7 @@ func TestWebAnswers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, body := w.answer(r); string(body) != tc.want {
+		if _, _, body := w.answer(r); string(body) != tc.want {
 			t.Errorf("%s %s: %q", tc.method, tc.path, body)
 		}
 	}

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -74,37 +75,39 @@ func (d *daemon) startWeb() error {
 func (w *web) ServeHTTP(to http.ResponseWriter, r *http.Request) {
 	w.room <- struct{}{}
 	defer func() { <-w.room }()
-	kind, body := w.answer(r)
+	status, kind, body := w.answer(r)
 	h := to.Header()
 	h.Set("Keep-Alive", "timeout=5, max=100")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	if body == nil {
-		to.WriteHeader(http.StatusNotFound)
-		return
+	if kind != "" {
+		h.Set("Content-Type", kind)
 	}
-	h.Set("Content-Type", kind)
+	to.WriteHeader(status)
 	to.Write(body)
 }
 
-// answer returns what there is at that path, nil if nothing.
-func (w *web) answer(r *http.Request) (kind string, body []byte) {
+// answer returns what there is at that path.
+func (w *web) answer(r *http.Request) (status int, kind string, body []byte) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return "", nil
+		return http.StatusNotFound, "", nil
 	}
 	var b bytes.Buffer
 	switch r.URL.Path {
 	case w.page.Healthz:
-		return "application/json", []byte(`{"status": "ok"}`)
+		if why := w.health.complaint(); why != "" {
+			return http.StatusServiceUnavailable, "application/json", fmt.Appendf(nil, `{"status": "failing", "reason": %q}`, why)
+		}
+		return http.StatusOK, "application/json", []byte(`{"status": "ok"}`)
 	case "/versions":
 		printVersion(&b, true)
-		return "application/json", bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+		return http.StatusOK, "application/json", bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 	case "/metrics":
 		if p := w.health.latest.Load(); p != nil {
 			p.Prometheus(&b, p.options)
-			return metrics.ContentType, b.Bytes()
+			return http.StatusOK, metrics.ContentType, b.Bytes()
 		}
 	}
-	return "", nil
+	return http.StatusNotFound, "", nil
 }
 
 // bounded is a listener that has only so many connections at the same time.

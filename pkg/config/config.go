@@ -67,7 +67,9 @@ type Config struct {
 	Web         Web
 	Drops       Drops
 	MaxTimeouts int // waits without an event that are told about
-	Metrics     Metrics
+
+	CanaryInterval time.Duration // between system calls of our own that must come back; 0 is none
+	Metrics        Metrics
 
 	Log struct {
 		Stderr, Syslog bool

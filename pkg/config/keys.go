@@ -2,7 +2,10 @@
 
 package config
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A key is a row of the table: what falco.yaml may say, and who listens.
 //
@@ -87,7 +90,7 @@ var keys = []key{
 	{path: "outputs_queue.recovery", old: "what a full queue does; later versions always drop what comes and go on", read: readRecovery},
 	{path: "outputs.rate", old: "alerts beyond it are dropped; later versions do not limit them", read: decimal(func(c *Config) *float64 { return &c.Rate.PerSecond })},
 	{path: "outputs.max_burst", old: "goes with outputs.rate", read: decimal(func(c *Config) *float64 { return &c.Rate.Burst })},
-	{path: "output_timeout", read: readTimeout},
+	{path: "output_timeout", read: milliseconds(func(c *Config) *time.Duration { return &c.OutputTimeout })},
 	{path: "stdout_output.enabled", read: boolean(func(c *Config) *bool { return &c.Stdout })},
 	{path: "syslog_output.enabled", read: boolean(func(c *Config) *bool { return &c.Syslog })},
 	{path: "file_output.enabled", read: requireOutput(func(c *Config) *bool { return &c.File.Enabled }, "file", "file_output.filename", "filename")},
@@ -127,6 +130,7 @@ var keys = []key{
 	{path: "syscall_event_drops.max_burst", read: decimal(func(c *Config) *float64 { return &c.Drops.Burst })},
 	{path: "syscall_event_drops.simulate_drops", read: boolean(func(c *Config) *bool { return &c.Drops.Simulate })},
 	{path: "syscall_event_timeouts.max_consecutives", read: readMaxConsecutives},
+	{path: "canary_interval", read: milliseconds(func(c *Config) *time.Duration { return &c.CanaryInterval })},
 	{path: "metrics.enabled", read: boolean(func(c *Config) *bool { return &c.Metrics.Enabled })},
 	{path: "metrics.interval", read: text(func(c *Config) *string { return &c.Metrics.Interval })},
 	{path: "metrics.output_rule", read: boolean(func(c *Config) *bool { return &c.Metrics.Rule })},
@@ -174,6 +178,21 @@ var whole = map[string]bool{
 	"containers.engines": true,
 }
 
+// Names returns the names of all keys of today, with the brackets of lists.
+func Names() (names []string) {
+	for i := range keys {
+		switch k := &keys[i]; {
+		case k.old != "":
+		case listKeys[k.path]:
+			names = append(names, k.path+"[]")
+		default:
+			names = append(names, k.path)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // defaults is what holds where nothing is said.
 func defaults() *Config {
 	c := &Config{WatchFiles: true, Severity: 7, JSONOutput: true, JSONFields: true, JSONTags: true, OutputTimeout: 2 * time.Second}
@@ -185,7 +204,7 @@ func defaults() *Config {
 	c.HTTP = HTTPOutput{UserAgent: "falcosecurity/falco", CAPath: "/etc/ssl/certs", ClientCert: "/etc/ssl/certs/client.crt", ClientKey: "/etc/ssl/certs/client.key", MaxTimeouts: 5}
 	c.Web = Web{Port: 8765, Address: "0.0.0.0", Healthz: "/healthz", Certificate: "/etc/falco/falco.pem"}
 	c.Drops = Drops{Threshold: .1, Rate: .03333, Burst: 1}
-	c.MaxTimeouts = 1000
+	c.MaxTimeouts, c.CanaryInterval = 1000, 5*time.Second
 	c.Metrics = Metrics{Interval: "5000", Rules: true, Resources: true, State: true, Kernel: true, PerCPU: true, Megabytes: true}
 	c.Capture = Capture{PathPrefix: "/tmp/falco", Duration: 5 * time.Second}
 	return c

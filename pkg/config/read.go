@@ -79,6 +79,17 @@ func number(of func(*Config) *int) func(*loader, *node) error {
 	}
 }
 
+// milliseconds reads a number of them.
+func milliseconds(of func(*Config) *time.Duration) func(*loader, *node) error {
+	return func(l *loader, n *node) error {
+		to := of(l.cfg)
+		ms := int(*to / time.Millisecond)
+		err := number(func(*Config) *int { return &ms })(l, n)
+		*to = time.Duration(ms) * time.Millisecond
+		return err
+	}
+}
+
 // text reads any scalar.
 func text(of func(*Config) *string) func(*loader, *node) error {
 	return func(l *loader, n *node) error {
@@ -219,13 +230,6 @@ func readMatching(l *loader, n *node) error {
 		return &Error{Text: fmt.Sprintf("Unknown rule matching strategy %q--must be one of first, all", n.text), At: n.at}
 	}
 	return nil
-}
-
-func readTimeout(l *loader, n *node) error {
-	ms := int(l.cfg.OutputTimeout / time.Millisecond)
-	err := number(func(*Config) *int { return &ms })(l, n)
-	l.cfg.OutputTimeout = time.Duration(ms) * time.Millisecond
-	return err
 }
 
 func readEngineKind(l *loader, n *node) error {

@@ -44,6 +44,18 @@ type CPU struct {
 	HasRingFill bool
 }
 
+// Loss is how many events of a kind were lost for one reason.
+type Loss struct {
+	Event, Cause string
+	Count        uint64
+}
+
+// Canary is what has become of the system calls of our own that have to come back.
+type Canary struct {
+	Calls, Heard, Lost, Unanswered uint64  // the last one: one after the other, now
+	Latency                        float64 // seconds, of the last one
+}
+
 // Output is what has become of the alerts for one.
 type Output struct {
 	Name                          string
@@ -79,6 +91,10 @@ type Snapshot struct {
 
 	Seen, Lost, LostFull, LostBug uint64
 	LostKinds                     [len(Kinds)]uint64
+	Losses                        []Loss
+	Gaps                          uint64  // places in the stream where something is missing
+	Lag                           float64 // seconds that the loop is behind
+	Canary                        *Canary // nil if there is none
 	PerCPU                        []CPU
 	KernelModule                  bool
 

@@ -145,6 +145,20 @@ func (s *Snapshot) own(p *page) {
 			p.gauge("falco_ring_size_bytes", c.RingSize, "cpu", strconv.Itoa(c.ID))
 		}
 	}
+	for _, l := range s.Losses {
+		p.counter("falco_lost_events_total", l.Count, "event", l.Event, "cause", l.Cause)
+	}
+	if s.KernelModule {
+		p.counter("falco_gaps_total", s.Gaps)
+		p.decimal("falco_lag_seconds", s.Lag)
+	}
+	if c := s.Canary; c != nil {
+		p.counter("falco_canary_calls_total", c.Calls)
+		p.counter("falco_canary_heard_total", c.Heard)
+		p.counter("falco_canary_lost_total", c.Lost)
+		p.gauge("falco_canary_unanswered", c.Unanswered)
+		p.decimal("falco_canary_latency_seconds", c.Latency)
+	}
 	p.counter("falco_events_total", s.Events)
 	p.counter("falco_alerts_total", s.Alerts)
 	for _, q := range s.Outputs {
