@@ -33,7 +33,7 @@ type verb struct {
 // verbs lists all of them in the order in which help shows them.
 func verbs() []verb {
 	return []verb{
-		{name: "driver", usage: "build, install and load the kernel module"},
+		{name: "driver", usage: "build, install and load the kernel module", words: "VERB", flags: driverFlags, run: runDriver},
 		{name: "read", usage: "print the events of a capture", words: "FILE [CONDITION]", flags: readFlags, run: runRead},
 		{name: "record", usage: "write events to a capture", flags: recordFlags, run: runRecord},
 		{name: "ps", usage: "print the process table as rules see it", flags: psFlags, run: runPs},
@@ -92,7 +92,7 @@ func main() {
 func falco(argv []string, stdout, stderr io.Writer) int {
 	log := newLogger(stderr)
 	if filepath.Base(argv[0]) == "falcoctl" { // the same binary under its second name
-		argv = append([]string{"falco", "driver"}, argv[1:]...)
+		return falcoctl(argv, stdout, stderr)
 	}
 	code := exitOK
 	cli.HelpFlag, cli.VersionFlag = nil, nil // ours are options like all others
