@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/falco-go/falco/tests/vm/wire"
@@ -29,8 +30,8 @@ func (g *Guest) Run(ctx context.Context) (*Result, error) {
 	m := &machine{
 		arch: g.kernel.machine(), kernel: g.kernel.Image(), initrd: initrd, accel: g.accel, cpus: c.CPUs,
 		// The archive and what is unpacked from it are in memory together for a moment.
-		memoryMB: c.MemoryMB + int(2*info.Size()>>20), append: c.KernelArgs, args: c.QEMUArgs,
-		terminal: c.Terminal, consoleTo: c.ConsoleLog,
+		memoryMB: c.MemoryMB + int(2*info.Size()>>20), append: slices.Concat(c.systemdArgs(), c.KernelArgs), args: c.QEMUArgs,
+		terminal: c.Terminal, consoleTo: c.ConsoleLog, disk: g.disk,
 	}
 	if m.terminal && m.consoleTo == "" {
 		m.consoleTo = os.DevNull
@@ -61,7 +62,11 @@ func (g *Guest) boot(ctx context.Context, m *machine) (*Result, error) {
 	stdout := newSieve(alerts, sums)
 	act, capture := &keep{limit: captured, also: c.ActOut}, &keep{limit: captured}
 	log, console := &keep{limit: captured}, &keep{limit: captured}
+	setup := &keep{limit: captured}
 	limit := c.Timeout + bootLimit*g.kernel.patience()
+	if g.disk != "" {
+		limit += debianLimit
+	}
 	if c.Terminal {
 		limit = 0
 	}
@@ -76,6 +81,7 @@ func (g *Guest) boot(ctx context.Context, m *machine) (*Result, error) {
 		wire.PortLog:     log,
 		wire.PortAct:     act,
 		wire.PortCapture: capture,
+		wire.PortSetup:   setup,
 		portConsole:      console,
 	})
 	if !collector.isUp() {
@@ -86,7 +92,7 @@ func (g *Guest) boot(ctx context.Context, m *machine) (*Result, error) {
 		c.Progress.Say("the capture ends early: %d MB of it are kept", captured>>20)
 	}
 	result := &Result{
-		AlertText: alerts.String(), Sums: sums.String(), Log: log.String(), Act: act.String(), Console: console.String(),
+		AlertText: alerts.String(), Sums: sums.String(), Log: log.String(), Act: act.String(), Setup: setup.String(), Console: console.String(),
 		Capture: []byte(capture.String()),
 	}
 	result.Total = time.Since(collector.start)
@@ -115,6 +121,9 @@ func (g *Guest) boot(ctx context.Context, m *machine) (*Result, error) {
 
 // bootLimit is what a guest gets beyond Config.Timeout, before it counts as hung.
 const bootLimit = 60 * time.Second
+
+// debianLimit is what a whole system gets beyond that, to boot.
+const debianLimit = 5 * time.Minute
 
 // errStalled is why a guest was stopped whose kernel has been silent for stallLimit, before init ran. A kernel that boots
 // says something many times a second.

@@ -14,6 +14,9 @@ import (
 // portModules carry the ports to the host. A kernel that has one built in does not have its file.
 var portModules = []string{"virtio_pci", "virtio_console"}
 
+// diskModules are what a root file system on a disk needs.
+var diskModules = []string{"virtio_blk", "ext4"}
+
 // moduleOrder gives the files, relative to folder, of the named modules and all that they need, dependencies first. The
 // modules themselves say what they need; Debian's packages have no modules.dep before they are installed.
 func moduleOrder(folder string, names []string) ([]string, error) {

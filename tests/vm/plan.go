@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/falco-go/falco/tests/vm/wire"
@@ -38,7 +39,11 @@ func (g *Guest) writeInitramfs() (string, error) {
 // root says what goes where, and what init does with it.
 func (g *Guest) root() (*guestRoot, error) {
 	c := &g.config
-	insmod, err := moduleOrder(g.kernel.Modules(), portModules)
+	modules := portModules
+	if g.disk != "" {
+		modules = append(slices.Clone(modules), diskModules...)
+	}
+	insmod, err := moduleOrder(g.kernel.Modules(), modules)
 	if err != nil {
 		return nil, fmt.Errorf("find the guest's modules: %w", err)
 	}
@@ -48,9 +53,19 @@ func (g *Guest) root() (*guestRoot, error) {
 		}, c.Env...),
 		Dir: "/root", Hostname: guestName, Terminal: c.Terminal, Rows: c.Rows, Columns: c.Columns,
 		ModuleParams: c.ModuleParams,
-		ReadyLimit:   c.Timeout / 2, ActLimit: c.Timeout, Settle: 300 * time.Millisecond, StopLimit: 20 * time.Second,
+		CgroupV1:     c.CgroupV1, SetupLimit: c.Timeout,
+		ReadyLimit: c.Timeout / 2, ActLimit: c.Timeout, Settle: 300 * time.Millisecond, StopLimit: 20 * time.Second,
 	}
-	r := &guestRoot{kernel: g.kernel, init: g.init, insmod: insmod, plan: plan, files: map[string]string{}, texts: map[string]string{}}
+	r := &guestRoot{kernel: g.kernel, init: g.init, insmod: insmod, plan: plan, files: map[string]string{}, texts: map[string]string{},
+		plain: map[string]string{}, links: map[string]string{}}
+	if g.disk != "" {
+		plan.Disk = &wire.Disk{Device: "/dev/vda", Systemd: c.Debian.Systemd}
+		r.debianFiles(c.Debian.Systemd)
+	}
+	if c.Setup != "" {
+		r.texts["/root/setup.sh"] = c.Setup
+		plan.Setup = []string{"/bin/sh", "/root/setup.sh"}
+	}
 	if !c.NoModule && g.module != "" {
 		r.module = g.module
 		plan.Module = path.Join("/lib/modules", g.kernel.ABI, "extra", filepath.Base(g.module))
@@ -87,6 +102,9 @@ func (g *Guest) root() (*guestRoot, error) {
 // addDaemon puts falco, its configuration and its rules where they belong, and says how it is called.
 func (g *Guest) addDaemon(r *guestRoot) error {
 	c := &g.config
+	if g.disk != "" && c.NoDaemon {
+		return nil // a test of packages brings falco in its own way
+	}
 	repo, err := repoRoot()
 	if err != nil {
 		return err

@@ -28,6 +28,7 @@ type machine struct {
 	memoryMB  int
 	append    []string // to the kernel's command line
 	args      []string // to QEMU's
+	disk      string   // a root file system, which is not changed; "" for none
 	terminal  bool     // the console is our standard input and output
 	consoleTo string   // file that keeps a copy of the console when it is a terminal
 }
@@ -63,6 +64,10 @@ func (m *machine) arguments() []string {
 		// another CPU has just patched away. The kernel patches each time a tracepoint is switched, which is what our
 		// module does, and such a CPU then stands still for ever.
 		args = append(args, "-accel", "tcg,thread=single", "-cpu", m.arch.tcgCPU)
+	}
+	if m.disk != "" {
+		// What the guest writes goes to a file without a name.
+		args = append(args, "-drive", "if=virtio,format=raw,snapshot=on,cache=unsafe,file="+strings.ReplaceAll(m.disk, ",", ",,"))
 	}
 	for i, name := range wire.Ports {
 		args = append(args,

@@ -47,6 +47,7 @@ type Result struct {
 	Sums      string // the block with which it ends
 	Log       string // its standard error
 	Act       string // what the script printed
+	Setup     string // what Config.Setup printed
 	Capture   []byte // all that the daemon saw, with Config.Capture
 	Console   string
 	Dmesg     string
@@ -67,6 +68,7 @@ type Result struct {
 
 	MemoryBefore, MemoryAfter map[string]int64 // /proc/meminfo before module and daemon, and after both
 	Boot, Total               time.Duration    // until init could report, until QEMU had ended; host's clock
+	Booted                    time.Duration    // until the services of a Debian were up
 }
 
 // Rules counts alerts by rule.
@@ -117,6 +119,7 @@ type collector struct {
 	reports []wire.Report
 	bad     []string
 	boot    time.Duration
+	booted  time.Duration
 	up      func()
 }
 
@@ -131,9 +134,12 @@ func (c *collector) reportLine(line []byte) {
 		return
 	}
 	c.reports = append(c.reports, report)
-	if report.Kind == wire.KindUp {
+	switch report.Kind {
+	case wire.KindUp:
 		c.boot = time.Since(c.start)
 		c.up()
+	case wire.KindBooted:
+		c.booted = time.Since(c.start)
 	}
 }
 
@@ -147,7 +153,7 @@ func (c *collector) isUp() bool {
 func (c *collector) fill(r *Result) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r.Reports, r.Boot, r.Trouble = c.reports, c.boot, c.bad
+	r.Reports, r.Boot, r.Booted, r.Trouble = c.reports, c.boot, c.booted, c.bad
 	for _, report := range c.reports {
 		switch report.Kind {
 		case wire.KindReady:
@@ -194,6 +200,11 @@ func (r *Result) Save(dir string) error {
 		"alerts.jsonl": r.AlertText, "falco.log": r.Log + r.Sums, "console.log": r.Console, "act.log": r.Act,
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	if r.Setup != "" {
+		if err := os.WriteFile(filepath.Join(dir, "setup.log"), []byte(r.Setup), 0o644); err != nil {
 			return err
 		}
 	}

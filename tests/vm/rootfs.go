@@ -118,12 +118,19 @@ type guestRoot struct {
 	insmod []string          // the kernel's own modules, below its lib/modules folder
 	files  map[string]string // guest path to host path, anything
 	texts  map[string]string // guest path to content
+	plain  map[string]string // the same, for files that are not to be executed
+	links  map[string]string // guest path to where it points
 	plan   *wire.Plan
 }
 
-// write makes the initramfs.
+// write makes the initramfs. Where a disk becomes the root, all that is for the guest is in a folder of its own, out of which
+// init adds it to the disk, and there is nothing but init besides.
 func (g *guestRoot) write(w io.Writer) error {
 	a := newArchive(w)
+	if g.plan.Disk != nil {
+		a.charDevice("/dev/console", 0o600, 5, 1)
+		return g.writeRest(a, wire.OverlayPath)
+	}
 	for _, name := range sortedKeys(folders) {
 		a.dir(name, folders[name])
 	}
@@ -136,6 +143,11 @@ func (g *guestRoot) write(w io.Writer) error {
 	if err := g.writeBusybox(a); err != nil {
 		return err
 	}
+	return g.writeRest(a, "")
+}
+
+// writeRest adds what is not the same in every guest, to the folder that will be the root.
+func (g *guestRoot) writeRest(a *archive, root string) error {
 	for _, module := range g.insmod {
 		name := path.Join("/lib/modules", g.kernel.ABI, module)
 		if err := a.copy(name, filepath.Join(g.kernel.Modules(), module)); err != nil {
@@ -143,22 +155,31 @@ func (g *guestRoot) write(w io.Writer) error {
 		}
 		g.plan.Insmod = append(g.plan.Insmod, name)
 	}
-	programs := map[string]string{"/init": g.init, "/usr/bin/falco": g.falco, g.plan.Module: g.module}
+	if err := a.follow("/init", g.init); err != nil {
+		return err
+	}
+	programs := map[string]string{"/usr/bin/falco": g.falco, g.plan.Module: g.module}
 	for _, name := range sortedKeys(programs) {
 		if programs[name] == "" {
 			continue
 		}
-		if err := a.follow(name, programs[name]); err != nil {
+		if err := a.follow(path.Join(root, name), programs[name]); err != nil {
 			return err
 		}
 	}
 	for _, name := range sortedKeys(g.files) {
-		if err := a.follow(name, g.files[name]); err != nil {
+		if err := a.follow(path.Join(root, name), g.files[name]); err != nil {
 			return err
 		}
 	}
 	for _, name := range sortedKeys(g.texts) {
-		a.file(name, 0o755, []byte(g.texts[name]))
+		a.file(path.Join(root, name), 0o755, []byte(g.texts[name]))
+	}
+	for _, name := range sortedKeys(g.plain) {
+		a.file(path.Join(root, name), 0o644, []byte(g.plain[name]))
+	}
+	for _, name := range sortedKeys(g.links) {
+		a.link(path.Join(root, name), g.links[name])
 	}
 	plan, err := json.Marshal(g.plan)
 	if err != nil {

@@ -73,3 +73,15 @@ func Try(t testing.TB, config Config) *Result {
 	}
 	return result
 }
+
+// RequireDebian skips a test that boots a whole Debian where it cannot: without FALCO_VM=1 as every guest, and for anybody
+// but root, since files of a root file system belong to many users.
+func RequireDebian(t testing.TB) {
+	t.Helper()
+	if os.Getenv(Enabled) == "" {
+		t.Skip("needs a guest: " + Enabled + "=1, or make test-vm")
+	}
+	if os.Geteuid() != 0 {
+		t.Skipf("SKIP 1 cases: %v", ErrNotRoot)
+	}
+}

@@ -6,6 +6,7 @@
 //	kernel.go apt.go cache.go   which kernel; fetched how; kept where
 //	build.go builder.go tools.go    module, daemon, init; with which compiler; what they need of the host
 //	initramfs.go rootfs.go      the guest's files, in one cpio
+//	debian.go debian_*.go       a whole Debian on a disk, for what needs one
 //	plan.go                     what init shall do, and with which files
 //	boot.go qemu.go accel.go    the machine
 //	init/                       PID 1 of the guest, which tells the story of a run
@@ -13,7 +14,7 @@
 //	result.go splat.go ledger.go    what comes back
 //
 // Everything a guest needs is in its initramfs, and everything that it gives comes through virtio ports, live: there is no
-// disk, no network and nothing to mount.
+// network and, unless a Debian was asked for, no disk and nothing to mount.
 package vm
 
 import (
@@ -29,6 +30,7 @@ type Config struct {
 	Rules     []string // files or folders of the host, given to the daemon with -r in this order; none means the stock rules
 	Act       string   // the script, a file of the host
 	Script    string   // or its text
+	Setup     string   // text of a script that has to end well before module and daemon come; what it starts goes on
 	Files     []string // copied to /files with their modes, folders with all below them
 	FalcoArgs []string // more arguments of the daemon
 	Text      bool     // alerts as text; else the daemon runs with json_output
@@ -42,8 +44,12 @@ type Config struct {
 	NoDaemon     bool   // the act runs unwatched
 	NoModule     bool
 
+	Debian   *Debian // a whole Debian (debian.go); nil is busybox in the initramfs
+	Root     *Root   // a changed one, instead
+	CgroupV1 bool    // the guest has version 1 of control groups
+
 	CPUs       int           // 2
-	MemoryMB   int           // 768, and more where the files need it
+	MemoryMB   int           // 768, and more where the files need it; 2048 with a Debian
 	Timeout    time.Duration // for all that happens in the guest; 2 minutes
 	Accel      string        // "kvm" or "tcg"; "" finds out
 	KernelArgs []string      // more words of the kernel's command line
@@ -63,6 +69,7 @@ type Config struct {
 const (
 	defaultCPUs    = 2
 	defaultMemory  = 768
+	debianMemory   = 2048
 	defaultTimeout = 2 * time.Minute
 	// captured bounds what is kept of each port.
 	captured = 256 << 20
@@ -76,10 +83,14 @@ type Guest struct {
 	falco  string
 	module string
 	accel  string
+	disk   string // "" for none
 }
 
 // Prepare fetches the kernel, builds what is to be built and finds out how to run it. Guests may be run more than once.
 func Prepare(config Config) (*Guest, error) {
+	if err := config.chooseDebian(); err != nil {
+		return nil, err
+	}
 	if config.Kernel == "" {
 		config.Kernel = DefaultKernel
 	}
@@ -107,6 +118,11 @@ func Prepare(config Config) (*Guest, error) {
 	guest := &Guest{config: config, falco: config.Daemon, module: config.Module, accel: config.Accel}
 	if guest.kernel, err = GetKernel(config.Kernel, config.Refresh, progress); err != nil {
 		return nil, err
+	}
+	if config.Debian != nil {
+		if guest.disk, err = config.debianDisk(guest.kernel); err != nil {
+			return nil, err
+		}
 	}
 	if guest.module == "" && !config.NoModule {
 		if guest.module, err = BuildModule(guest.kernel, config.DebugModule, progress); err != nil {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -28,6 +29,27 @@ func hold() {
 	err := syscall.Exec(path, argv, os.Environ())
 	os.Stderr.WriteString("init: " + path + ": " + err.Error() + "\n")
 	os.Exit(127)
+}
+
+// setUp runs what prepares the guest, to its end.
+func setUp(plan *wire.Plan) {
+	if len(plan.Setup) == 0 {
+		return
+	}
+	in := devNull()
+	out, _ := pipeTo(wire.PortSetup)
+	env := append(os.Environ(), "PWD="+plan.Dir)
+	p := start(plan.Setup, env, plan.Dir, []uintptr{in.Fd(), out.Fd(), out.Fd()}, false)
+	in.Close()
+	out.Close()
+	if !p.waitFor(plan.SetupLimit) {
+		check("set up", fmt.Errorf("not over within %v", plan.SetupLimit))
+	}
+	verdict := p.verdict(wire.KindSetup)
+	report(verdict)
+	if verdict.Code != 0 {
+		check("set up", fmt.Errorf("exit code %d", verdict.Code))
+	}
 }
 
 // performance is the act: held, released, over.

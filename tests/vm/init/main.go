@@ -32,14 +32,15 @@ func main() {
 	signal.Notify(deaf)
 
 	plan := readPlan()
-	mountAll()
-	nameHost(plan.Hostname)
-	raiseLoopback()
-	insmodAll(plan.Insmod)
-	openPorts()
-	report(wire.Report{Kind: wire.KindUp})
+	if resumed() {
+		openPorts()
+	} else {
+		boot(plan)
+	}
+	report(wire.Report{Kind: wire.KindBooted})
 	go reap()
 
+	setUp(plan)
 	memory := readMemory()
 	insmod(plan.Module, plan.ModuleParams)
 	act := holdPlace(plan)
@@ -56,6 +57,20 @@ func main() {
 	report(wire.Report{Kind: wire.KindMemory, Memory: readMemory()})
 	report(wire.Report{Kind: wire.KindDmesg, Text: readDmesg()})
 	report(wire.Report{Kind: wire.KindDone})
+}
+
+// boot is what comes before there are services; where systemd is to start them, it does not come back.
+func boot(plan *wire.Plan) {
+	mountAll(plan)
+	nameHost(plan.Hostname)
+	raiseLoopback()
+	insmodAll(plan.Insmod)
+	openPorts()
+	report(wire.Report{Kind: wire.KindUp})
+	enterDisk(plan.Disk)
+	if plan.Disk != nil && plan.Disk.Systemd {
+		becomeSystemd(plan)
+	}
 }
 
 // deaf receives every signal and is never read: an act may say kill to anybody. Ignoring them would be inherited.
@@ -90,12 +105,16 @@ func reportPanic() {
 
 func readPlan() *wire.Plan {
 	plan := &wire.Plan{}
-	text, err := os.ReadFile(wire.PlanPath)
+	path := wire.PlanPath
+	if resumed() {
+		path = wire.ServicePlanPath
+	}
+	text, err := os.ReadFile(path)
 	if err == nil {
 		err = json.Unmarshal(text, plan)
 	}
 	check("read the plan", err)
-	os.Remove(wire.PlanPath)
+	os.Remove(path)
 	for _, kv := range plan.Env {
 		for i := range kv {
 			if kv[i] == '=' {

@@ -61,6 +61,7 @@ func makeNode(path, numbers string) error {
 	if _, err := fmt.Sscanf(string(text), "%d:%d", &major, &minor); err != nil {
 		return fmt.Errorf("%s: %w", numbers, err)
 	}
+	os.Remove(path) // of the boot, where this is a service
 	return syscall.Mknod(path, syscall.S_IFCHR|0o600, major<<8|minor)
 }
 

@@ -39,8 +39,18 @@ var mounts = []struct {
 // optional may be missing in a kernel.
 var optional = map[string]bool{"securityfs": true, "tracefs": true}
 
-func mountAll() {
+// isMounted has the targets of what was mounted.
+var isMounted = map[string]bool{}
+
+// early is all that systemd shall find: it mounts the rest itself.
+var early = map[string]bool{"/proc": true, "/sys": true, "/dev": true, "/run": true}
+
+func mountAll(plan *wire.Plan) {
+	systemd := plan.Disk != nil && plan.Disk.Systemd
 	for _, m := range mounts {
+		if systemd && !early[m.target] || plan.CgroupV1 && m.kind == "cgroup2" {
+			continue
+		}
 		err := os.MkdirAll(m.target, 0o755)
 		if err == nil || errors.Is(err, os.ErrPermission) {
 			err = syscall.Mount(m.source, m.target, m.kind, m.flags, m.data)
@@ -48,6 +58,7 @@ func mountAll() {
 		if err != nil && !optional[m.kind] {
 			check("mount "+m.target, err)
 		}
+		isMounted[m.target] = err == nil
 	}
 	for link, target := range map[string]string{
 		"/dev/fd": "/proc/self/fd", "/dev/stdin": "/proc/self/fd/0",
@@ -55,7 +66,13 @@ func mountAll() {
 	} {
 		os.Symlink(target, link)
 	}
-	enableControllers("/sys/fs/cgroup")
+	switch {
+	case systemd:
+	case plan.CgroupV1:
+		mountCgroupV1("/sys/fs/cgroup")
+	default:
+		enableControllers("/sys/fs/cgroup")
+	}
 	syscall.Setsid()
 	kmsg("mounted")
 }
@@ -67,6 +84,24 @@ func enableControllers(group string) {
 	for _, name := range strings.Fields(string(text)) {
 		// Some cannot be handed on (cpu with real-time tasks about): the others shall be.
 		os.WriteFile(filepath.Join(group, "cgroup.subtree_control"), []byte("+"+name), 0)
+	}
+}
+
+// mountCgroupV1 has a tree for each controller, and one for systemd's names, which runc wants to see.
+func mountCgroupV1(root string) {
+	const flags = syscall.MS_NOSUID | syscall.MS_NODEV | syscall.MS_NOEXEC
+	check("mount "+root, syscall.Mount("tmpfs", root, "tmpfs", flags, "mode=755"))
+	text, err := os.ReadFile("/proc/cgroups")
+	check("read the cgroup controllers", err)
+	options := map[string]string{"systemd": "none,name=systemd"}
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) == 4 && fields[3] == "1" {
+			options[fields[0]] = fields[0]
+		}
+	}
+	for name, option := range options {
+		check("mount "+name, os.Mkdir(filepath.Join(root, name), 0o755))
+		check("mount "+name, syscall.Mount("cgroup", filepath.Join(root, name), "cgroup", flags, option))
 	}
 }
 

@@ -3,6 +3,7 @@
 // Command run is what the Makefile's vm, shell and demo call.
 //
 //	run vm -kernel 6.1 -rules "a.yaml b.yaml" -act act.sh -out out/ [-falco-args "…"] [-files "…"]
+//	run vm -debian bookworm -packages "containerd runc" -systemd [-setup setup.sh] -act act.sh
 //	run shell [-kernel 6.1] [-rules "…"] [-files "…"]
 //	run demo [-kernel 6.1]
 //	run fetch [-kernel 6.1] [-refresh]
@@ -32,6 +33,8 @@ import (
 // options are the flags of all verbs; each takes those that mean something to it.
 type options struct {
 	kernel, rules, act, out, files, falcoArgs   string
+	debian, packages, setup                     string
+	systemd, cgroupV1                           bool
 	daemon, module, accel, kernelArgs, qemuArgs string
 	cpus, memory                                int
 	timeout                                     time.Duration
@@ -53,19 +56,24 @@ func run() int {
 	verb := os.Args[1]
 	o := &options{progress: vm.NewProgress(os.Stderr)}
 	flags := flag.NewFlagSet(verb, flag.ContinueOnError)
-	flags.StringVar(&o.kernel, "kernel", vm.DefaultKernel, "`name` of a kernel in tests/vm/kernels.txt")
+	flags.StringVar(&o.kernel, "kernel", "", "`name` of a kernel in tests/vm/kernels.txt")
 	flags.StringVar(&o.rules, "rules", "", "rule `files`, in order, separated by blanks (default: the stock rules)")
 	flags.StringVar(&o.act, "act", "", "the `script`; the guest runs it with sh, as root")
 	flags.StringVar(&o.out, "out", "", "`folder` for alerts.jsonl, falco.log, console.log, act.log, capture.scap")
 	flags.StringVar(&o.files, "files", "", "`files` and folders to copy to /files")
 	flags.StringVar(&o.falcoArgs, "falco-args", "", "more `arguments` for falco")
+	flags.StringVar(&o.debian, "debian", "", "boot a whole Debian of this `suite`, with its kernel unless -kernel is given")
+	flags.StringVar(&o.packages, "packages", "", "and these `packages`")
+	flags.BoolVar(&o.systemd, "systemd", false, "and have systemd start its services")
+	flags.BoolVar(&o.cgroupV1, "cgroup-v1", false, "with version 1 of control groups")
+	flags.StringVar(&o.setup, "setup", "", "a `script` that runs to its end before module and falco come")
 	flags.StringVar(&o.daemon, "daemon", "", "a static falco `binary`, instead of building ./daemon")
 	flags.StringVar(&o.module, "module", "", "a falco.ko `file`, instead of building driver/")
 	flags.StringVar(&o.accel, "accel", "", "kvm or tcg (default: what works)")
 	flags.StringVar(&o.kernelArgs, "kernel-args", "", "more `words` of the kernel's command line")
 	flags.StringVar(&o.qemuArgs, "qemu-args", "", "more `arguments` of QEMU")
 	flags.IntVar(&o.cpus, "cpus", 2, "CPUs of the guest")
-	flags.IntVar(&o.memory, "memory", 768, "its memory, in `MB`")
+	flags.IntVar(&o.memory, "memory", 0, "its memory, in `MB` (default 768, of a Debian 2048)")
 	flags.DurationVar(&o.timeout, "timeout", 10*time.Minute, "for the script")
 	flags.BoolVar(&o.refresh, "refresh", false, "ask Debian's mirror for a newer kernel")
 	flags.BoolVar(&o.noDaemon, "no-daemon", false, "load the module and run the script, without falco")
@@ -79,7 +87,10 @@ func run() int {
 	if flags.NArg() > 0 {
 		return fail(vm.ExitLater, "%s: unexpected argument %q (lists are one argument: -files \"a b\")", verb, flags.Arg(0))
 	}
-	if _, err := vm.FindRecipe(o.kernel); err != nil {
+	if o.kernel == "" && o.debian == "" {
+		o.kernel = vm.DefaultKernel
+	}
+	if _, err := vm.FindRecipe(o.kernel); o.kernel != "" && err != nil {
 		return fail(vm.ExitLater, "%v", err)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -97,7 +108,22 @@ func (o *options) config() (vm.Config, error) {
 	if err != nil {
 		return vm.Config{}, fmt.Errorf("-qemu-args: %w", err)
 	}
+	var debian *vm.Debian
+	if o.debian != "" {
+		debian = &vm.Debian{Suite: o.debian, Packages: strings.Fields(o.packages), Systemd: o.systemd}
+	} else if o.packages != "" || o.systemd {
+		return vm.Config{}, errors.New("-packages and -systemd are for a -debian")
+	}
+	setup := ""
+	if o.setup != "" {
+		text, err := os.ReadFile(o.setup)
+		if err != nil {
+			return vm.Config{}, err
+		}
+		setup = string(text)
+	}
 	return vm.Config{
+		Debian: debian, CgroupV1: o.cgroupV1, Setup: setup,
 		Kernel: o.kernel, Rules: strings.Fields(o.rules), Act: o.act, Files: strings.Fields(o.files), FalcoArgs: falcoArgs,
 		Daemon: o.daemon, Module: o.module, DebugModule: o.debug, NoDaemon: o.noDaemon,
 		Accel: o.accel, KernelArgs: strings.Fields(o.kernelArgs), QEMUArgs: qemuArgs, CPUs: o.cpus, MemoryMB: o.memory, Timeout: o.timeout,
