@@ -25,7 +25,8 @@ const completionFlag = "--generate-bash-completion"
 // that whoever types it is not taken for somebody who starts the daemon.
 type verb struct {
 	name, usage string
-	words       string // what stands behind the options, for its help; "" if nothing may
+	words       string   // what stands behind the options, for its help; "" if nothing may
+	choices     []string // of which the first word is one
 	flags       func() []cli.Flag
 	run         func(*cli.Context, *daemon) error
 }
@@ -39,8 +40,13 @@ func verbs() []verb {
 		{name: "ps", usage: "print the process table as rules see it", flags: psFlags, run: runPs},
 		{name: "fds", usage: "print the descriptors of a process as rules see them", words: "PID", flags: tablesFlags, run: runFds},
 		{name: "doctor", usage: "look for what keeps falco from seeing"},
+		{name: "completion", usage: "print what lets a shell complete falco's command line", words: "bash|zsh|fish", choices: []string{"bash", "zsh", "fish"},
+			flags: noFlags, run: runCompletion},
+		{name: "man", usage: "print the manual page falco(8)", flags: noFlags, run: runMan},
 	}
 }
+
+func noFlags() []cli.Flag { return nil }
 
 // allFlags returns the flags of v, with the one that prints them.
 func (v *verb) allFlags() []cli.Flag {
@@ -93,6 +99,11 @@ func falco(argv []string, stdout, stderr io.Writer) int {
 	log := newLogger(stderr)
 	if filepath.Base(argv[0]) == "falcoctl" { // the same binary under its second name
 		return falcoctl(argv, stdout, stderr)
+	}
+	if len(argv) > 2 && argv[1] == completeVerb {
+		c := completions(argv[3:])
+		c.print(stdout)
+		return exitOK
 	}
 	code := exitOK
 	cli.HelpFlag, cli.VersionFlag = nil, nil // ours are options like all others
