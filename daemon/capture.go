@@ -44,6 +44,21 @@ const pauseAfter = 10 * time.Second
 
 // event takes in an event and the rules that it matched.
 func (c *captures) event(ev *event.Event, _ *state.Scene, matched []*rules.Rule) {
+	c.matched(ev, matched)
+	c.write(ev)
+}
+
+// late takes in what an earlier event has matched after all: a file that begins now
+// begins with that event.
+func (c *captures) late(ev *event.Event, matched []*rules.Rule) {
+	open := c.open
+	if c.matched(ev, matched); c.open != open {
+		c.write(ev)
+	}
+}
+
+// matched begins a file, or has it go on for longer, where rules ask for it.
+func (c *captures) matched(ev *event.Event, matched []*rules.Rule) {
 	for _, r := range matched {
 		if c.open == nil && (c.cfg.All || r.Capture) {
 			c.begin(ev)
@@ -56,6 +71,10 @@ func (c *captures) event(ev *event.Event, _ *state.Scene, matched []*rules.Rule)
 			c.deadline = max(c.deadline, ev.TS+length)
 		}
 	}
+}
+
+// write puts ev into the file that is open.
+func (c *captures) write(ev *event.Event) {
 	if c.open == nil {
 		return
 	}

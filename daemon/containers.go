@@ -93,14 +93,14 @@ func engines(c *config.Containers, root string) []container.Engine {
 	return all
 }
 
-// reportEngine tells of a runtime that has come or gone. One that was never there is
-// nothing to speak of.
+// reportEngine tells of a runtime that has come or gone, or is not there: that is
+// why fields of containers are empty.
 func (d *daemon) reportEngine(name string, why error) {
 	switch {
 	case why == nil:
-		d.log.infof("Containers: %s answers", name)
+		d.log.infof("Containers: %s is connected", name)
 	case errors.Is(why, container.ErrNobody):
-		d.log.debugf("Containers: %s: %v", name, why)
+		d.log.infof("Containers: %s is absent: %v", name, why)
 	default:
 		d.log.warnf("Containers: %s: %v; what it knows of containers is missing until it answers", name, why)
 	}

@@ -60,6 +60,9 @@ func (p *pipeline) turn(ev *event.Event) {
 		p.due = p.clock(ev.TS)
 	}
 	p.matched = p.matched[:0]
+	if len(p.later.queue) > 0 {
+		p.look(ev.TS) // what has waited long enough does not learn from this event
+	}
 	scene := p.state.Apply(ev)
 	if ev.StateOnly {
 		scene = nil
