@@ -139,9 +139,15 @@ func (c *complete) verb(v *verb, before []string, last string) {
 	}
 	if !strings.HasPrefix(last, "-") {
 		c.files = strings.Contains(v.words, "FILE")
+		if len(before) > 0 {
+			return
+		}
 		for _, w := range v.choices {
-			if len(before) == 0 {
-				c.add(last, w, "")
+			c.add(last, w, "")
+		}
+		if v.name == "driver" {
+			for _, d := range driverVerbs {
+				c.add(last, d.name, d.usage)
 			}
 		}
 		return

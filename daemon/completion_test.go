@@ -44,7 +44,8 @@ func TestCompletions(t *testing.T) {
 		{line: "fds ", want: ""},
 		{line: "completion z", want: "zsh", never: "bash"},
 		{line: "completion zsh ", want: ""},
-		{line: "driver -", want: ""},
+		{line: "driver un", want: "unload", never: "load"},
+		{line: "doctor -", want: ""},
 		{line: "--zzz=", want: ""},
 	} {
 		c := completions(strings.Split(tc.line, " "))

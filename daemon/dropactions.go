@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/falco-go/falco/pkg/alert"
@@ -23,6 +24,7 @@ type dropWatch struct {
 	next   uint64 // when the second is over, 0 before the first event
 	last   ledger
 	bucket bucket
+	gaps   bucket
 	found  uint64 // seconds with losses
 	acted  uint64
 	kinds  [len(metrics.Kinds)]uint64
@@ -104,4 +106,31 @@ func (d *daemon) checkDrops(now uint64) {
 		d.log.say(config.Critical, "Exiting.")
 		d.fail(&failure{form: block, text: "Drop manager internal error", hint: "syscall_event_drops.actions says exit"})
 	}
+}
+
+const gapRule = "Falco internal: gap in the stream"
+
+// tellGaps makes an alert of the gap records since the last one, as often as the bucket
+// allows, where losses are to be told as alerts. Unlike the alert on a second's losses, which
+// comes of the books when they exceed a threshold, it says where in the stream something is
+// missing, however little. It is called about once a second.
+func (d *daemon) tellGaps(now time.Time) {
+	c, g := &d.cfg.Drops, &d.drops.fresh
+	if !c.Alert || g.records == 0 {
+		return
+	}
+	b := &d.drops.watch.gaps
+	b.rate, b.size = c.Rate, c.Burst
+	if !b.take(uint64(now.UnixNano())) {
+		return
+	}
+	number := func(n uint64) string { return strconv.FormatUint(n, 10) }
+	fields := []alert.Field{{Key: "n_lost", Value: number(g.events)}, {Key: "n_gaps", Value: number(g.records)}, {Key: "cpus", Value: g.cpuList()},
+		{Key: "first_time", Value: strconv.FormatInt(g.first, 10)}, {Key: "last_time", Value: strconv.FormatInt(g.last, 10)}}
+	for i, c := range lossCounters {
+		fields = append(fields, alert.Field{Key: "n_lost_" + strings.ReplaceAll(c.name, " ", "_"), Value: number(g.causes[i])})
+	}
+	d.pipe.emit(&alert.Alert{TimeNs: uint64(now.UnixNano()), Rule: gapRule, Source: alert.Internal, Severity: alert.Severity(config.Warning),
+		Message: fmt.Sprintf("%s. %d events are missing%s.", gapRule, g.events, g.where()), Fields: fields})
+	*g = gaps{}
 }

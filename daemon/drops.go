@@ -12,6 +12,7 @@ import (
 
 	"github.com/falco-go/falco/pkg/driver"
 	"github.com/falco-go/falco/pkg/ring"
+	"github.com/falco-go/falco/pkg/schema"
 )
 
 const (
@@ -28,6 +29,7 @@ type drops struct {
 	lastSeen uint64
 	told     time.Time
 	untold   gaps // since the last line
+	fresh    gaps // since the last alert
 	waited   int  // looks that found losses whose gap records were not there yet
 	all      gaps // of the whole run
 	watch    dropWatch
@@ -39,6 +41,7 @@ type gaps struct {
 	records, events uint64
 	first, last     int64 // ns since the epoch
 	cpus            []int
+	causes          [schema.ABILostCauses]uint64
 }
 
 func (g *gaps) add(cpu int, l ring.Lost, shift int64) {
@@ -49,6 +52,9 @@ func (g *gaps) add(cpu int, l ring.Lost, shift int64) {
 	g.last = max(g.last, last)
 	g.records++
 	g.events += l.Count()
+	for i, n := range l.Causes {
+		g.causes[i] += n
+	}
 	if i, found := slices.BinarySearch(g.cpus, cpu); !found {
 		g.cpus = slices.Insert(g.cpus, i, cpu)
 	}
@@ -59,11 +65,15 @@ func (g *gaps) where() string {
 	if g.records == 0 {
 		return ""
 	}
+	return fmt.Sprintf(" on CPU %s between %s and %s", g.cpuList(), clockTime(g.first), clockTime(g.last))
+}
+
+func (g *gaps) cpuList() string {
 	names := make([]string, len(g.cpus))
 	for i, cpu := range g.cpus {
 		names[i] = strconv.Itoa(cpu)
 	}
-	return fmt.Sprintf(" on CPU %s between %s and %s", strings.Join(names, ", "), clockTime(g.first), clockTime(g.last))
+	return strings.Join(names, ", ")
 }
 
 // clockTime is how events' times are printed.
@@ -73,6 +83,7 @@ func clockTime(ns int64) string { return time.Unix(0, ns).Format("15:04:05.00000
 // the rings wall-clock time.
 func (d *drops) gap(cpu int, l ring.Lost, shift int64) {
 	d.untold.add(cpu, l, shift)
+	d.fresh.add(cpu, l, shift)
 	d.all.add(cpu, l, shift)
 }
 

@@ -9,7 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/falco-go/falco/pkg/alert"
+	"github.com/falco-go/falco/pkg/config"
 	"github.com/falco-go/falco/pkg/driver"
+	"github.com/falco-go/falco/pkg/output"
 	"github.com/falco-go/falco/pkg/ring"
 	"github.com/falco-go/falco/pkg/schema"
 )
@@ -54,5 +57,40 @@ Of those delivered: 2 not understood, 3 lost while seeding
 `
 	if out.String() != want {
 		t.Errorf("got %s", out.String())
+	}
+}
+
+// Gaps are told as alerts as often as the bucket allows, all of those since the last one in one, if losses are to be.
+func TestTellGaps(t *testing.T) {
+	to := &kept{}
+	d := &daemon{log: newLogger(&bytes.Buffer{}), cfg: &config.Config{}}
+	q := output.Start(to, output.Options{Style: alert.Style{Location: time.UTC}})
+	d.pipe.outputs = []*output.Queue{q}
+	var causes [schema.ABILostCauses]uint64
+	causes[schema.ABILostFull], causes[schema.ABILostNested] = 3, 1
+	now := time.Unix(1000, 0)
+	d.drops.gap(0, ring.Lost{FirstNs: 1, LastNs: 2, Causes: causes}, 0)
+	d.tellGaps(now) // nobody wants to know
+	d.cfg.Drops = config.Drops{Alert: true, Rate: .125, Burst: 1}
+	for i := range 10 { // one at once, one after eight seconds
+		d.tellGaps(now.Add(time.Duration(i) * time.Second))
+		d.drops.gap(i%2, ring.Lost{FirstNs: 5e9, LastNs: 6e9, Causes: causes}, int64(time.Hour))
+	}
+	q.Close(time.Minute)
+	if len(to.lines) != 2 {
+		t.Fatalf("told %q", to.lines)
+	}
+	for i, want := range []string{
+		`: Warning Falco internal: gap in the stream. 4 events are missing on CPU 0 between `,
+		`: Warning Falco internal: gap in the stream. 32 events are missing on CPU 0, 1 between `,
+	} {
+		if !strings.Contains(to.lines[i], want) {
+			t.Errorf("told %q, want %q", to.lines[i], want)
+		}
+	}
+	for _, want := range []string{`cpus="0, 1"`, `n_gaps="8"`, `n_lost_ring_full="24"`, `n_lost_nested="8"`, `first_time="3605000000000"`} {
+		if !strings.Contains(to.lines[1], want) {
+			t.Errorf("told %q without %s", to.lines[1], want)
+		}
 	}
 }

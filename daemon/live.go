@@ -131,6 +131,7 @@ func (d *daemon) watch() error {
 		l, err := p.source.Ledger()
 		if err == nil {
 			d.drops.check(now, l)
+			d.tellGaps(now)
 		}
 		if c := d.health.canary.Load(); c != nil {
 			c.through.Store(l.Delivered)

@@ -57,6 +57,11 @@ func printMan(w io.Writer) {
 			continue
 		}
 		p.line(".RS")
+		if v.name == "driver" {
+			for _, d := range driverVerbs {
+				p.entry("\\fB"+esc(d.name)+"\\fR", strings.ToUpper(d.usage[:1])+d.usage[1:]+".")
+			}
+		}
 		for _, f := range flags {
 			p.flag(f)
 		}
