@@ -352,6 +352,7 @@ func TestShipped(t *testing.T) {
 	want.RulesFiles = []string{"/etc/falco/falco_rules.yaml", "/etc/falco/falco_rules.local.yaml", "/etc/falco/rules.d"}
 	want.Append = []Append{{Suggested: true}}
 	want.Stdout, want.Log.Stderr = true, true
+	want.Drops.Log, want.Drops.Alert = true, true
 	want.Capture.PathPrefix = "/var/lib/falco/captures/falco"
 	want.Engine.Snaplen = 80 // what 0 means
 	want.Web.Address, want.Metrics.Interval = "127.0.0.1", "1h"
