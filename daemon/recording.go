@@ -103,6 +103,11 @@ func record(path string, open opener, st *state.State, m capture.Machine, o reco
 	go r.write(open, o)
 	r.w = capture.NewWriter(r, o.legacy)
 	st.Dump(r.w, m)
+	var told []byte
+	for _, i := range st.KnownContainers() { // the tables of a file have no place for them
+		told = appendAsync(told[:0], st.Now(), "container", i.JSON())
+		r.w.Event(st.Now(), 0, 0, told, nil)
+	}
 	r.w.Flush()
 	r.tables = false
 	if r.waits {

@@ -3,8 +3,10 @@
 package state
 
 import (
+	"cmp"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/falco-go/falco/pkg/container"
@@ -230,6 +232,21 @@ func (cs *containers) sweep(now uint64) {
 		}
 	}
 }
+
+// KnownContainers returns what is known of all containers, in the order of their ids.
+func (s *State) KnownContainers() []*container.Info {
+	var out []*container.Info
+	for _, c := range s.containers.byID {
+		if c.info != nil {
+			out = append(out, c.info)
+		}
+	}
+	slices.SortFunc(out, func(a, b *container.Info) int { return cmp.Compare(a.ID, b.ID) })
+	return out
+}
+
+// Now returns the time of the last event, 0 before the first one.
+func (s *State) Now() uint64 { return s.now }
 
 // Container returns what is known of the container called id, nil if nothing is.
 func (s *State) Container(id string) *container.Info { return s.containers.byID[id].Info() }
