@@ -6,8 +6,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"unsafe"
-
-	"github.com/falco-go/falco/pkg/schema"
 )
 
 // Uint returns parameter i as an unsigned number, whatever its width; ok is
@@ -61,12 +59,8 @@ func View(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 // Return returns what the system call returned: parameter 0 of an exit event
 // whose first parameter is a result. ok is false where there is none.
 func (e *Event) Return() (v int64, ok bool) {
-	if e.n == 0 || e.Type.IsEnter() || e.Info.Class != schema.ClassSyscall {
+	if e.n == 0 || !layouts[e.Type].result {
 		return 0, false
 	}
-	switch e.Info.Params[0].Type {
-	case schema.TypeErrno, schema.TypeFD, schema.TypePID, schema.TypeInt64:
-		return e.Int(0)
-	}
-	return 0, false
+	return e.Int(0)
 }

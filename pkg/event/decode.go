@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package event
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/falco-go/falco/pkg/schema"
+)
+
+// Errors of Decode, wrapped with the place where they were found.
+var (
+	ErrShort   = errors.New("record is shorter than it says")
+	ErrType    = errors.New("unknown event type")
+	ErrParams  = errors.New("more parameters than the schema has")
+	ErrLengths = errors.New("parameter lengths do not add up")
+	ErrWidth   = errors.New("parameter has the wrong width")
+)
+
+// layout is what Decode has to know of a type of event, close together.
+type layout struct {
+	widths []uint8 // bytes of each parameter, 0 if that varies
+	large  bool    // lengths have four bytes
+	result bool    // the first parameter is what a system call returned
+}
+
+var layouts = func() (all [schema.NumEvents]layout) {
+	for i := range schema.Events {
+		e, l := &schema.Events[i], &all[i]
+		for _, p := range e.Params {
+			l.widths = append(l.widths, uint8(p.Type.Width()))
+		}
+		l.large = e.Flags&schema.LargePayload != 0
+		if len(e.Params) > 0 && e.Class == schema.ClassSyscall && !schema.EventType(i).IsEnter() {
+			switch e.Params[0].Type {
+			case schema.TypeErrno, schema.TypeFD, schema.TypePID, schema.TypeInt64:
+				l.result = true
+			}
+		}
+	}
+	return all
+}()
+
+// Decode makes e the view of the record that rec starts with and returns the
+// record's length in bytes. It checks everything that the accessors rely on: a
+// record that decodes cannot make them panic. On an error e must not be used.
+//
+// Layout (scap schema, driver.md §2): ts u64, tid u64, len u32, type u16,
+// nparams u32, then nparams lengths (u16, or u32 for large_payload events),
+// then the values without padding; little-endian, packed.
+func (e *Event) Decode(rec []byte) (int, error) {
+	if len(rec) < schema.HeaderSize {
+		return 0, fmt.Errorf("%w: %d bytes left, a header has %d", ErrShort, len(rec), schema.HeaderSize)
+	}
+	size := uint64(binary.LittleEndian.Uint32(rec[16:]))
+	if size > uint64(len(rec)) || size < schema.HeaderSize {
+		return 0, fmt.Errorf("%w: length %d, %d bytes left", ErrShort, size, len(rec))
+	}
+	rec = rec[:size]
+	e.TS = binary.LittleEndian.Uint64(rec)
+	e.Tid = int64(binary.LittleEndian.Uint64(rec[8:]))
+	typ := schema.EventType(binary.LittleEndian.Uint16(rec[20:]))
+	n := int(binary.LittleEndian.Uint32(rec[22:]))
+	if int(typ) >= len(layouts) {
+		return 0, fmt.Errorf("%w: %d", ErrType, typ)
+	}
+	l := &layouts[typ]
+	if uint(n) > uint(len(l.widths)) || n > schema.MaxParams {
+		return 0, fmt.Errorf("%w: %s has %d, the record %d", ErrParams, typ, len(l.widths), n)
+	}
+	e.Type, e.Info, e.n, e.raw, e.ext = typ, &schema.Events[typ], n, rec, nil
+	if l.large {
+		return int(size), e.placeLarge(l.widths[:n])
+	}
+	lengths := rec[schema.HeaderSize:]
+	if 2*n > len(lengths) {
+		return 0, fmt.Errorf("%w: %s, no room for %d lengths", ErrLengths, typ, n)
+	}
+	// Lengths that add up to what is there lie within it, each of them.
+	pos := uint32(schema.HeaderSize + 2*n)
+	off := &e.off
+	for i, w := range l.widths[:n] {
+		length := binary.LittleEndian.Uint16(lengths)
+		lengths = lengths[2:]
+		if uint16(w) != length && w != 0 && length != 0 {
+			return 0, e.width(i, uint32(length))
+		}
+		off[i&(schema.MaxParams-1)] = pos
+		pos += uint32(length)
+	}
+	if uint64(pos) != size {
+		return 0, fmt.Errorf("%w: %s ends at %d of %d", ErrLengths, typ, pos, size)
+	}
+	off[n] = pos
+	return int(size), nil
+}
+
+// placeLarge finds the parameters of an event with long ones.
+func (e *Event) placeLarge(widths []uint8) error {
+	lengths := e.raw[schema.HeaderSize:]
+	if 4*len(widths) > len(lengths) {
+		return fmt.Errorf("%w: %s, no room for %d lengths", ErrLengths, e.Type, len(widths))
+	}
+	pos, size := uint64(schema.HeaderSize+4*len(widths)), uint64(len(e.raw))
+	for i, w := range widths {
+		length := binary.LittleEndian.Uint32(lengths[4*i:])
+		if uint32(w) != length && w != 0 && length != 0 {
+			return e.width(i, length)
+		}
+		e.off[i] = uint32(pos)
+		if pos += uint64(length); pos > size {
+			break
+		}
+	}
+	if pos != size {
+		return fmt.Errorf("%w: %s ends at %d of %d", ErrLengths, e.Type, pos, size)
+	}
+	e.off[len(widths)] = uint32(pos)
+	return nil
+}
+
+func (e *Event) width(i int, length uint32) error {
+	p := &e.Info.Params[i]
+	return fmt.Errorf("%w: %s.%s has %d bytes, its type %d", ErrWidth, e.Info.ID, p.Name, length, p.Type.Width())
+}
