@@ -69,7 +69,7 @@ outputs_queue: {capacity: -1}
 		t.Fatal(err)
 	}
 	want := defaults()
-	want.Files = []File{{"m.yaml", "ok"}}
+	want.Files = []File{{"m.yaml", "failed for <root>[outputs_queue][capacity]: Value type not permitted by 'type' constraint."}}
 	want.Warnings = []string{`m.yaml:18:27: "-1" is not a number; 0 is used`}
 	want.Engine.Kind, want.Engine.BufSizePreset, want.Engine.DropFailed = KindNone, 3, true
 	want.JSON, want.MatchAll, want.Severity, want.OutputTimeout = true, true, 6, 500*time.Millisecond
@@ -224,7 +224,12 @@ func TestWarnings(t *testing.T) {
 		{"webserver: {enabled: false, listen_port: 1}", "ok", ""},
 		{"engine: {kind: modern_ebpf}", "ok", "engine.kind modern_ebpf is not available in this build, using kmod"},
 		{"static_fields: {anything: goes}", "ok", ""},
-		{"webserver: {listen_port: 70000}", "ok", "m.yaml:1:26: 70000 is not a port; 8765 is used"},
+		{"json_output: ${X}\nhttp_output:\nlog_level:", "ok", `m.yaml:1:14: "" is not a boolean (yes, no, true, false, on, off); false is used`},
+		{"webserver: {}", "failed for <root>[webserver]: Object should have no fewer than 1 properties.", ""},
+		{"engine: {kmod: {buf_size_preset: 4}}", "failed for <root>[engine]: Missing required property 'kind'.", ""},
+		{"capture: {max_file_size_mb: 1048577}", "failed for <root>[capture][max_file_size_mb]: Value type not permitted by 'type' constraint.",
+			"m.yaml:1:29: capture.max_file_size_mb is at most 1048576, which is used"},
+		{"webserver: {listen_port: 70000}", "failed for <root>[webserver][listen_port]: Value type not permitted by 'type' constraint.", "m.yaml:1:26: 70000 is not a port; 8765 is used"},
 	} {
 		t.Run(tc.main, func(t *testing.T) {
 			c, err := load(t, tc.main, nil)

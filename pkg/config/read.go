@@ -185,6 +185,12 @@ func (l *loader) reading(n *node, format string, args ...any) error {
 	return &Error{Text: fmt.Sprintf("Error reading config file (%s): ", l.opt.Path) + fmt.Sprintf(format, args...), At: n.at}
 }
 
+// Words in any case, which a schema cannot say otherwise.
+var (
+	isPriority = shape{kind: scalarText}
+	isMatching = shape{kind: scalarText}
+)
+
 var levelNames = []string{"emergency", "alert", "critical", "error", "warning", "notice", "info", "debug"}
 
 func readLogLevel(l *loader, n *node) error {

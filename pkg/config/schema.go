@@ -9,14 +9,9 @@ import (
 )
 
 // Schema returns the JSON schema of falco.yaml, made of the table of keys: each
-// group of keys is a definition. A scalar may be written as any scalar, because
-// every key decides itself how it reads a text.
+// group of keys is a definition.
 func Schema() []byte {
-	s := schema{definitions: map[string]any{
-		"scalar": map[string]any{"type": []string{"string", "number", "boolean", "null"}},
-		"texts": map[string]any{"anyOf": []any{ref("scalar"),
-			map[string]any{"type": "array", "items": ref("scalar")}}},
-	}}
+	s := schema{definitions: sharedShapes()}
 	root := s.object("")
 	root["$schema"], root["title"], root["definitions"] = "http://json-schema.org/draft-06/schema#", "falco.yaml", s.definitions
 	text, err := json.MarshalIndent(root, "", "  ")
@@ -40,7 +35,10 @@ func (s *schema) object(path string) map[string]any {
 			required = append(required, name)
 		}
 	}
-	out := map[string]any{"type": "object", "additionalProperties": false, "properties": properties}
+	out := map[string]any{"type": []string{"object", "null"}, "additionalProperties": false, "properties": properties}
+	if filledMaps[path] {
+		out["minProperties"] = 1
+	}
 	if len(required) > 0 {
 		out["required"] = required
 	}
@@ -77,30 +75,41 @@ func children(path string) (names []string) {
 func (s *schema) value(path string) map[string]any {
 	switch {
 	case whole[path]:
-		return map[string]any{} // its inside is free
+		return keyAt(path).is.schema()
 	case len(children(path+"[]")) > 0:
 		name := strings.ReplaceAll(strings.ReplaceAll(path, "[]", "_item"), ".", "_") + "_item"
 		s.definitions[name] = s.object(path + "[]")
 		items := map[string]any{"type": "array", "items": ref(name)}
 		if path == "config_files" { // an item may be a path alone
-			items["items"] = map[string]any{"anyOf": []any{ref("scalar"), ref(name)}}
+			items["items"] = map[string]any{"anyOf": []any{ref("text"), ref(name)}}
 		}
-		return map[string]any{"anyOf": []any{items, ref("scalar")}}
+		return map[string]any{"anyOf": []any{items, ref("text")}}
 	case len(children(path)) > 0:
 		name := strings.ReplaceAll(strings.ReplaceAll(path, "[]", "_item"), ".", "_")
 		s.definitions[name] = s.object(path)
 		return ref(name)
-	case listKeys[path]:
-		return ref("texts")
 	}
-	return ref("scalar")
+	return keyAt(path).is.schema()
 }
 
-// listKeys take a list of texts, or one text.
-var listKeys = map[string]bool{
-	"rules_files": true, "base_syscalls.custom_set": true, "syscall_event_drops.actions": true, "load_plugins": true,
-	"append_output[].match.tags": true,
+// keyAt returns the row of a key.
+func keyAt(path string) *key {
+	i := slices.IndexFunc(keys, func(k key) bool { return k.path == path })
+	if i < 0 {
+		return &key{}
+	}
+	return &keys[i]
 }
+
+// filledMaps are maps that nobody writes without anything in them.
+var filledMaps = func() map[string]bool {
+	m := map[string]bool{}
+	for _, name := range strings.Fields("base_syscalls engine.kmod falco_libs file_output stdout_output syslog_output http_output " +
+		"libs_logger metrics outputs_queue rules[] rules[].enable rules[].disable syscall_event_drops syscall_event_timeouts webserver") {
+		m[name] = true
+	}
+	return m
+}()
 
 // Flow returns a merged configuration as YAML on one line, every text quoted.
 func Flow(opt Options) (string, error) {

@@ -21,6 +21,11 @@ func (l *loader) validate(tree *node) string {
 }
 
 func (l *loader) unknown(n *node, path, root string, status *string) {
+	fail := func(format string, args ...any) {
+		if *status == "ok" {
+			*status = fmt.Sprintf("failed for "+format, args...)
+		}
+	}
 	if n.kind == list {
 		for i, v := range n.items {
 			l.unknown(v, path+"[]", fmt.Sprintf("%s[%d]", root, i), status)
@@ -33,15 +38,28 @@ func (l *loader) unknown(n *node, path, root string, status *string) {
 			full = path + "." + name
 		}
 		known, old := lookup(full)
-		if (!known || old) && *status == "ok" {
-			*status = fmt.Sprintf("failed for %s: Object contains a property that could not be validated using 'properties' or 'additionalProperties' constraints: '%s'.", root, name)
+		if !known || old {
+			fail("%s: Object contains a property that could not be validated using 'properties' or 'additionalProperties' constraints: '%s'.", root, name)
 		}
 		if !known {
 			l.warn(v.at, "unknown key '%s' is ignored%s", full, suggestion(full))
 			continue
 		}
+		if !old && !keyAt(full).is.fits(v) {
+			fail("%s[%s]: Value type not permitted by 'type' constraint.", root, name)
+		}
 		if !whole[full] {
 			l.unknown(v, full, root+"["+name+"]", status)
+		}
+	}
+	if n.kind == dict {
+		if filledMaps[path] && len(n.keys) == 0 {
+			fail("%s: Object should have no fewer than 1 properties.", root)
+		}
+		for required := range requiredKeys {
+			if name, ok := strings.CutPrefix(required, path+"."); ok && !strings.Contains(name, ".") && n.get(name) == nil {
+				fail("%s: Missing required property '%s'.", root, name)
+			}
 		}
 	}
 }
