@@ -86,7 +86,7 @@ var options = []option{
 	{short: "K", long: "k8s-api-cert", arg: "cert", old: "nothing, it has no effect", help: "No effect."},
 	{long: "k8s-node", arg: "node", old: "nothing, it has no effect", help: "No effect."},
 	{short: "m", long: "mesos-api", arg: "url", old: "nothing, it has no effect", help: "No effect."},
-	{long: "cri", arg: "path", multi: true, old: "nothing, it has no effect yet", help: "Socket of the container runtime. No effect yet."},
+	{long: "cri", arg: "path", multi: true, old: "-o containers.engines.cri.sockets[]=...", help: "Socket of the container runtime, instead of the usual ones."},
 	{long: "disable-cri-async", old: "nothing, it has no effect", help: "No effect."},
 	{short: "u", long: "userspace", gone: "userspace engine is not supported", help: "Not supported."},
 	{long: "nodriver", old: "-o engine.kind=nodriver", help: "Run without events."},

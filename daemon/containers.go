@@ -5,10 +5,12 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/falco-go/falco/pkg/config"
@@ -91,6 +93,26 @@ func engines(c *config.Containers, root string) []container.Engine {
 	}
 	add(c.CRI, usual, func(s []string) container.Engine { return cri.New(s) })
 	return all
+}
+
+// criSockets returns what --cri says as settings: the sockets take the place of the
+// usual ones, those of containerd of its own, whose way of speaking tells more.
+func criSockets(paths []string) (settings []string) {
+	of := map[string][]string{}
+	for _, p := range paths {
+		engine := "cri"
+		if strings.Contains(p, "containerd") {
+			engine = "containerd"
+		}
+		of[engine] = append(of[engine], p)
+	}
+	for _, engine := range []string{"containerd", "cri"} {
+		if len(of[engine]) > 0 {
+			list, _ := json.Marshal(map[string][]string{"sockets": of[engine]}) // of texts: cannot fail
+			settings = append(settings, "containers.engines."+engine+"="+string(list))
+		}
+	}
+	return settings
 }
 
 // reportEngine tells of a runtime that has come or gone, or is not there: that is

@@ -3,10 +3,17 @@
 package main
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/falco-go/falco/pkg/config"
 	"github.com/falco-go/falco/pkg/container"
@@ -117,5 +124,94 @@ func TestEngines(t *testing.T) {
 	}
 	if got := engines(&config.Containers{}, ""); len(got) != 0 {
 		t.Errorf("none is asked for: %v", got)
+	}
+}
+
+// --cri names sockets that take the place of the usual ones.
+func TestCRIFlag(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f.yaml")
+	if err := os.WriteFile(path, []byte("containers: {engines: {cri: {enabled: false, sockets: [/old]}}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ typed, containerd, cri []string }{
+		{nil, nil, []string{"/old"}},
+		{[]string{"/run/k3s/containerd/containerd.sock"}, []string{"/run/k3s/containerd/containerd.sock"}, []string{"/old"}},
+		{[]string{"/a.sock", `/b "c".sock`, "/containerd"}, []string{"/containerd"}, []string{"/a.sock", `/b "c".sock`}},
+	} {
+		cfg, err := config.Load(config.Options{Path: path, Overrides: criSockets(tc.typed), Env: os.LookupEnv})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := cfg.Containers
+		if !slices.Equal(c.Containerd.Sockets, tc.containerd) || !slices.Equal(c.CRI.Sockets, tc.cri) || c.CRI.Enabled != (tc.cri[0] != "/old") {
+			t.Errorf("%q: %+v", tc.typed, c)
+		}
+	}
+}
+
+// What -p says, and what suggested_output adds: through the whole program, with a
+// capture of a container.
+func TestPrintOption(t *testing.T) {
+	t.Setenv("FALCO_STRICT_CLI", "")
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		name = filepath.Join(dir, name)
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	m := newMade(t, "host").opened(0, "/etc/a").add(0, 0, eventtest.New(schema.ContainerJsonE).Set("json", toldJSON)).add(0, 0, inside()).opened(100, "/etc/b")
+	scap := write("x.scap", string(m.bytes()))
+	ruleFile := write("r.yaml", `
+- rule: info
+  desc: d
+  condition: evt.type = openat
+  output: "opened %fd.name (%container.info)"
+  priority: NOTICE
+- rule: plain
+  desc: d
+  condition: evt.type = openat
+  output: plain %fd.name
+  priority: NOTICE
+`)
+	in := func(format string) string { return fmt.Sprintf(format, "youthful_babbage", "3ad7b26ded6d") }
+	const added = " container_id=3ad7b26ded6d container_name=youthful_babbage container_image_repository=docker.io/library/fedora container_image_tag=38 " +
+		"k8s_pod_name=web-0 k8s_ns_name=prod"
+	const addedHost = " container_id=host container_name=host container_image_repository= container_image_tag= k8s_pod_name=<NA> k8s_ns_name=<NA>"
+	for _, tc := range []struct {
+		config, typed string
+		want          [4]string // for the host and the container, of both rules
+	}{
+		{"", "", [4]string{"opened /etc/a (host (id=host))", "plain /etc/a", in("opened /etc/b (%s (id=%s))"), "plain /etc/b"}},
+		{"", "-pc", [4]string{"opened /etc/a (container=host (id=host))", "plain /etc/a", in("opened /etc/b (container=%s (id=%s))"), "plain /etc/b"}},
+		{"", "-pcontainer", [4]string{"opened /etc/a (container=host (id=host))", "plain /etc/a", in("opened /etc/b (container=%s (id=%s))"), "plain /etc/b"}},
+		{"", "-pk", [4]string{"opened /etc/a (k8s.ns=<NA> k8s.pod=<NA> container=host)", "plain /etc/a",
+			"opened /etc/b (k8s.ns=prod k8s.pod=web-0 container=3ad7b26ded6d)", "plain /etc/b"}},
+		{"", "-pm", [4]string{"opened /etc/a (host (id=host))", "plain /etc/a", in("opened /etc/b (%s (id=%s))"), "plain /etc/b"}},
+		{"", "-pby=%proc.name", [4]string{"opened /etc/a (host (id=host)) by=host", "plain /etc/a by=host", in("opened /etc/b (%s (id=%s)) by=sh"), "plain /etc/b by=sh"}},
+		{"append_output: [{suggested_output: true}]\n", "", [4]string{"opened /etc/a (host (id=host))" + addedHost, "plain /etc/a" + addedHost,
+			in("opened /etc/b (%s (id=%s))") + added, "plain /etc/b" + added}},
+		{"append_output: [{suggested_output: true, match: {rule: plain}}]\n", "-pk", [4]string{"opened /etc/a (k8s.ns=<NA> k8s.pod=<NA> container=host)", "plain /etc/a" + addedHost,
+			"opened /etc/b (k8s.ns=prod k8s.pod=web-0 container=3ad7b26ded6d)", "plain /etc/b" + added}},
+	} {
+		cfg := write("f.yaml", "stdout_output: {enabled: true}\nrule_matching: all\nlog_syslog: false\n"+tc.config)
+		argv := []string{"falco", "-c", cfg, "-r", ruleFile, "-o", "engine.kind=replay", "-o", "engine.replay.capture_file=" + scap}
+		if tc.typed != "" {
+			argv = append(argv, tc.typed)
+		}
+		var out, log bytes.Buffer
+		if code := falco(argv, &out, &log); code != 0 {
+			t.Fatalf("%v: %d\n%s", tc, code, &log)
+		}
+		var got []string
+		for line := range strings.Lines(out.String()) {
+			if _, text, ok := strings.Cut(strings.TrimSuffix(line, "\n"), ": Notice "); ok {
+				got = append(got, text)
+			}
+		}
+		if diff := cmp.Diff(tc.want[:], got); diff != "" {
+			t.Errorf("%s %q (-want +got)\n%s", tc.typed, tc.config, diff)
+		}
 	}
 }

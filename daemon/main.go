@@ -227,6 +227,7 @@ func optionsOf(c *cli.Context) *opts {
 	if c.IsSet("e") {
 		o.override = append(o.override, "engine.kind="+config.KindReplay, "engine.replay.capture_file="+c.String("e"))
 	}
+	o.override = append(o.override, criSockets(c.StringSlice("cri"))...)
 	o.detach, o.support = c.Bool("daemon"), c.Bool("support")
 	o.configSchema, o.ruleSchema = c.Bool("config-schema"), c.Bool("rule-schema")
 	if c.IsSet("stats-file") {
