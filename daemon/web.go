@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"runtime"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/falco-go/falco/pkg/config"
@@ -24,13 +23,14 @@ const (
 	webHeaderTime = 5 * time.Second
 	webTime       = 30 * time.Second
 	webHeader     = 16 << 10
-	webConns      = 256 // connections at the same time
+	webConns      = 256 // connections at the same time; the one that has said nothing for longest makes room
 )
 
 // web answers how we are. It never asks the loop: it has what the loop has
 // published.
 type web struct {
 	server *http.Server
+	addr   net.Addr
 	room   chan struct{} // one place for each request that is served
 	health *health
 	page   *config.Web
@@ -59,12 +59,14 @@ func (d *daemon) startWeb() error {
 	if err != nil {
 		return &failure{form: exiting, text: "an error occurred while starting webserver", hint: err.Error()}
 	}
-	l = &bounded{Listener: l, room: make(chan struct{}, webConns)}
+	at := l.Addr()
+	guests := newGuests(webConns)
+	l = &counted{Listener: l, guests: guests}
 	if conf != nil {
 		l = tls.NewListener(l, conf)
 	}
-	w := &web{room: make(chan struct{}, c.Threads), health: &d.health, page: &c}
-	w.server = &http.Server{Handler: w, ReadHeaderTimeout: webHeaderTime, ReadTimeout: webTime, WriteTimeout: webTime, IdleTimeout: webHeaderTime,
+	w := &web{addr: at, room: make(chan struct{}, c.Threads), health: &d.health, page: &c}
+	w.server = &http.Server{Handler: w, ConnState: guests.moved, ReadHeaderTimeout: webHeaderTime, ReadTimeout: webTime, WriteTimeout: webTime, IdleTimeout: webHeaderTime,
 		MaxHeaderBytes: webHeader, ErrorLog: log.New(io.Discard, "", 0)}
 	d.web = w
 	go w.server.Serve(l)
@@ -74,8 +76,8 @@ func (d *daemon) startWeb() error {
 
 func (w *web) ServeHTTP(to http.ResponseWriter, r *http.Request) {
 	w.room <- struct{}{}
-	defer func() { <-w.room }()
 	status, kind, body := w.answer(r)
+	<-w.room // who reads slowly holds up nobody
 	h := to.Header()
 	h.Set("Keep-Alive", "timeout=5, max=100")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
@@ -108,32 +110,4 @@ func (w *web) answer(r *http.Request) (status int, kind string, body []byte) {
 		}
 	}
 	return http.StatusNotFound, "", nil
-}
-
-// bounded is a listener that has only so many connections at the same time.
-type bounded struct {
-	net.Listener
-	room chan struct{}
-}
-
-func (b *bounded) Accept() (net.Conn, error) {
-	b.room <- struct{}{}
-	c, err := b.Listener.Accept()
-	if err != nil {
-		<-b.room
-		return nil, err
-	}
-	return &roomed{Conn: c, room: b.room}, nil
-}
-
-// roomed gives its place back when it is closed.
-type roomed struct {
-	net.Conn
-	room chan struct{}
-	once sync.Once
-}
-
-func (c *roomed) Close() error {
-	c.once.Do(func() { <-c.room })
-	return c.Conn.Close()
 }
