@@ -183,6 +183,8 @@ func (d *daemon) snapshot(now uint64) *metrics.Snapshot {
 		st := p.state.Stats()
 		s.Threads, s.FDs, s.ThreadsEvicted, s.FDsEvicted = uint64(st.Threads), uint64(st.FDs), st.ThreadsEvicted, st.FDsEvicted
 		s.Lookups, s.LookupsMissed = st.Lookups, st.LookupsMissed
+		d := &p.later.stats
+		s.Deferred, s.DeferredLate, s.DeferredOver = d.Deferred, d.Late+d.Missing, d.Overflow
 	}
 	if d.cfg.Engine.Kind == config.KindNone { // our own tables are of no interest where nobody looks
 		s.Threads, s.FDs = 0, 0

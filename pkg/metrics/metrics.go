@@ -89,6 +89,10 @@ type Snapshot struct {
 	ThreadsEvicted, FDsEvicted            uint64
 	Lookups, LookupsMissed, LookupsCached uint64
 
+	// Events that waited for what is told of their containers: all, those that did so
+	// in vain, and those for which there was no room.
+	Deferred, DeferredLate, DeferredOver uint64
+
 	Seen, Lost, LostFull, LostBug uint64
 	LostKinds                     [len(Kinds)]uint64
 	Losses                        []Loss
@@ -209,6 +213,9 @@ func (s *Snapshot) Fields(o Options) []alert.Field {
 		f.count("falco.n_noncached_thread_lookups", s.Lookups)
 		f.count("falco.n_failed_thread_lookups", s.LookupsMissed)
 		f.count("falco.n_drops_full_threadtable", s.ThreadsEvicted)
+		f.count("falco.n_deferred", s.Deferred)
+		f.count("falco.n_deferred_late", s.DeferredLate)
+		f.count("falco.n_deferred_overflow", s.DeferredOver)
 	}
 	s.kernel(f, o, seconds)
 	return f.list

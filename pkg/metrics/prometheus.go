@@ -110,6 +110,9 @@ func (s *Snapshot) Prometheus(w io.Writer, o Options) {
 		p.counter("scap_n_noncached_thread_lookups_total", s.Lookups)
 		p.counter("scap_n_failed_thread_lookups_total", s.LookupsMissed)
 		p.counter("scap_n_drops_full_threadtable_total", s.ThreadsEvicted)
+		p.counter("falco_n_deferred_total", s.Deferred)
+		p.counter("falco_n_deferred_late_total", s.DeferredLate)
+		p.counter("falco_n_deferred_overflow_total", s.DeferredOver)
 	}
 	if o.Kernel && s.KernelModule {
 		p.counter("scap_n_evts_total", s.Seen)
