@@ -14,6 +14,7 @@
 #include <linux/ktime.h>
 #include <linux/magic.h>
 #include <linux/net.h>
+#include <linux/rcupdate.h>
 #include <linux/string.h>
 #include <linux/uidgid.h>
 #include <net/sock.h>
@@ -174,8 +175,13 @@ static bool may_chmod(struct file *file)
 
 bool falco_file_writable(struct file *file)
 {
-	/* MAY_NOT_BLOCK: where the answer would need to sleep, it is -ECHILD. */
-	return !file_permission(file, MAY_WRITE | MAY_NOT_BLOCK) || may_chmod(file);
+	int err;
+
+	/* MAY_NOT_BLOCK: ACLs are read under RCU, and what would need to sleep is -ECHILD. */
+	rcu_read_lock();
+	err = file_permission(file, MAY_WRITE | MAY_NOT_BLOCK);
+	rcu_read_unlock();
+	return !err || may_chmod(file);
 }
 
 u32 falco_file_path(struct falco_frame *f, struct file *file, char *buf, u32 size)
