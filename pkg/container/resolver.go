@@ -56,7 +56,7 @@ type Times struct {
 	Slow   time.Duration // 250 ms: after these, and twice as long after each further one ...
 	Slower time.Duration // 2 s: ... up to this
 	Give   time.Duration // 20 s: when an id is given up
-	Again  time.Duration // 250 ms: until a broken engine is tried again, and twice as long each time ...
+	Again  time.Duration // 50 ms: until a broken engine is tried again, and twice as long each time ...
 	Rarely time.Duration // 5 s: ... up to this
 }
 
@@ -71,7 +71,7 @@ func (t Times) withDefaults() Times {
 	set(&t.Slow, 250*time.Millisecond)
 	set(&t.Slower, 2*time.Second)
 	set(&t.Give, 20*time.Second)
-	set(&t.Again, 250*time.Millisecond)
+	set(&t.Again, 50*time.Millisecond)
 	set(&t.Rarely, 5*time.Second)
 	return t
 }
