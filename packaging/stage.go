@@ -33,6 +33,13 @@ func (r *release) stage(dir, arch string) error {
 	if err := r.configuration(filepath.Join(dir, "falco.yaml")); err != nil {
 		return err
 	}
+	page, err := os.ReadFile(filepath.Join(r.root, "packaging", "man", "falco.8"))
+	if err != nil {
+		return err
+	}
+	if err := put(filepath.Join(dir, "falco.8.gz"), compress(page), 0o644); err != nil {
+		return err
+	}
 	if err := r.changelog(filepath.Join(dir, "doc")); err != nil {
 		return err
 	}
@@ -183,9 +190,6 @@ func (r *release) printed(dir, falco string) error {
 		if err != nil {
 			return fmt.Errorf("falco %s: %w", strings.Join(page.words, " "), err)
 		}
-		if page.gzip {
-			out = compress(out)
-		}
 		if err := put(filepath.Join(dir, page.name), out, 0o644); err != nil {
 			return err
 		}
@@ -196,9 +200,12 @@ func (r *release) printed(dir, falco string) error {
 // pages are what falco prints about itself.
 var pages = []struct {
 	name  string
-	gzip  bool
 	words []string
-}{}
+}{
+	{"completion/falco.bash", []string{"completion", "bash"}},
+	{"completion/_falco", []string{"completion", "zsh"}},
+	{"completion/falco.fish", []string{"completion", "fish"}},
+}
 
 // compress makes what gzip -9n makes: no name, no time.
 func compress(text []byte) []byte {

@@ -9,7 +9,7 @@ remove)
 purge)
 	ctl unmask falcoctl-artifact-follow.service
 	rm -f /etc/falco/config.d/engine-kind-falcoctl.yaml
-	rm -rf /var/lib/falco /run/falco /root/.falco
+	rm -rf /var/lib/falco /var/log/falco /run/falco /root/.falco
 	for dir in /etc/falco/config.d /etc/falco/rules.d /etc/falco /etc/falcoctl /usr/share/falco/plugins /usr/share/falco; do
 		rmdir "$dir" 2>/dev/null || true
 	done

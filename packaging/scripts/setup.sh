@@ -3,13 +3,13 @@
 
 fragment=/etc/falco/config.d/engine-kind-falcoctl.yaml
 
-# ask MENU TITLE TEXT ENTRIES... prints which entry was chosen, if somebody is there to
+# ask TITLE TEXT ENTRIES... prints which entry was chosen, if somebody is there to
 # choose: on a terminal, with dialog, and not told to be quiet.
 ask() {
-	if [ "${FALCO_FRONTEND:-}" = noninteractive ] || [ ! -x /usr/bin/dialog ] || ! (: </dev/tty) 2>/dev/null; then
+	if [ "${FALCO_FRONTEND:-}" = noninteractive ] || ! command -v dialog >/dev/null || ! (: </dev/tty) 2>/dev/null; then
 		return 0
 	fi
-	/usr/bin/dialog --keep-window --erase-on-exit --stdout --backtitle "Falco" --title "$1" --menu "$2" 14 76 4 \
+	dialog --keep-window --erase-on-exit --stdout --backtitle "Falco" --title "$1" --menu "$2" 14 76 4 \
 		"$3" "$4" "$5" "$6" ${7:+"$7"} ${8:+"$8"} ${9:+"$9"} ${10:+"${10}"} </dev/tty 2>/dev/tty || true
 }
 
