@@ -98,6 +98,10 @@ type Info struct {
 	CPUSet      int32 `json:"cpuset_cpu_count"`
 	Size        int64 `json:"size_rw_bytes"`
 
+	Healthcheck *Probe `json:"Healthcheck,omitempty"`
+	Liveness    *Probe `json:"LivenessProbe,omitempty"`
+	Readiness   *Probe `json:"ReadinessProbe,omitempty"`
+
 	// Partial says that somebody else knows more: it does not take the place of a
 	// record that is not, and is not told in events.
 	Partial bool `json:"-"`

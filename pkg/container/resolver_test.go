@@ -115,7 +115,9 @@ func TestResolver(t *testing.T) {
 // An id that becomes known only after a while is asked for until it is.
 func TestRetries(t *testing.T) {
 	e := containertest.New("mem")
-	r := resolve(t, fast, e)
+	times := fast
+	times.Give = time.Hour
+	r := resolve(t, times, e)
 	up(t, e)
 	r.Ask(match(7))
 	if c := r.next(); c.What != container.Failed { // but it is asked for again

@@ -89,6 +89,42 @@ func TestClassicContainers(t *testing.T) {
 	}
 }
 
+// What a runtime executes to see whether a container is well, and what descends from
+// that, is told apart from what the container does itself.
+func TestProbes(t *testing.T) {
+	w := newWorld(t)
+	w.apply(-1, told(`{"container":{"id":"aaaaaaaaaaaa","full_id":"`+podID+`","type":0,"name":"web","Healthcheck":{"exe":"/bin/sh","args":["-c","curl x"]},
+		"LivenessProbe":{"exe":"/alive","args":[]},"ReadinessProbe":{"exe":"/ready","args":["now"]}}}`))
+	start := func(tid, ptid, vpid int64, exe string, args ...string) {
+		w.apply(tid, eventtest.New(schema.CloneX).Tid(tid).Set("res", 0).Set("tid", tid).Set("pid", tid).Set("ptid", ptid).
+			Set("comm", "x").Set("exe", exe).Set("args", args).Set("vtid", vpid).Set("vpid", vpid).Set("pidns_init_start_ts", 5).
+			Set("cgroups", []string{"cpu=/docker/" + podID}))
+	}
+	start(200, 30, 1, "/bin/sh", "-c", "curl x") // the container's own process
+	start(201, 200, 7, "/alive")                 // its child
+	start(202, 30, 8, "/bin/sh", "-c", "curl x") // of the runtime
+	start(203, 202, 9, "curl", "x")
+	start(204, 30, 10, "/alive")
+	start(205, 204, 11, "/ready", "now") // is part of the one above it
+	start(206, 30, 12, "/ready", "now")
+	start(207, 30, 13, "/ready", "now", "and then")
+	quiet := func() *eventtest.Builder { return eventtest.New(schema.CloseX).Set("res", 0).Set("fd", 1) }
+	for tid, want := range map[int64][3]string{
+		30: {"false", "false", "false"}, 200: {"false", "false", "false"}, 201: {"false", "false", "false"}, 202: {"true", "false", "false"},
+		203: {"true", "false", "false"}, 204: {"false", "true", "false"}, 205: {"false", "true", "false"}, 206: {"false", "false", "true"},
+		207: {"false", "false", "false"},
+	} {
+		check(t, w.apply(tid, quiet()), map[string]string{"proc.is_container_healthcheck": want[0], "proc.is_container_liveness_probe": want[1],
+			"proc.is_container_readiness_probe": want[2], "container.healthcheck": "-"})
+	}
+	w.st.ClassicContainers = true
+	check(t, w.apply(203, quiet()), map[string]string{"container.healthcheck": "/bin/sh -c curl x", "container.liveness_probe": "/alive",
+		"container.readiness_probe": "/ready now"})
+	w.apply(-1, told(`{"container":{"id":"aaaaaaaaaaaa","full_id":"`+podID+`","type":0,"name":"web"}}`))
+	check(t, w.apply(203, quiet()), map[string]string{"container.healthcheck": "NONE", "proc.is_container_healthcheck": "false"})
+	check(t, w.apply(30, quiet()), map[string]string{"container.healthcheck": "-"})
+}
+
 func TestGlobExp(t *testing.T) {
 	for _, c := range []struct {
 		glob, text string

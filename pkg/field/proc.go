@@ -5,6 +5,7 @@ package field
 import (
 	"strings"
 
+	"github.com/falco-go/falco/pkg/container"
 	"github.com/falco-go/falco/pkg/event"
 	"github.com/falco-go/falco/pkg/schema"
 	"github.com/falco-go/falco/pkg/state"
@@ -159,12 +160,12 @@ var procFields = []Def{
 		Desc: "fd.name of the standard output."},
 	{Name: "proc.stderr.name", Type: String, Get: stdText(2, fdName),
 		Desc: "fd.name of the standard error output."},
-	{Name: "proc.is_container_healthcheck", Type: Bool, Traits: Deprecated, Get: threadBool(isProbe),
-		Desc: "Always false; once, whether the process was a container's health check."},
-	{Name: "proc.is_container_liveness_probe", Type: Bool, Traits: Deprecated, Get: threadBool(isProbe),
-		Desc: "Always false; once, whether the process was a container's liveness probe."},
-	{Name: "proc.is_container_readiness_probe", Type: Bool, Traits: Deprecated, Get: threadBool(isProbe),
-		Desc: "Always false; once, whether the process was a container's readiness probe."},
+	{Name: "proc.is_container_healthcheck", Type: Bool, Traits: Deprecated, Get: probeField(func(i *container.Info) *container.Probe { return i.Healthcheck }),
+		Desc: "Whether the process is the health check of its container, or descends from it. Found for docker's and nerdctl's."},
+	{Name: "proc.is_container_liveness_probe", Type: Bool, Traits: Deprecated, Get: probeField(func(i *container.Info) *container.Probe { return i.Liveness }),
+		Desc: "Whether the process is the liveness probe of its container, or descends from it. Found for pods that kubectl has applied."},
+	{Name: "proc.is_container_readiness_probe", Type: Bool, Traits: Deprecated, Get: probeField(func(i *container.Info) *container.Probe { return i.Readiness }),
+		Desc: "Whether the process is the readiness probe of its container, or descends from it. Found for pods that kubectl has applied."},
 }
 
 func exe(_ *state.Scene, t *state.Thread) string     { return t.Exe }
@@ -175,8 +176,6 @@ func cmdline(_ *state.Scene, t *state.Thread) string { return t.Cmdline }
 func exeFlag(bit uint32) func(*state.Scene, *state.Thread) bool {
 	return func(_ *state.Scene, t *state.Thread) bool { return t.ExeFlags&bit != 0 }
 }
-
-func isProbe(*state.Scene, *state.Thread) bool { return false }
 
 // procPid has no value beyond the numbers that a pid can be.
 func procPid(s *state.Scene, _ *Arg, out []Value) []Value {

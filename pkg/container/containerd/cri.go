@@ -95,6 +95,7 @@ type sandboxConfig struct {
 		HostIP        string `json:"host_ip"`
 	} `json:"port_mappings"`
 	Labels map[string]string `json:"labels"`
+	Notes  map[string]string `json:"annotations"`
 	Linux  *criLinux         `json:"linux"`
 }
 
@@ -171,6 +172,7 @@ func (s *Sandbox) fill(i *container.Info) {
 	}
 	i.PodSandboxLabels = container.KeepLabels(c.Labels)
 	i.SetPod(c.Metadata.Namespace, c.Metadata.Name, c.Metadata.UID, s.ID)
+	i.SetProbes(nil, c.Notes[container.NoteApplied], i.Name)
 	for _, p := range c.Ports {
 		if p.Protocol == 0 && p.HostPort > 0 && p.HostPort < 1<<16 && p.ContainerPort > 0 && p.ContainerPort < 1<<16 {
 			i.Ports = append(i.Ports, container.Port{HostIP: container.Address(p.HostIP), HostPort: uint16(p.HostPort), ContainerPort: uint16(p.ContainerPort)})

@@ -36,6 +36,7 @@ const dockerNamespace = "moby"
 const (
 	nerdctlName  = "nerdctl/name"
 	nerdctlPorts = "nerdctl/ports"
+	nerdctlCheck = "nerdctl/healthcheck"
 )
 
 // Info makes of r what the fields read. What cannot be understood is left out.
@@ -73,6 +74,10 @@ func (r *Record) Info() *container.Info {
 		}
 		i.Mounts = s.mounts("")
 		i.Ports = ports(r.Labels[nerdctlPorts])
+		var check struct{ Test []string }
+		if text := r.Labels[nerdctlCheck]; text != "" && json.Unmarshal([]byte(text), &check) == nil {
+			i.SetProbes(container.HealthCheck(check.Test), "", "")
+		}
 	}
 	return i
 }

@@ -89,12 +89,12 @@ func TestRecords(t *testing.T) {
 		},
 		"nerdctl's": {
 			Record{Namespace: "default", ID: hex64, Image: "docker.io/library/nginx:1.25@sha256:pinned", Target: "sha256:index", Config: "sha256:conf",
-				Labels: map[string]string{nerdctlName: "front", nerdctlPorts: `[{"HostPort":80,"ContainerPort":8080,"Protocol":"tcp","HostIP":"0.0.0.0"},{"HostPort":1,"ContainerPort":99999,"Protocol":"tcp"}]`},
+				Labels: map[string]string{nerdctlName: "front", nerdctlCheck: `{"Test":["CMD","/ok"]}`, nerdctlPorts: `[{"HostPort":80,"ContainerPort":8080,"Protocol":"tcp","HostIP":"0.0.0.0"},{"HostPort":1,"ContainerPort":99999,"Protocol":"tcp"}]`},
 				Spec:   []byte(`{"process":{},"linux":{"namespaces":[{"type":"mount"}]},"mounts":[{"type":"sysfs","source":"sysfs","destination":"/sys"}]}`)},
 			container.Info{ID: short, FullID: hex64, Type: container.TypeContainerd, Name: "front", Image: "docker.io/library/nginx:1.25@sha256:pinned",
 				ImageID: "conf", ImageRepo: "docker.io/library/nginx", ImageTag: "1.25", ImageDigest: "sha256:pinned", User: "0", Privileged: true,
 				HostPid: true, HostNetwork: true, HostIPC: true, Mounts: []container.Mount{{Source: "sysfs", Dest: "/sys", RW: true}},
-				Labels: container.Labels{nerdctlName: "front"}, Ports: []container.Port{{HostIP: "0.0.0.0", HostPort: 80, ContainerPort: 8080}},
+				Labels: container.Labels{nerdctlName: "front", nerdctlCheck: `{"Test":["CMD","/ok"]}`}, Healthcheck: &container.Probe{Exe: "/ok", Args: []string{}}, Ports: []container.Port{{HostIP: "0.0.0.0", HostPort: 80, ContainerPort: 8080}},
 				CPUShares: 1024, CPUPeriod: 100000, Size: -1},
 		},
 		"ctr's, without a specification": {

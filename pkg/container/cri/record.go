@@ -79,6 +79,7 @@ func info(t container.Type, own *runtime.ContainerStatusResponse, pod *runtime.P
 	m := p.GetMetadata()
 	i.SetPod(m.GetNamespace(), m.GetName(), m.GetUid(), p.GetId())
 	i.PodSandboxLabels = container.KeepLabels(p.GetLabels())
+	i.SetProbes(nil, p.GetAnnotations()[container.NoteApplied], i.Name)
 	i.IP = container.Address(p.GetNetwork().GetIp())
 	ns := p.GetLinux().GetNamespaces().GetOptions()
 	i.HostNetwork, i.HostPid, i.HostIPC = ns.GetNetwork() == runtime.NamespaceMode_NODE, ns.GetPid() == runtime.NamespaceMode_NODE,

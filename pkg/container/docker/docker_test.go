@@ -24,7 +24,7 @@ const (
 	webID   = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 	peerID  = "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
 	webJSON = `{"Id":"` + webID + `","Name":"/web","Created":"2026-01-02T03:04:05.6Z","Image":"sha256:c0ffee","Config":{"Image":"redis","User":"app",
-		"Env":["A=1"],"Labels":{"io.kubernetes.pod.name":"p","long":"%s"}},"HostConfig":{"Privileged":true,"NetworkMode":"container:` + peerID + `","PidMode":"host",
+		"Env":["A=1"],"Healthcheck":{"Test":["CMD-SHELL","curl localhost"]},"Labels":{"io.kubernetes.pod.name":"p","long":"%s"}},"HostConfig":{"Privileged":true,"NetworkMode":"container:` + peerID + `","PidMode":"host",
 		"IpcMode":"private","Memory":64,"MemorySwap":-1,"CpuShares":0,"CpuQuota":5,"CpuPeriod":50000},
 		"Mounts":[{"Type":"bind","Source":"/etc","Destination":"/host","Mode":"ro,z","RW":false,"Propagation":"rprivate"}],"NetworkSettings":{"IPAddress":"","Networks":{}}}`
 	peerJSON = `{"Id":"` + peerID + `","Name":"/peer","NetworkSettings":{"Networks":{"b":{"IPAddress":"10.0.0.2"},"a":null},"Ports":{"80/tcp":[{"HostIp":"0.0.0.0","HostPort":"8080"}],"53/udp":[{"HostPort":"53"}],"81/tcp":null}}}`
@@ -106,7 +106,7 @@ func TestDocker(t *testing.T) {
 		ImageTag: "latest", ImageDigest: "sha256:d", User: "app", Privileged: true, HostPid: true, IP: "10.0.0.2", Env: []string{"A=1"},
 		Mounts: []container.Mount{{Source: "/etc", Dest: "/host", Mode: "ro,z", Propagation: "rprivate"}}, Labels: container.Labels{"io.kubernetes.pod.name": "p"},
 		Ports: []container.Port{{HostIP: "0.0.0.0", HostPort: 8080, ContainerPort: 80}}, MemoryLimit: 64, SwapLimit: -1, CPUShares: 1024, CPUQuota: 5,
-		CPUPeriod: 50000, Size: -1, Created: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).Unix()}
+		CPUPeriod: 50000, Size: -1, Healthcheck: &container.Probe{Exe: "/bin/sh", Args: []string{"-c", "curl localhost"}}, Created: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).Unix()}
 	if diff := cmp.Diff(want, next(t, changes, container.Known), cmpopts.IgnoreUnexported(container.Info{})); diff != "" {
 		t.Errorf("C-112 (-want +got)\n%s", diff)
 	}

@@ -28,6 +28,7 @@ type record struct {
 		Image, User string
 		Env         []string
 		Labels      map[string]string
+		Healthcheck struct{ Test []string }
 	}
 	HostConfig struct {
 		Privileged                     bool
@@ -121,6 +122,7 @@ func (r *record) info(t container.Type, img *image) *container.Info {
 		i.IsPodSandbox = true
 	}
 	i.PodSandboxID = i.Labels["io.kubernetes.sandbox.id"]
+	i.SetProbes(container.HealthCheck(r.Config.Healthcheck.Test), r.Config.Labels[container.LabelApplied], r.Config.Labels["io.kubernetes.container.name"])
 	for _, m := range r.Mounts {
 		i.Mounts = append(i.Mounts, container.Mount{Source: m.Source, Dest: m.Destination, Mode: m.Mode, RW: m.RW, Propagation: m.Propagation})
 	}

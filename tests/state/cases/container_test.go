@@ -100,7 +100,10 @@ var containers = []scenario{
 		w.fork(100, 700)
 		w.want("container.id", "host")
 		w.do(execve(700, "/bin/sh", "sh", []string{"-c", "curl"}, "cgroups", []string{"cpu=/docker/" + hex64}))
-		w.want("container.id", short)
+		w.want("container.id", short, "proc.is_container_healthcheck", "false")
+		w.tell(`"type":0,"name":"web","Healthcheck":{"exe":"/bin/sh","args":["-c","curl"]}`)
+		w.at(700)
+		w.want("proc.is_container_healthcheck", "true", "proc.is_container_liveness_probe", "false")
 	}},
 	{"C-108", func(w *world) {
 		w.do(made(schema.ForkX, 200, 0, 200, 100, schema.CloneChildInPidns, "vtid", 1, "vpid", 1, "cgroups", []string{"cpu=/docker/" + hex64}))
