@@ -83,14 +83,14 @@ type Merge struct {
 // lane is a ring and whether its oldest unread record stands in the heap.
 type lane struct {
 	ring   *ring.Ring
+	frame  *ring.Frame // the ring's, if it stands there
 	queued bool
 }
 
 // head is the oldest unread record of a lane.
 type head struct {
-	ts    uint64
-	frame ring.Frame
-	lane  *lane
+	ts   uint64
+	lane *lane
 }
 
 // New returns a Merge of rings; clock tells the time in which their records
@@ -125,13 +125,13 @@ func (m *Merge) Stats() Stats {
 // Next returns the oldest record that may go out. ok is false if there is none
 // now: Pending tells whether one is waiting for the horizon. The frame of the
 // call before must not be used any more.
-func (m *Merge) Next() (f ring.Frame, ok bool) {
+func (m *Merge) Next() (f *ring.Frame, ok bool) {
 	m.step()
 	if len(m.heap) == 0 || !m.ripe() {
 		m.look()
 		if len(m.heap) == 0 || !m.ripe() {
 			m.Release()
-			return ring.Frame{}, false
+			return nil, false
 		}
 	}
 	h := &m.heap[0]
@@ -141,7 +141,7 @@ func (m *Merge) Next() (f ring.Frame, ok bool) {
 		m.last = h.ts
 	}
 	m.current = h.lane
-	return h.frame, true
+	return h.lane.frame, true
 }
 
 // Pending reports whether a record has been seen that is too young to go out.
@@ -178,15 +178,17 @@ func (m *Merge) step() {
 	if l.ring.Held() >= releaseBytes {
 		l.ring.Release()
 	}
-	if h, ok := m.peek(l); ok {
-		m.heap[0] = h
+	if ts, ok := m.peek(l); ok {
+		m.heap[0].ts = ts
 	} else {
 		l.queued = false
 		n := len(m.heap) - 1
 		m.heap[0] = m.heap[n]
 		m.heap = m.heap[:n]
 	}
-	m.down(0)
+	if len(m.heap) > 1 {
+		m.down(0)
+	}
 }
 
 // look refills every ring, and moves the horizon: what is older than it is in
@@ -205,9 +207,9 @@ func (m *Merge) look() {
 		if l.queued {
 			continue
 		}
-		if h, ok := m.peek(l); ok {
+		if ts, ok := m.peek(l); ok {
 			l.queued = true
-			m.heap = append(m.heap, h)
+			m.heap = append(m.heap, head{ts, l})
 			m.up(len(m.heap) - 1)
 		}
 	}
@@ -221,23 +223,23 @@ func (m *Merge) note(err error) {
 	}
 }
 
-// peek reads the head of l, and its time.
-func (m *Merge) peek(l *lane) (head, bool) {
+// peek reads the head of l and returns its time.
+func (m *Merge) peek(l *lane) (ts uint64, ok bool) {
 	f, ok := l.ring.Peek()
 	if !ok {
 		m.note(l.ring.Err())
-		return head{}, false
+		return 0, false
 	}
-	h := head{frame: f, lane: l}
+	l.frame = f
 	switch {
 	case f.Flags&ring.Gap != 0:
 		if l, err := ring.ParseGap(f.Record); err == nil {
-			h.ts = l.FirstNs
+			ts = l.FirstNs
 		}
 	case len(f.Record) >= 8:
-		h.ts = binary.LittleEndian.Uint64(f.Record) // the event header begins with it
+		ts = binary.LittleEndian.Uint64(f.Record) // the event header begins with it
 	}
-	return h, true
+	return ts, true
 }
 
 // down restores the heap below i.

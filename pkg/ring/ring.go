@@ -87,6 +87,7 @@ type Ring struct {
 	head    uint64 // end of what is known to be published
 	freed   uint64 // consumer position that the kernel knows
 	length  uint64 // of the record at pos, once Peek has looked
+	frame   Frame  // and what it holds
 	err     error
 	stats   Stats
 }
@@ -109,6 +110,7 @@ func New(cpu int, control, data []byte) (*Ring, error) {
 		data:    data,
 		size:    size,
 		mask:    size - 1,
+		frame:   Frame{CPU: cpu},
 	}
 	r.freed = atomic.LoadUint64(&r.control.ConsumerPos)
 	r.pos, r.head = r.freed, r.freed
@@ -150,16 +152,18 @@ func (r *Ring) Refill() bool {
 }
 
 // Peek returns the oldest unread record of what Refill saw; ok is false if
-// there is none, or if the ring is broken (see Err).
-func (r *Ring) Peek() (f Frame, ok bool) {
+// there is none, or if the ring is broken (see Err). The frame is the ring's, and
+// another one after the next Peek.
+func (r *Ring) Peek() (f *Frame, ok bool) {
 	for r.pos != r.head {
-		prefix := r.data[r.pos&r.mask:]
+		record := r.data[r.pos&r.mask:]
+		prefix := record[:schema.ABIRecordPrefixBytes]
 		length := uint64(binary.LittleEndian.Uint32(prefix))
 		flags := binary.LittleEndian.Uint32(prefix[4:])
 		if length < schema.ABIRecordPrefixBytes || length%8 != 0 || length > r.head-r.pos {
 			r.err = fmt.Errorf("%w: CPU %d: record of %d bytes at %d, %d are published", ErrCorrupt, r.cpu, length, r.pos, r.head)
 			r.head = r.pos
-			return Frame{}, false
+			return nil, false
 		}
 		if flags&Discard != 0 {
 			r.stats.Discards++
@@ -168,22 +172,18 @@ func (r *Ring) Peek() (f Frame, ok bool) {
 			continue
 		}
 		r.length = length
-		return Frame{
-			Record: prefix[schema.ABIRecordPrefixBytes:length:length],
-			CPU:    r.cpu,
-			Flags:  flags,
-			Seq:    binary.LittleEndian.Uint64(prefix[8:]),
-		}, true
+		f := &r.frame
+		f.Record, f.Flags, f.Seq = record[schema.ABIRecordPrefixBytes:length:length], flags, binary.LittleEndian.Uint64(prefix[8:])
+		return f, true
 	}
-	return Frame{}, false
+	return nil, false
 }
 
 // Next steps past the record that the last Peek returned.
 func (r *Ring) Next() {
-	flags := binary.LittleEndian.Uint32(r.data[r.pos&r.mask+4:])
-	if flags&Gap != 0 {
+	if r.frame.Flags&Gap != 0 {
 		r.stats.Gaps++
-		if l, err := ParseGap(r.data[r.pos&r.mask+schema.ABIRecordPrefixBytes:][:r.length-schema.ABIRecordPrefixBytes]); err == nil {
+		if l, err := ParseGap(r.frame.Record); err == nil {
 			r.stats.Lost += l.Count()
 		}
 	} else {

@@ -247,7 +247,7 @@ func (l *lane) release() {
 }
 
 // take counts one record, which must be the next.
-func (s *slot) take(f ring.Frame) error {
+func (s *slot) take(f *ring.Frame) error {
 	if f.Flags&ring.Gap != 0 {
 		gap, err := ring.ParseGap(f.Record)
 		if err != nil {
