@@ -55,6 +55,9 @@ func (p *pipeline) emit(a *alert.Alert) {
 	if p.limit != nil && !p.limit.take(a) {
 		return
 	}
+	if p.ids != nil {
+		a.ID = p.ids.Next()
+	}
 	for _, q := range p.outputs {
 		q.Send(a)
 	}

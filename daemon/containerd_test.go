@@ -4,10 +4,12 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"net"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,13 +46,15 @@ type running struct {
 	sink *channelSink
 	log  *safeBuffer
 	done chan error
+
+	stall atomic.Int64 // ns that the machine did not run us
 }
 
 // channelSink hands on what it gets.
 type channelSink struct{ to chan string }
 
 func (s *channelSink) Name() string { return "test" }
-func (s *channelSink) Write(l output.Line) error {
+func (s *channelSink) Write(_ context.Context, l output.Line) error {
 	_, text, _ := strings.Cut(strings.TrimSuffix(string(l.Text), "\n"), ": Notice ")
 	s.to <- text
 	return nil

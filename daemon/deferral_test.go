@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -75,7 +76,7 @@ type lines struct {
 }
 
 func (l *lines) Name() string { return "test" }
-func (l *lines) Write(line output.Line) error {
+func (l *lines) Write(_ context.Context, line output.Line) error {
 	_, text, _ := strings.Cut(strings.TrimSuffix(string(line.Text), "\n"), ": Notice ")
 	if text == "" {
 		l.mark <- struct{}{}

@@ -174,7 +174,9 @@ func (d *daemon) snapshot(now uint64) *metrics.Snapshot {
 	}
 	for _, q := range p.outputs {
 		o := q.Stats()
-		s.Outputs = append(s.Outputs, metrics.Output{Name: o.Name, Sent: o.Sent, Failed: o.Failed, Dropped: o.Dropped, Queued: o.Queued})
+		s.Outputs = append(s.Outputs, metrics.Output{Name: o.Name, Accepted: o.Accepted, Sent: o.Sent, Failed: o.Failed, Dropped: o.Dropped,
+			Queued: o.Queued, Retried: o.Retried, HasSpool: o.HasSpool, Backlog: o.Backlog, Spooled: o.Spooled, Capped: o.Capped,
+			Aged: o.Aged, Damaged: o.Damaged, SpoolBytes: uint64(o.Disk.Bytes)})
 	}
 	if d.cfg.Metrics.Resources {
 		s.Resources = resources(h.began)

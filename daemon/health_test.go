@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -56,10 +57,13 @@ func (l *lossy) Ledger() (ledger, error) { return l.books, nil }
 // kept collects alerts.
 type kept struct{ lines []string }
 
-func (k *kept) Name() string              { return "kept" }
-func (k *kept) Write(l output.Line) error { k.lines = append(k.lines, string(l.Text)); return nil }
-func (k *kept) Reopen() error             { return nil }
-func (k *kept) Close() error              { return nil }
+func (k *kept) Name() string { return "kept" }
+func (k *kept) Write(_ context.Context, l output.Line) error {
+	k.lines = append(k.lines, string(l.Text))
+	return nil
+}
+func (k *kept) Reopen() error { return nil }
+func (k *kept) Close() error  { return nil }
 
 // Losses are looked at once in a second of the events' time, and told as often as
 // the bucket allows.

@@ -5,12 +5,14 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/falco-go/falco/pkg/alert"
 	"github.com/falco-go/falco/pkg/config"
 	"github.com/falco-go/falco/pkg/output"
+	"github.com/falco-go/falco/pkg/spool"
 )
 
 // startOutputs makes the queues; at the end they are emptied, and then the
@@ -57,16 +59,55 @@ func checkOutputs(c *config.Config) error {
 // channel is an output with the settings that it was made from.
 type channel struct {
 	queue *output.Queue
+	name  string
 	made  string
+	spool bool
 }
 
-// makeOutputs returns a channel for each output that c names, and takes those of old
-// that were made from the same settings: they go on as they are, but for how
-// alerts look. What is left of old is no longer wanted.
+// wanted is an output that a configuration names.
+type wanted struct {
+	name     string
+	spool    bool
+	settings any
+	sink     func() (output.Sink, error)
+}
+
+// wantedOutputs lists them, in their order. With a spool nothing is buffered: what is
+// not delivered yet must not count as that.
+func (d *daemon) wantedOutputs(c *config.Config) (list []wanted) {
+	add := func(on bool, w wanted) {
+		if on {
+			list = append(list, w)
+		}
+	}
+	buffered := func(spool bool) bool { return c.Buffered && !spool }
+	add(c.File.Enabled, wanted{"file", c.File.Spool, []any{c.File, c.Buffered}, func() (output.Sink, error) {
+		return output.NewFile(c.File.Name, c.File.KeepAlive, buffered(c.File.Spool)), nil
+	}})
+	add(c.Stdout, wanted{"stdout", c.StdoutSpool, c.Buffered, func() (output.Sink, error) {
+		return output.NewStdout(d.stdout, buffered(c.StdoutSpool)), nil
+	}})
+	add(c.Syslog, wanted{"syslog", c.SyslogSpool, nil, func() (output.Sink, error) { return output.NewSyslog(syslogSocket, "falco"), nil }})
+	add(c.Program.Enabled, wanted{"program", c.Program.Spool, []any{c.Program, c.Buffered}, func() (output.Sink, error) {
+		return output.NewProgram(c.Program.Command, c.Program.KeepAlive, buffered(c.Program.Spool), c.Program.Spool), nil
+	}})
+	add(c.HTTP.Enabled, wanted{"http", c.HTTP.Spool, []any{c.HTTP, c.JSON}, func() (output.Sink, error) {
+		opt := httpOutput(c)
+		if c.HTTP.Echo {
+			opt.Echo = d.stdout
+		}
+		return output.NewHTTP(opt)
+	}})
+	return list
+}
+
+// makeOutputs returns a channel for each output that c names. Those of old that
+// stay go on: as they are, or with another sink behind what they have in their queue. What
+// is left of old is no longer wanted.
 func (d *daemon) makeOutputs(c *config.Config, old []channel) (now, left []channel, err error) {
 	o := output.Options{
 		Style: alert.Style{JSON: c.JSON, ISO8601: c.ISO8601, Output: c.JSONOutput, Message: c.JSONMessage,
-			Fields: c.JSONFields, Tags: c.JSONTags, Hostname: d.hostname},
+			Fields: c.JSONFields, Tags: c.JSONTags, UUID: c.JSONUUID, Hostname: d.hostname},
 		Capacity: c.QueueCapacity,
 		Empty:    c.QueueRecovery == config.RecoverEmpty,
 		Timeout:  c.OutputTimeout,
@@ -75,55 +116,89 @@ func (d *daemon) makeOutputs(c *config.Config, old []channel) (now, left []chann
 	if c.Engine.Kind == config.KindReplay && c.QueueCapacity == 0 { // nothing of a capture gets lost, unless that is asked for
 		o.Wait = d.stop
 	}
+	type step struct {
+		wanted
+		made string
+		sink output.Sink
+		old  *channel
+	}
 	left = slices.Clone(old)
-	add := func(on bool, settings any, sink func() (output.Sink, error)) {
-		if !on || err != nil {
-			return
+	var steps []step
+	for _, w := range d.wantedOutputs(c) { // what can fail comes first
+		s := step{wanted: w, made: fmt.Sprintf("%+v %d %s %v", w.settings, c.QueueCapacity, c.QueueRecovery, c.OutputTimeout)}
+		if i := slices.IndexFunc(left, func(ch channel) bool { return ch.name == w.name && ch.spool == w.spool }); i >= 0 {
+			ch := left[i]
+			s.old, left = &ch, slices.Delete(left, i, i+1)
 		}
-		made := fmt.Sprintf("%T %+v %d %s %v", settings, settings, c.QueueCapacity, c.QueueRecovery, c.OutputTimeout)
-		if i := slices.IndexFunc(left, func(ch channel) bool { return ch.made == made }); i >= 0 {
-			left[i].queue.SetStyle(o.Style)
-			now, left = append(now, left[i]), slices.Delete(left, i, i+1)
-			return
+		if s.old == nil || s.old.made != s.made {
+			if s.sink, err = w.sink(); err != nil {
+				return nil, nil, err
+			}
 		}
-		s, e := sink()
-		if e != nil {
-			err = e
-			return
+		steps = append(steps, s)
+	}
+	for _, s := range steps {
+		opt := o
+		if s.spool {
+			opt.Style.UUID = true
+			opt.MaxAge = c.Spool.MaxAge
+			if opt.Spool, err = d.spoolOf(c, s.name, old == nil); err != nil {
+				for _, ch := range now {
+					ch.queue.Close(0)
+				}
+				return nil, nil, err
+			}
 		}
-		now = append(now, channel{output.Start(s, o), made})
-	}
-	type toStdout struct{ buffered bool }
-	type toSyslog struct{}
-	type toFile struct {
-		config.FileOutput
-		buffered bool
-	}
-	type toProgram struct {
-		config.ProgramOutput
-		buffered bool
-	}
-	type toServer struct {
-		config.HTTPOutput
-		json bool
-	}
-	add(c.File.Enabled, toFile{c.File, c.Buffered}, func() (output.Sink, error) {
-		return output.NewFile(c.File.Name, c.File.KeepAlive, c.Buffered), nil
-	})
-	add(c.Stdout, toStdout{c.Buffered}, func() (output.Sink, error) { return output.NewStdout(d.stdout, c.Buffered), nil })
-	add(c.Syslog, toSyslog{}, func() (output.Sink, error) { return output.NewSyslog(syslogSocket, "falco"), nil })
-	add(c.Program.Enabled, toProgram{c.Program, c.Buffered}, func() (output.Sink, error) {
-		return output.NewProgram(c.Program.Command, c.Program.KeepAlive, c.Buffered), nil
-	})
-	add(c.HTTP.Enabled, toServer{c.HTTP, c.JSON}, func() (output.Sink, error) {
-		opt := httpOutput(c)
-		if c.HTTP.Echo {
-			opt.Echo = d.stdout
+		if opt.Style.UUID && d.pipe.ids == nil {
+			d.pipe.ids = alert.NewIDs()
 		}
-		return output.NewHTTP(opt)
-	})
-	return now, left, err
+		ch := channel{name: s.name, made: s.made, spool: s.spool}
+		switch {
+		case s.old == nil:
+			ch.queue = output.Start(s.sink, opt)
+		case s.sink != nil:
+			ch.queue = s.old.queue
+			ch.queue.Replace(s.sink, opt, closeLimit(c))
+		default:
+			ch.queue = s.old.queue
+			ch.queue.SetStyle(opt.Style)
+		}
+		now = append(now, ch)
+	}
+	return now, left, nil
 }
+
+// spoolOf returns what opens the spool of an output. At the start it is open
+// already: then an error is one of the start.
+func (d *daemon) spoolOf(c *config.Config, name string, start bool) (func() (*spool.Spool, error), error) {
+	dir := filepath.Join(c.Spool.Path, name)
+	opt := output.SpoolOptions(spool.Options{
+		Max: int64(c.Spool.Megabytes) << 20, MaxAge: c.Spool.MaxAge, Sync: time.Duration(c.Spool.SyncMs) * time.Millisecond,
+		Report: func(err error) { d.log.errorf("%s: %v", name, err) },
+	})
+	if c.Spool.SyncMs == 0 {
+		opt.Sync = spool.Always
+	}
+	if !start {
+		return func() (*spool.Spool, error) { return spool.Open(dir, opt) }, nil
+	}
+	s, err := spool.Open(dir, opt)
+	if err != nil {
+		return nil, &failure{form: block, text: fmt.Sprintf("%s_output.spool: %v", name, err), hint: "outputs_spool.path names the folder"}
+	}
+	if n := output.Waiting(s); n > 0 {
+		d.log.infof("%s: %d alerts of an earlier run wait in %s, and go first", name, n, dir)
+	}
+	return func() (*spool.Spool, error) { return s, nil }, nil
+}
+
+// spools reports whether alerts wait on disk.
+func spools(c *config.Config) bool {
+	return c.Stdout && c.StdoutSpool || c.Syslog && c.SyslogSpool || c.File.Enabled && c.File.Spool || c.Program.Enabled && c.Program.Spool ||
+		c.HTTP.Enabled && c.HTTP.Spool
+}
+
+func closeLimit(c *config.Config) time.Duration { return max(c.OutputTimeout, time.Second) }
 
 // useOutputs makes the loop send to these.
 func (d *daemon) useOutputs(list []channel) {
@@ -143,7 +218,7 @@ func httpOutput(c *config.Config) output.HTTP {
 	}
 	return output.HTTP{URL: h.URL, UserAgent: h.UserAgent, ContentType: kind, Insecure: h.Insecure,
 		CAFile: h.CACert, CABundle: h.CABundle, CADir: h.CAPath, MTLS: h.MTLS, CertFile: h.ClientCert, KeyFile: h.ClientKey,
-		Compress: h.Compress, KeepAlive: h.KeepAlive, MaxTimeouts: h.MaxTimeouts}
+		Compress: h.Compress, KeepAlive: h.KeepAlive, MaxTimeouts: h.MaxTimeouts, Answers: h.Spool}
 }
 
 // closeQueues lets queues run empty, all of them at the same time. It reports
@@ -162,17 +237,30 @@ func (d *daemon) closeQueues(queues []*output.Queue, limit time.Duration) (block
 		d.log.noticef("output channels still blocked, discarding all remaining notifications")
 	}
 	for _, q := range queues {
-		if s := q.Stats(); s.Dropped > 0 || s.Failed > 0 {
-			d.log.warnf("Alerts: %s delivered %d, dropped %d, failed to deliver %d", s.Name, s.Sent, s.Dropped, s.Failed)
-		}
+		d.tellBooks(q.Stats())
 	}
 	return blocked
+}
+
+// tellBooks says what has become of the alerts for an output, if not all of them
+// are delivered.
+func (d *daemon) tellBooks(s output.Stats) {
+	if lost := s.Capped + s.Aged + s.Damaged; s.Dropped > 0 || s.Failed > 0 || lost > 0 {
+		text := fmt.Sprintf("Alerts: %s delivered %d, dropped %d, failed to deliver %d", s.Name, s.Sent, s.Dropped, s.Failed)
+		if s.HasSpool {
+			text += fmt.Sprintf("; of the spool %d had no room, %d were too old, %d could not be read", s.Capped, s.Aged, s.Damaged)
+		}
+		d.log.warnf("%s", text)
+	}
+	if s.Spooled > 0 {
+		d.log.noticef("%s: %d alerts stay in the spool, for the next run", s.Name, s.Spooled)
+	}
 }
 
 // closeOutputs lets the queues run empty, and prints the statistics behind the
 // last alert. A stdout that takes nothing any more must not keep us from ending.
 func (d *daemon) closeOutputs() {
-	limit := max(d.cfg.OutputTimeout, time.Second)
+	limit := closeLimit(d.cfg)
 	d.closeQueues(d.pipe.outputs, limit)
 	d.closing.Wait() // those that a reload has replaced; each has its own limit
 	d.log.debugf("closing inspectors")
@@ -196,8 +284,11 @@ func (d *daemon) closeOutputs() {
 func (d *daemon) report(exit bool) func(output.Problem, string) {
 	return func(p output.Problem, text string) {
 		level := config.ErrorLevel
-		if p == output.Blocked {
+		switch p {
+		case output.Blocked:
 			level = config.Critical
+		case output.Works:
+			level = config.Info
 		}
 		d.log.say(level, "%s", text)
 		if p == output.Full && exit {

@@ -5,6 +5,7 @@ package main
 import (
 	"time"
 
+	"github.com/falco-go/falco/pkg/alert"
 	"github.com/falco-go/falco/pkg/event"
 	"github.com/falco-go/falco/pkg/output"
 	"github.com/falco-go/falco/pkg/rules"
@@ -23,7 +24,8 @@ type pipeline struct {
 	state   *state.State
 	rules   *rules.Set
 	outputs []*output.Queue
-	limit   *limiter // of alerts; may be nil
+	limit   *limiter   // of alerts; may be nil
+	ids     *alert.IDs // of alerts, nil if nobody asks for them
 
 	ev      event.Event
 	num     uint64        // events so far: evt.num of the last one, if the source does not number them

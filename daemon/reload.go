@@ -9,6 +9,7 @@ import (
 	"github.com/falco-go/falco/pkg/alert"
 	"github.com/falco-go/falco/pkg/config"
 	"github.com/falco-go/falco/pkg/field"
+	"github.com/falco-go/falco/pkg/output"
 )
 
 // A reload (SIGHUP, or a file that has changed) goes in two steps:
@@ -208,13 +209,9 @@ func (d *daemon) adopt(next *daemon) {
 
 // retire lets outputs deliver what they have, beside the loop.
 func (d *daemon) retire(left []channel) {
-	limit := max(d.cfg.OutputTimeout, time.Second)
+	limit := closeLimit(d.cfg)
 	for _, ch := range left {
-		d.closing.Go(func() {
-			if !ch.queue.Close(limit) {
-				d.log.noticef("output channels still blocked, discarding all remaining notifications")
-			}
-		})
+		d.closing.Go(func() { d.closeQueues([]*output.Queue{ch.queue}, limit) })
 	}
 }
 
@@ -229,6 +226,7 @@ func (d *daemon) tellFixed(next *config.Config) {
 		{"falco_libs.thread_table_size", now.ThreadTableSize != next.ThreadTableSize},
 		{"containers.profile", now.ClassicFields != next.ClassicFields},
 		{"containers", !now.Containers.Same(&next.Containers)},
+		{"outputs_spool", spools(now) && now.Spool != next.Spool},
 		{"state_socket", now.StateSocket != next.StateSocket},
 		{"capture.enabled", d.caps == nil && next.Capture.Enabled},
 		{"webserver", now.Web != next.Web},

@@ -15,6 +15,7 @@ import (
 
 // Alert is one finished record.
 type Alert struct {
+	ID       ID     // of this alert among all; may be none
 	TimeNs   uint64 // of the event, ns since the epoch
 	Rule     string
 	Source   string   // "syscall", or Internal
@@ -53,7 +54,7 @@ type Style struct {
 	JSON    bool
 	ISO8601 bool // text times as UTC date and time
 
-	Output, Message, Fields, Tags bool // keys of the JSON object
+	Output, Message, Fields, Tags, UUID bool // keys of the JSON object
 
 	Hostname string
 	Location *time.Location // of text times; nil means the local zone

@@ -4,6 +4,7 @@ package alert
 
 import (
 	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -130,4 +131,34 @@ func FuzzLine(f *testing.F) {
 			}
 		}
 	})
+}
+
+// The key of the ID is there where it is asked for, last as its name demands, and
+// every alert of every run has another.
+func TestID(t *testing.T) {
+	ids, others := NewIDs(), NewIDs()
+	form := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}$`)
+	seen := map[string]bool{}
+	for range 1000 {
+		for _, id := range []ID{ids.Next(), others.Next()} {
+			if text := id.String(); seen[text] || !form.MatchString(text) {
+				t.Fatalf("%s", text)
+			} else {
+				seen[text] = true
+			}
+		}
+	}
+	a := &Alert{ID: ids.Next(), Rule: "r"}
+	style := Style{JSON: true}
+	if text := string(style.Append(nil, a)); strings.Contains(text, "uuid") {
+		t.Error(text)
+	}
+	style.UUID = true
+	if text := string(style.Append(nil, a)); !strings.HasSuffix(text, `,"time":"1970-01-01T00:00:00.000000000Z","uuid":"`+a.ID.String()+`"}`) || !json.Valid([]byte(text)) {
+		t.Error(text)
+	}
+	a.ID = ID{}
+	if text := string(style.Append(nil, a)); strings.Contains(text, "uuid") {
+		t.Error(text)
+	}
 }

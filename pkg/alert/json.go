@@ -65,6 +65,10 @@ func (s *Style) appendJSON(b []byte, a *Alert) []byte {
 	}
 	b = append(b, `,"time":"`...)
 	b = time.Unix(0, int64(a.TimeNs)).UTC().AppendFormat(b, zuluLayout)
+	if s.UUID && a.ID != (ID{}) {
+		b = append(b, `","uuid":"`...)
+		b = append(b, a.ID.String()...)
+	}
 	return append(b, `"}`...)
 }
 

@@ -46,6 +46,7 @@ type Config struct {
 	JSONMessage bool
 	JSONFields  bool
 	JSONTags    bool
+	JSONUUID    bool
 	ISO8601     bool
 	Base64      bool
 	Append      []Append
@@ -63,6 +64,9 @@ type Config struct {
 	File          FileOutput
 	Program       ProgramOutput
 	HTTP          HTTPOutput
+	StdoutSpool   bool
+	SyslogSpool   bool
+	Spool         Spool
 
 	Web         Web
 	Drops       Drops

@@ -74,6 +74,7 @@ var keys = []key{
 	{path: "json_include_message_property", is: isYesNo, read: boolean(func(c *Config) *bool { return &c.JSONMessage })},
 	{path: "json_include_output_fields_property", is: isYesNo, read: boolean(func(c *Config) *bool { return &c.JSONFields })},
 	{path: "json_include_tags_property", is: isYesNo, read: boolean(func(c *Config) *bool { return &c.JSONTags })},
+	{path: "json_include_uuid_property", is: isYesNo, read: boolean(func(c *Config) *bool { return &c.JSONUUID })},
 	{path: "time_format_iso_8601", is: isYesNo, read: boolean(func(c *Config) *bool { return &c.ISO8601 })},
 	{path: "buffer_format_base64", is: isYesNo, read: boolean(func(c *Config) *bool { return &c.Base64 })},
 	{path: "append_output", read: readAppendOutput},
@@ -93,13 +94,17 @@ var keys = []key{
 	{path: "outputs.max_burst", old: "goes with outputs.rate", read: decimal(func(c *Config) *float64 { return &c.Rate.Burst })},
 	{path: "output_timeout", is: isCount, read: milliseconds(func(c *Config) *time.Duration { return &c.OutputTimeout })},
 	{path: "stdout_output.enabled", is: isYesNo, read: boolean(func(c *Config) *bool { return &c.Stdout })},
+	{path: "stdout_output.spool", is: isYesNo, read: boolean(func(c *Config) *bool { return &c.StdoutSpool })},
 	{path: "syslog_output.enabled", is: isYesNo, read: boolean(func(c *Config) *bool { return &c.Syslog })},
+	{path: "syslog_output.spool", is: isYesNo, read: boolean(func(c *Config) *bool { return &c.SyslogSpool })},
 	{path: "file_output.enabled", is: isYesNo, read: requireOutput(func(c *Config) *bool { return &c.File.Enabled }, "file", "file_output.filename", "filename")},
 	{path: "file_output.keep_alive", is: isYesNo, read: boolean(func(c *Config) *bool { return &c.File.KeepAlive })},
 	{path: "file_output.filename", is: isText, read: text(func(c *Config) *string { return &c.File.Name })},
+	{path: "file_output.spool", is: isYesNo, read: boolean(func(c *Config) *bool { return &c.File.Spool })},
 	{path: "program_output.enabled", is: isYesNo, read: requireOutput(func(c *Config) *bool { return &c.Program.Enabled }, "program", "program_output.program", "program")},
 	{path: "program_output.keep_alive", is: isYesNo, read: boolean(func(c *Config) *bool { return &c.Program.KeepAlive })},
 	{path: "program_output.program", is: isText, read: text(func(c *Config) *string { return &c.Program.Command })},
+	{path: "program_output.spool", is: isYesNo, read: boolean(func(c *Config) *bool { return &c.Program.Spool })},
 	{path: "http_output.enabled", is: isYesNo, read: requireOutput(func(c *Config) *bool { return &c.HTTP.Enabled }, "http", "http_output.url", "url")},
 	{path: "http_output.url", is: isText, read: readURL},
 	{path: "http_output.user_agent", is: isText, read: text(func(c *Config) *string { return &c.HTTP.UserAgent })},
@@ -114,6 +119,11 @@ var keys = []key{
 	{path: "http_output.compress_uploads", is: isYesNo, read: boolean(func(c *Config) *bool { return &c.HTTP.Compress })},
 	{path: "http_output.keep_alive", is: isYesNo, read: boolean(func(c *Config) *bool { return &c.HTTP.KeepAlive })},
 	{path: "http_output.max_consecutive_timeouts", is: isCount, read: readMaxTimeouts},
+	{path: "http_output.spool", is: isYesNo, read: boolean(func(c *Config) *bool { return &c.HTTP.Spool })},
+	{path: "outputs_spool.path", is: isText, read: text(func(c *Config) *string { return &c.Spool.Path })},
+	{path: "outputs_spool.max_size_mb", is: isCount, read: readSpoolSize},
+	{path: "outputs_spool.max_age", is: isText, read: readSpoolAge},
+	{path: "outputs_spool.sync_interval", is: isCount, read: number(func(c *Config) *int { return &c.Spool.SyncMs })},
 
 	// Health.
 	{path: "webserver.enabled", is: isYesNo, read: boolean(func(c *Config) *bool { return &c.Web.Enabled })},
@@ -202,6 +212,7 @@ func defaults() *Config {
 	c.ThreadTableSize, c.StateSocket = 262144, "/run/falco/state.sock"
 	c.Log.Syslog, c.Log.Level = true, Info
 	c.QueueRecovery, c.Rate.Burst = RecoverContinue, 1000
+	c.Spool = Spool{Path: "/var/lib/falco/spool", Megabytes: 256, MaxAge: 24 * time.Hour, SyncMs: 1000}
 	c.HTTP = HTTPOutput{UserAgent: "falcosecurity/falco", CAPath: "/etc/ssl/certs", ClientCert: "/etc/ssl/certs/client.crt", ClientKey: "/etc/ssl/certs/client.key", MaxTimeouts: 5}
 	c.Web = Web{Port: 8765, Address: "0.0.0.0", Healthz: "/healthz", Certificate: "/etc/falco/falco.pem"}
 	c.Drops = Drops{Threshold: .1, Rate: .03333, Burst: 1}

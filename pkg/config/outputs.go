@@ -6,23 +6,25 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // FileOutput is the file that alerts are appended to.
 type FileOutput struct {
-	Enabled, KeepAlive bool
-	Name               string
+	Enabled, KeepAlive, Spool bool
+	Name                      string
 }
 
 // ProgramOutput is the command that alerts are written to.
 type ProgramOutput struct {
-	Enabled, KeepAlive bool
-	Command            string
+	Enabled, KeepAlive, Spool bool
+	Command                   string
 }
 
 // HTTPOutput is the server that alerts are posted to.
 type HTTPOutput struct {
 	Enabled   bool
+	Spool     bool // alerts wait on disk until the server has taken them
 	URL       string
 	UserAgent string
 
@@ -35,6 +37,14 @@ type HTTPOutput struct {
 	Compress    bool
 	KeepAlive   bool // of TCP
 	MaxTimeouts int  // attempts after the first one that timed out
+}
+
+// Spool is where alerts wait on disk, for the outputs that have theirs do so.
+type Spool struct {
+	Path      string // a folder in it for each output
+	Megabytes int    // of each
+	MaxAge    time.Duration
+	SyncMs    int // between two fsyncs; 0 is one for each batch
 }
 
 // What a full queue does, beside dropping what comes and going on.
@@ -88,6 +98,32 @@ func readRecovery(l *loader, n *node) error {
 		l.warn(n.at, "%q is not a recovery strategy (continue, exit, empty); %s is used", n.text, l.cfg.QueueRecovery)
 	}
 	return nil
+}
+
+// readSpoolAge reads a time with its unit; 0 is any age.
+func readSpoolAge(l *loader, n *node) error {
+	text := n.text
+	if text == "0" {
+		text = "0s"
+	}
+	if v, err := time.ParseDuration(text); n.kind == scalar && err == nil && v >= 0 {
+		l.cfg.Spool.MaxAge = v
+	} else {
+		l.warn(n.at, "%q is not a time with a unit (24h, 90m); %v is used", n.text, l.cfg.Spool.MaxAge)
+	}
+	return nil
+}
+
+// readSpoolSize reads how big a spool may become.
+func readSpoolSize(l *loader, n *node) error {
+	mb := l.cfg.Spool.Megabytes
+	err := number(func(*Config) *int { return &mb })(l, n)
+	if mb < 1 {
+		l.warn(n.at, "a spool of %d MB holds nothing; %d is used", mb, l.cfg.Spool.Megabytes)
+		return err
+	}
+	l.cfg.Spool.Megabytes = mb
+	return err
 }
 
 // decimal reads a number with a fraction.

@@ -58,8 +58,12 @@ type Canary struct {
 
 // Output is what has become of the alerts for one.
 type Output struct {
-	Name                          string
-	Sent, Failed, Dropped, Queued uint64
+	Name                                             string
+	Accepted, Sent, Failed, Dropped, Queued, Retried uint64
+
+	HasSpool                                bool
+	Backlog, Spooled, Capped, Aged, Damaged uint64
+	SpoolBytes                              uint64
 }
 
 // Snapshot is everything at one moment.

@@ -164,16 +164,46 @@ func (s *Snapshot) own(p *page) {
 	}
 	p.counter("falco_events_total", s.Events)
 	p.counter("falco_alerts_total", s.Alerts)
-	for _, q := range s.Outputs {
-		p.counter("falco_output_alerts_total", q.Sent, "output", q.Name, "outcome", "delivered")
-		p.counter("falco_output_alerts_total", q.Failed, "output", q.Name, "outcome", "failed")
-		p.counter("falco_output_alerts_total", q.Dropped, "output", q.Name, "outcome", "dropped")
-	}
-	for _, q := range s.Outputs {
-		p.gauge("falco_output_queued_alerts", q.Queued, "output", q.Name)
-	}
+	s.outputs(p)
 	p.counter("falco_reloads_total", s.Reloads)
 	p.counter("falco_reloads_failed_total", s.ReloadsFailed)
 	p.gauge("falco_go_goroutines", s.Resources.Goroutines)
 	p.gauge("falco_go_heap_bytes", s.Resources.HeapBytes)
+}
+
+// outputs writes what has become of alerts. For each output
+//
+//	backlog + accepted = the outcomes + queued + spooled
+func (s *Snapshot) outputs(p *page) {
+	each := func(f func(q *Output)) {
+		for i := range s.Outputs {
+			f(&s.Outputs[i])
+		}
+	}
+	spooled := func(f func(q *Output)) {
+		each(func(q *Output) {
+			if q.HasSpool {
+				f(q)
+			}
+		})
+	}
+	each(func(q *Output) { p.counter("falco_output_accepted_alerts_total", q.Accepted, "output", q.Name) })
+	each(func(q *Output) {
+		outcome := func(name string, n uint64) {
+			p.counter("falco_output_alerts_total", n, "output", q.Name, "outcome", name)
+		}
+		outcome("delivered", q.Sent)
+		outcome("failed", q.Failed)
+		outcome("dropped", q.Dropped)
+		if q.HasSpool {
+			outcome("capped", q.Capped)
+			outcome("aged", q.Aged)
+			outcome("damaged", q.Damaged)
+		}
+	})
+	each(func(q *Output) { p.gauge("falco_output_queued_alerts", q.Queued, "output", q.Name) })
+	spooled(func(q *Output) { p.gauge("falco_output_spooled_alerts", q.Spooled, "output", q.Name) })
+	spooled(func(q *Output) { p.gauge("falco_output_backlog_alerts", q.Backlog, "output", q.Name) })
+	spooled(func(q *Output) { p.gauge("falco_output_spool_bytes", q.SpoolBytes, "output", q.Name) })
+	spooled(func(q *Output) { p.counter("falco_output_retries_total", q.Retried, "output", q.Name) })
 }

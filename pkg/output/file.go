@@ -4,8 +4,12 @@ package output
 
 import (
 	"bufio"
+	"context"
+	"errors"
 	"fmt"
 	"os"
+	"syscall"
+	"time"
 )
 
 // file appends lines to a file.
@@ -29,9 +33,9 @@ func (s *file) Name() string { return "file" }
 
 // Write opens the file within the worker: a FIFO that nobody reads keeps only
 // this sink waiting.
-func (s *file) Write(l Line) error {
+func (s *file) Write(ctx context.Context, l Line) error {
 	if s.f == nil {
-		f, err := os.OpenFile(s.name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+		f, err := s.open(ctx)
 		if err != nil {
 			return fmt.Errorf("failed to open output file %s: %w", s.name, err)
 		}
@@ -40,6 +44,7 @@ func (s *file) Write(l Line) error {
 	if s.torn {
 		s.w.WriteByte('\n') // what stands there stays a line of its own
 	}
+	defer s.until(ctx)()
 	_, err := s.w.Write(l.Text)
 	if err == nil && !s.buffered {
 		err = s.w.Flush()
@@ -54,6 +59,32 @@ func (s *file) Write(l Line) error {
 		return s.Close()
 	}
 	return nil
+}
+
+// open waits for somebody to read if the file is a FIFO.
+func (s *file) open(ctx context.Context) (*os.File, error) {
+	for {
+		// Without O_NONBLOCK a FIFO would keep a thread, for ever maybe; other files do not mind.
+		f, err := os.OpenFile(s.name, os.O_APPEND|os.O_CREATE|os.O_WRONLY|syscall.O_NONBLOCK, 0o644)
+		if !errors.Is(err, syscall.ENXIO) {
+			return f, err
+		}
+		select {
+		case <-time.After(fifoPause):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// fifoPause is how often a FIFO is asked whether somebody reads it now.
+const fifoPause = 50 * time.Millisecond
+
+// until makes writes end with ctx, where they can wait at all, until the result is called.
+func (s *file) until(ctx context.Context) func() {
+	f := s.f
+	stop := context.AfterFunc(ctx, func() { f.SetWriteDeadline(time.Unix(1, 0)) })
+	return func() { stop() }
 }
 
 func (s *file) drop() {

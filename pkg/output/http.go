@@ -17,6 +17,9 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/falco-go/falco/pkg/alert"
+	"github.com/falco-go/falco/pkg/spool"
 )
 
 // Limits of a delivery over HTTP.
@@ -42,6 +45,11 @@ type HTTP struct {
 	KeepAlive   bool      // probes of TCP
 	MaxTimeouts int       // attempts after one that has timed out
 	Echo        io.Writer // where answers go; nil: nowhere
+
+	// Answers makes what the server says count: without it any answer is a
+	// delivery; with it only 2xx is, everything else is a Refusal, and the request
+	// carries the alert's ID as Idempotency-Key.
+	Answers bool
 
 	connect, request time.Duration // 0 in all but tests: those above
 }
@@ -140,23 +148,23 @@ func (s *post) roots() (*x509.CertPool, error) {
 	return pool, nil
 }
 
-func (s *post) Write(l Line) error {
+func (s *post) Write(ctx context.Context, l Line) error {
 	if s.client == nil {
 		if err := s.dial(); err != nil {
 			return err
 		}
 	}
 	for n := 0; ; n++ {
-		err := s.once(l.Text[:len(l.Text)-1])
+		err := s.once(ctx, l)
 		var late net.Error
-		if err == nil || n >= s.opt.MaxTimeouts || !errors.As(err, &late) || !late.Timeout() {
+		if err == nil || ctx.Err() != nil || n >= s.opt.MaxTimeouts || !errors.As(err, &late) || !late.Timeout() {
 			return err
 		}
 	}
 }
 
-func (s *post) once(body []byte) error {
-	req, err := http.NewRequest(http.MethodPost, s.to, bytes.NewReader(body))
+func (s *post) once(ctx context.Context, l Line) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.to, bytes.NewReader(l.Text[:len(l.Text)-1]))
 	if err != nil {
 		return err
 	}
@@ -166,6 +174,9 @@ func (s *post) once(body []byte) error {
 	if s.opt.Compress {
 		req.Header.Set("Connection", "TE")
 		req.Header.Set("TE", "gzip")
+	}
+	if s.opt.Answers && l.ID != (alert.ID{}) {
+		req.Header.Set("Idempotency-Key", l.ID.String())
 	}
 	res, err := s.client.Do(req)
 	if err != nil {
@@ -177,7 +188,22 @@ func (s *post) once(body []byte) error {
 		to = io.Discard
 	}
 	io.Copy(to, io.LimitReader(res.Body, maxAnswer)) // to its end, so that the connection can be used again
+	if s.opt.Answers && res.StatusCode/100 != 2 {
+		return refusal(res)
+	}
 	return nil
+}
+
+// refusal reads an answer that is no yes. What may change while the alert stays
+// the same is no final one, and that is much: a token or a path can be mended.
+func refusal(res *http.Response) error {
+	r := &Refusal{Text: "the server answers " + res.Status, After: spool.RetryAfter(res.Header.Get("Retry-After"), time.Now())}
+	switch res.StatusCode {
+	case http.StatusBadRequest, http.StatusNotAcceptable, http.StatusGone, http.StatusLengthRequired, http.StatusRequestEntityTooLarge,
+		http.StatusUnsupportedMediaType, http.StatusExpectationFailed, http.StatusUnprocessableEntity, http.StatusRequestHeaderFieldsTooLarge:
+		r.Final = true
+	}
+	return r
 }
 
 func (s *post) Reopen() error { return s.Close() }

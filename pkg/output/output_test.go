@@ -4,6 +4,7 @@ package output
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"strings"
 	"sync"
@@ -25,11 +26,14 @@ type gate struct {
 	out chan error
 }
 
-func newGate() *gate               { return &gate{make(chan string), make(chan error)} }
-func (g *gate) Name() string       { return "gate" }
-func (g *gate) Reopen() error      { return nil }
-func (g *gate) Close() error       { return nil }
-func (g *gate) Write(l Line) error { g.in <- string(l.Text); return <-g.out }
+func newGate() *gate          { return &gate{make(chan string), make(chan error)} }
+func (g *gate) Name() string  { return "gate" }
+func (g *gate) Reopen() error { return nil }
+func (g *gate) Close() error  { return nil }
+func (g *gate) Write(_ context.Context, l Line) error {
+	g.in <- string(l.Text)
+	return <-g.out
+}
 
 // reports collects what a queue says.
 type reports struct {
@@ -59,7 +63,7 @@ func TestOrderAndClose(t *testing.T) {
 	if out.String() != want {
 		t.Errorf("got %q", out.String())
 	}
-	if s := q.Stats(); s != (Stats{Name: "stdout", Sent: 3}) {
+	if s := q.Stats(); s != (Stats{Name: "stdout", Accepted: 3, Sent: 3}) {
 		t.Errorf("stats %+v", s)
 	}
 }
@@ -74,8 +78,8 @@ func TestFull(t *testing.T) {
 	for _, m := range []string{"1", "2", "3", "4", "5"} {
 		q.Send(say(m))
 	}
-	if s := q.Stats(); s.Queued != 2 || s.Dropped != 3 {
-		t.Errorf("stats %+v, want 2 queued, 3 dropped", s)
+	if s := q.Stats(); s.Queued != 3 || s.Dropped != 3 {
+		t.Errorf("stats %+v, want 3 queued, the one in hand among them, 3 dropped", s)
 	}
 	if p := <-r.c; p != Full {
 		t.Errorf("report %v", p)
@@ -88,7 +92,7 @@ func TestFull(t *testing.T) {
 	if !q.Close(time.Minute) {
 		t.Fatal("worker did not end")
 	}
-	if s := q.Stats(); s != (Stats{Name: "gate", Sent: 3, Dropped: 3}) {
+	if s := q.Stats(); s != (Stats{Name: "gate", Accepted: 6, Sent: 3, Dropped: 3}) {
 		t.Errorf("stats %+v", s)
 	}
 	if len(r.said) != 1 {
@@ -137,7 +141,7 @@ func TestWait(t *testing.T) {
 	if !<-closed {
 		t.Error("the worker was abandoned")
 	}
-	if s := q.Stats(); s != (Stats{Name: "gate", Sent: alerts}) {
+	if s := q.Stats(); s != (Stats{Name: "gate", Accepted: alerts, Sent: alerts}) {
 		t.Errorf("stats %+v", s)
 	}
 
@@ -154,9 +158,11 @@ func TestWait(t *testing.T) {
 	if s := q.Stats(); s.Dropped != 2 {
 		t.Errorf("stats %+v, want 2 dropped", s)
 	}
-	g.out <- nil
-	<-g.in
-	g.out <- nil
+	g.out <- nil // 0 arrives after all; 1 was given up
+	<-q.done
+	if s := q.Stats(); s != (Stats{Name: "gate", Accepted: 3, Sent: 1, Dropped: 2, Stuck: true}) {
+		t.Errorf("stats %+v", s)
+	}
 }
 
 func TestBlocked(t *testing.T) {
@@ -228,17 +234,17 @@ func (f *flaky) Write(b []byte) (int, error) {
 func TestStdout(t *testing.T) {
 	f := &flaky{}
 	s := NewStdout(f, false)
-	if s.Write(Line{Text: []byte("lost\n")}) == nil {
+	if s.Write(t.Context(), Line{Text: []byte("lost\n")}) == nil {
 		t.Error("error was swallowed")
 	}
-	if err := s.Write(Line{Text: []byte("kept\n")}); err != nil || f.String() != "kept\n" {
+	if err := s.Write(t.Context(), Line{Text: []byte("kept\n")}); err != nil || f.String() != "kept\n" {
 		t.Errorf("after a failure: %v, %q", err, f.String())
 	}
 
 	f = &flaky{writes: 1}
 	s = NewStdout(f, true)
-	s.Write(Line{Text: []byte("a\n")})
-	s.Write(Line{Text: []byte("b\n")})
+	s.Write(t.Context(), Line{Text: []byte("a\n")})
+	s.Write(t.Context(), Line{Text: []byte("b\n")})
 	if f.Len() != 0 {
 		t.Error("buffered output was written early")
 	}

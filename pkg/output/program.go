@@ -4,6 +4,8 @@ package output
 
 import (
 	"bufio"
+	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -14,6 +16,7 @@ type program struct {
 	command  string
 	keep     bool // one process for all lines
 	buffered bool
+	answers  bool // how it ends matters
 	run      *process
 }
 
@@ -22,14 +25,16 @@ type process struct {
 	in   io.WriteCloser
 	w    *bufio.Writer
 	gone chan struct{} // closed when it has ended and was waited for
+	err  error         // how; of the one that is gone
 }
 
 // NewProgram returns the sink that hands lines to a command: to a new process
 // each, or with keep to one process that is started by the first line, and again
-// after it has died. What it prints goes where our own output goes, and how it
-// ends does not matter.
-func NewProgram(command string, keep, buffered bool) Sink {
-	return &program{command: command, keep: keep, buffered: buffered && keep}
+// after it has died. What it prints goes where our own output goes. How it ends
+// does not matter; with answers, a process that was started for one line and ends with
+// anything but 0 has not taken it. What the pipe to a process that dies held, nobody knows.
+func NewProgram(command string, keep, buffered, answers bool) Sink {
+	return &program{command: command, keep: keep, buffered: buffered && keep, answers: answers && !keep}
 }
 
 func (s *program) Name() string { return "program" }
@@ -47,7 +52,7 @@ func (s *program) start() error {
 	}
 	p := &process{in: in, w: bufio.NewWriterSize(in, bufferSize), gone: make(chan struct{})}
 	go func() {
-		cmd.Wait() // closes in, so that a write that waits for a dead reader ends
+		p.err = cmd.Wait() // closes in, so that a write that waits for a dead reader ends
 		close(p.gone)
 	}()
 	s.run = p
@@ -56,7 +61,7 @@ func (s *program) start() error {
 
 // Write starts the command if it does not run. A line that a dying process did
 // not take goes to the next one; a second death is an error.
-func (s *program) Write(l Line) error {
+func (s *program) Write(ctx context.Context, l Line) error {
 	for again := s.keep; ; again = false {
 		if s.run != nil {
 			select {
@@ -70,22 +75,43 @@ func (s *program) Write(l Line) error {
 				return err
 			}
 		}
+		in := s.run.in
+		stop := context.AfterFunc(ctx, func() { in.Close() }) // ends a write that waits
 		_, err := s.run.w.Write(l.Text)
-		if err == nil && !s.buffered {
+		if err == nil && (!s.buffered || !s.keep) {
 			err = s.run.w.Flush()
 		}
+		stop()
 		switch {
 		case !s.keep: // a command need not read what it is given
-			s.Close()
-			return nil
+			return s.ended(ctx)
 		case err == nil:
 			return nil
 		}
-		s.Close()
-		if !again {
+		if e := s.ended(ctx); !again || ctx.Err() != nil {
+			if ctx.Err() != nil {
+				return e
+			}
 			return err
 		}
 	}
+}
+
+// ended closes the process's input and waits for its end, or for that of ctx: then
+// it is left to itself.
+func (s *program) ended(ctx context.Context) error {
+	p := s.run
+	s.run = nil
+	p.in.Close()
+	select {
+	case <-p.gone:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if s.answers && p.err != nil {
+		return fmt.Errorf("the command has failed: %w", p.err)
+	}
+	return nil
 }
 
 // Reopen ends the process; the next line starts another.

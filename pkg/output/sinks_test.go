@@ -22,7 +22,7 @@ func line(text string) Line { return Line{Text: []byte(text + "\n"), Severity: 4
 func must(t *testing.T, s Sink, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
-		if err := s.Write(line(text)); err != nil {
+		if err := s.Write(t.Context(), line(text)); err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
 	}
@@ -63,10 +63,10 @@ func TestFile(t *testing.T) {
 		s.Close()
 		os.Remove(name)
 	}
-	if err := NewFile(filepath.Join(name, "x"), true, false).Write(line("a")); err == nil || !strings.HasPrefix(err.Error(), "failed to open output file ") {
+	if err := NewFile(filepath.Join(name, "x"), true, false).Write(t.Context(), line("a")); err == nil || !strings.HasPrefix(err.Error(), "failed to open output file ") {
 		t.Errorf("error %v", err)
 	}
-	if err := NewFile("/dev/full", true, false).Write(line("a")); err == nil {
+	if err := NewFile("/dev/full", true, false).Write(t.Context(), line("a")); err == nil {
 		t.Error("a full disk is no error")
 	}
 }
@@ -87,12 +87,12 @@ func TestFileTorn(t *testing.T) {
 func TestProgram(t *testing.T) {
 	dir := t.TempDir()
 	each, one := filepath.Join(dir, "each"), filepath.Join(dir, "one")
-	s := NewProgram("cat >>"+each+"; echo END >>"+each, false, false)
+	s := NewProgram("cat >>"+each+"; echo END >>"+each, false, false, false)
 	must(t, s, "a", "b")
 	if got := content(t, each); got != "a\nEND\nb\nEND\n" {
 		t.Errorf("a process each: %q", got)
 	}
-	s = NewProgram("cat >>"+one+"; echo END >>"+one, true, true)
+	s = NewProgram("cat >>"+one+"; echo END >>"+one, true, true, false)
 	must(t, s, "a", "b")
 	s.Reopen()
 	must(t, s, "c")
@@ -101,14 +101,14 @@ func TestProgram(t *testing.T) {
 		t.Errorf("one process: %q", got)
 	}
 	// A command that reads nothing, or fails, is no reason not to go on.
-	s = NewProgram("exit 3", false, false)
+	s = NewProgram("exit 3", false, false, false)
 	must(t, s, "a", "b")
 }
 
 // A process that has died is started again by the next line.
 func TestProgramDies(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "out")
-	s := NewProgram("head -n 1 >>"+name, true, false).(*program)
+	s := NewProgram("head -n 1 >>"+name, true, false, false).(*program)
 	for _, text := range []string{"a", "b", "c"} {
 		must(t, s, text)
 		<-s.run.gone
@@ -143,7 +143,7 @@ func TestSyslog(t *testing.T) {
 	}
 	l.Close() // the logger is restarted
 	os.Remove(path)
-	if s.Write(line("lost")) == nil {
+	if s.Write(t.Context(), line("lost")) == nil {
 		t.Error("nobody listens, and it is no error")
 	}
 	l = listen()
@@ -202,11 +202,11 @@ func TestHTTPTimeouts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Write(line("a")); err == nil || n.Load() != 3 {
+	if err := s.Write(t.Context(), line("a")); err == nil || n.Load() != 3 {
 		t.Errorf("%d attempts, %v", n.Load(), err)
 	}
 	s, _ = NewHTTP(HTTP{URL: "http://127.0.0.1:1/", MaxTimeouts: 100, connect: time.Minute, request: time.Minute})
-	if s.Write(line("a")) == nil {
+	if s.Write(t.Context(), line("a")) == nil {
 		t.Error("nobody listens, and it is no error")
 	}
 }

@@ -4,6 +4,7 @@ package output
 
 import (
 	"bufio"
+	"context"
 	"io"
 )
 
@@ -25,7 +26,7 @@ func NewStdout(w io.Writer, buffered bool) Sink {
 
 func (s *stdout) Name() string { return "stdout" }
 
-func (s *stdout) Write(l Line) error {
+func (s *stdout) Write(_ context.Context, l Line) error {
 	_, err := s.w.Write(l.Text)
 	if err == nil && !s.buffered {
 		err = s.w.Flush()

@@ -3,6 +3,7 @@
 package output
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"time"
@@ -29,19 +30,23 @@ func NewSyslog(socket, ident string) Sink { return &syslog{socket: socket, ident
 
 func (s *syslog) Name() string { return "syslog" }
 
-func (s *syslog) Write(l Line) error {
+func (s *syslog) Write(ctx context.Context, l Line) error {
 	text := l.Text[:len(l.Text)-1]
 	msg := syslogLine(time.Now(), l.Severity, s.ident, text[:min(len(text), syslogMax)])
 	var err error
 	for range 2 { // the second time over a new connection, if the logger was restarted
 		if s.conn == nil {
-			if s.conn, err = net.DialTimeout("unixgram", s.socket, syslogTimeout); err != nil {
+			dialer := net.Dialer{Timeout: syslogTimeout}
+			if s.conn, err = dialer.DialContext(ctx, "unixgram", s.socket); err != nil {
 				s.conn = nil
 				return err
 			}
 		}
-		s.conn.SetWriteDeadline(time.Now().Add(syslogTimeout))
-		if _, err = s.conn.Write(msg); err == nil {
+		conn := s.conn
+		conn.SetWriteDeadline(time.Now().Add(syslogTimeout))
+		stop := context.AfterFunc(ctx, func() { conn.SetWriteDeadline(time.Unix(1, 0)) })
+		_, err = conn.Write(msg)
+		if stop(); err == nil {
 			return nil
 		}
 		s.Close()

@@ -134,6 +134,10 @@ func (r *Reader) TryNext() (rec Record, ok bool, err error) {
 	}
 }
 
+// Wait returns a channel that receives when there may be something for TryNext that
+// was not there before.
+func (r *Reader) Wait() <-chan struct{} { return r.wake }
+
 // behind returns the segment in which the record after seq is.
 func (s *Spool) behind(seq uint64) *segment {
 	for _, seg := range s.segs {
