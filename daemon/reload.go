@@ -44,7 +44,7 @@ func (d *daemon) watchFiles() error {
 	if d.cfg.WatchFiles {
 		w, err := newWatcher(d.reload.trigger, d.log)
 		if err == nil {
-			err = w.watch(d.watched())
+			err = w.watch(d.watched(), d.readAt)
 		}
 		if err != nil {
 			return &failure{form: block, text: err.Error(), hint: "watch_config_files: false does without"}
@@ -201,7 +201,7 @@ func (d *daemon) adopt(next *daemon) {
 	d.cfg, d.set, d.calls = next.cfg, next.set, next.calls
 	d.health.reloaded(d)
 	if d.reload.files != nil {
-		if err := d.reload.files.watch(d.watched()); err != nil {
+		if err := d.reload.files.watch(d.watched(), next.readAt); err != nil {
 			d.log.errorf("%v", err)
 		}
 	}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -135,7 +136,7 @@ func TestWatcher(t *testing.T) {
 	w, err := newWatcher(func() { changed <- struct{}{} }, newLogger(io.Discard))
 	do(err)
 	defer w.close()
-	do(w.watch([]string{in("f"), in("d"), in("x"), in("none")}))
+	do(w.watch([]string{in("f"), in("d"), in("x"), in("none")}, time.Now()))
 	go w.run()
 	for _, step := range []struct {
 		name string
@@ -172,6 +173,39 @@ func TestWatcher(t *testing.T) {
 			case <-time.After(3 * watchPause):
 				quiet = true
 			}
+		}
+	}
+}
+
+// A change between reading and watching is not lost, be it of a file that was watched before or of one that was not; and
+// there is no change where there is none.
+func TestWatcherMissesNothing(t *testing.T) {
+	dir := t.TempDir()
+	f, g := filepath.Join(dir, "f"), filepath.Join(dir, "g")
+	put(t, f, "a")
+	put(t, g, "a")
+	told := 0
+	w, err := newWatcher(func() { told++ }, newLogger(io.Discard))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()                   // run is not called: only watch looks
+	time.Sleep(20 * time.Millisecond) // files' times are that coarse
+	for i, step := range []struct {
+		change string // after reading
+		paths  []string
+		told   int
+	}{{"", []string{f}, 0}, {"", []string{f}, 0}, {f, []string{f}, 1}, {"", []string{f, g}, 1}, {g, []string{g}, 2}, {f, []string{g}, 2}, {f, []string{dir}, 3}} {
+		since := time.Now()
+		time.Sleep(20 * time.Millisecond)
+		if step.change != "" {
+			put(t, step.change, fmt.Sprint("step ", i))
+		}
+		if err := w.watch(step.paths, since); err != nil {
+			t.Fatal(err)
+		}
+		if told != step.told {
+			t.Errorf("step %d: told %d times, want %d", i, told, step.told)
 		}
 	}
 }

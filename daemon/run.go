@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/falco-go/falco/pkg/config"
 	"github.com/falco-go/falco/pkg/rules"
@@ -21,12 +22,13 @@ type daemon struct {
 	stdout, stderr io.Writer
 	log            *logger
 
-	path  string // of the configuration, "" if there is none
-	cfg   *config.Config
-	set   *rules.Set
-	calls calls // what the module is asked for
-	drops drops
-	pipe  pipeline
+	path   string    // of the configuration, "" if there is none
+	readAt time.Time // before it was read, and the rules
+	cfg    *config.Config
+	set    *rules.Set
+	calls  calls // what the module is asked for
+	drops  drops
+	pipe   pipeline
 
 	hostname string // as alerts say it
 	channels []channel
@@ -157,6 +159,7 @@ func (d *daemon) informAtOnce() error {
 }
 
 func (d *daemon) loadConfig() (err error) {
+	d.readAt = time.Now()
 	d.cfg, err = config.Load(config.Options{Path: d.path, Overrides: d.opt.override, Strict: d.opt.strict, Env: os.LookupEnv})
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -50,17 +51,42 @@ func newWatcher(changed func(), log *logger) (*watcher, error) {
 	return &watcher{changed: changed, log: log, notes: os.NewFile(uintptr(fd), "inotify"), fd: fd, dirs: map[string]int{}}, nil
 }
 
-// watch takes these paths from now on, in place of those before.
-func (w *watcher) watch(paths []string) error {
+// watch takes these paths from now on, in place of those before. They have been
+// read since then; what has changed meanwhile, and was perhaps not read, is told.
+func (w *watcher) watch(paths []string, since time.Time) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.ended { // the number of the descriptor may be another file's by now
 		return nil
 	}
+	missed := w.picture() != w.look // of what was watched until now
+	old := w.paths
 	w.paths = paths
 	err := w.follow(true)
 	w.look = w.picture()
+	for _, p := range paths {
+		missed = missed || !slices.Contains(old, p) && changedSince(p, since)
+	}
+	if missed {
+		w.changed()
+	}
 	return err
+}
+
+// changedSince reports whether path, or a file in that folder, has changed since then.
+func changedSince(path string, since time.Time) bool {
+	paths := []string{path}
+	if inside, err := filesIn(path); err == nil {
+		paths = append(paths, inside...)
+	}
+	return slices.ContainsFunc(paths, func(p string) bool {
+		st, err := os.Stat(p)
+		if err != nil {
+			return false
+		}
+		s, ok := st.Sys().(*syscall.Stat_t)
+		return ok && !time.Unix(s.Ctim.Unix()).Before(since)
+	})
 }
 
 // follow watches every folder that decides about the paths.
