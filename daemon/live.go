@@ -74,7 +74,7 @@ func (d *daemon) openSource() error {
 	case config.KindNone:
 		d.log.infof("Enabled event source '%s' will be opened with no driver, no event will be produced", syscallSource)
 		d.log.infof("Opening '%s' source with no driver", syscallSource)
-		d.pipe.source = nothing{}
+		d.pipe.source = withoutDriver()
 	case config.KindReplay:
 		d.log.infof("Replaying events from the capture file: %s", d.cfg.Engine.CaptureFile)
 		r, err := openReplay(d.cfg.Engine.CaptureFile, d.stop)

@@ -51,6 +51,9 @@ func (l ledger) String() string {
 // nothing is the source of engine.kind nodriver.
 type nothing struct{}
 
+// withoutDriver makes the source of engine.kind nodriver; a soak test has another one.
+var withoutDriver = func() source { return nothing{} }
+
 func (nothing) Next(*event.Event) (bool, error) { return false, nil }
 func (nothing) Arm() (bool, time.Duration)      { return true, 0 }
 func (nothing) C() <-chan struct{}              { return nil }
