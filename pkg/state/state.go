@@ -98,6 +98,7 @@ type State struct {
 	firstTS  uint64
 	now      uint64 // time of the event at hand
 	sweepTS  uint64 // when the oldest record was last looked at
+	swept    uint64 // when it was last thought of doing so
 	clock    uint32 // counts events; stamps uses of descriptors
 	fdSlots  int
 	fdAsks   int64 // questions of kind AskFD
@@ -212,12 +213,18 @@ func (s *State) Settle() {
 		s.remove(t)
 	}
 	s.scene.Thread = nil
-	s.sweep()
 	if s.bytes > s.limits.Bytes {
 		s.shrink()
 	}
-	s.containers.sweep(s.now)
+	if s.now-s.swept >= sweepGrain { // also if time steps back
+		s.swept = s.now
+		s.sweep()
+		s.containers.sweep(s.now)
+	}
 }
+
+// sweepGrain is how exact the ends of waiting times are, in ns.
+const sweepGrain = 100_000
 
 // Stats returns the counters.
 func (s *State) Stats() Stats {
