@@ -15,6 +15,10 @@ func glob(pattern, s string, fold bool) bool {
 			if pattern[p] == '*' {
 				star, mark = p, i
 				p++
+				if mark = seek(pattern[p:], s, mark, fold); mark < 0 {
+					return false
+				}
+				i = mark
 				continue
 			}
 			if i < len(s) {
@@ -28,10 +32,28 @@ func glob(pattern, s string, fold bool) bool {
 		if star < 0 || mark >= len(s) {
 			return false
 		}
-		mark++
+		if mark = seek(pattern[star+1:], s, mark+1, fold); mark < 0 {
+			return false
+		}
 		p, i = star+1, mark
 	}
 	return true
+}
+
+// seek returns the first place in s, from that one on, where the pattern may begin; -1 if there is none.
+func seek(pattern, s string, from int, fold bool) int {
+	if fold || pattern == "" {
+		return from
+	}
+	switch pattern[0] {
+	case '*', '?', '[', '\\':
+		return from
+	}
+	n := strings.IndexByte(s[from:], pattern[0])
+	if n < 0 {
+		return -1
+	}
+	return from + n
 }
 
 // one matches the byte c against the front of a pattern and returns the bytes of
