@@ -52,9 +52,10 @@ func (g *Guest) root() (*guestRoot, error) {
 			"PATH=" + guestPath, "HOME=/root", "USER=root", "LOGNAME=root", "SHELL=/bin/sh", "TERM=" + term(c), "LANG=C.UTF-8",
 		}, c.Env...),
 		Dir: "/root", Hostname: guestName, Terminal: c.Terminal, Rows: c.Rows, Columns: c.Columns,
-		ModuleParams: c.ModuleParams,
-		CgroupV1:     c.CgroupV1, SetupLimit: c.Timeout,
-		ReadyLimit: c.Timeout / 2, ActLimit: c.Timeout, Settle: 300 * time.Millisecond, StopLimit: 20 * time.Second,
+		ModuleParams: c.ModuleParams, Debug: g.kernel.Debug(),
+		CgroupV1: c.CgroupV1, SetupLimit: c.Timeout,
+		ReadyLimit: c.Timeout / 2, ActLimit: c.Timeout, Settle: 300 * time.Millisecond,
+		StopLimit: 20 * time.Second * g.kernel.patience(),
 	}
 	r := &guestRoot{kernel: g.kernel, init: g.init, insmod: insmod, plan: plan, files: map[string]string{}, texts: map[string]string{},
 		plain: map[string]string{}, links: map[string]string{}}

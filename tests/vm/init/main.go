@@ -53,7 +53,7 @@ func main() {
 	falco.stop(plan)
 
 	rmmod(plan.Module)
-	scanLeaks()
+	lookBack(plan.Debug)
 	report(wire.Report{Kind: wire.KindMemory, Memory: readMemory()})
 	report(wire.Report{Kind: wire.KindDmesg, Text: readDmesg()})
 	report(wire.Report{Kind: wire.KindDone})

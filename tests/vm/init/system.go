@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 	"unsafe"
 
 	"github.com/falco-go/falco/tests/vm/wire"
@@ -167,28 +166,6 @@ func rmmod(path string) {
 	default:
 		report(wire.Report{Kind: wire.KindUnload, Code: int(errno), Text: errno.Error()})
 	}
-}
-
-// scanLeaks lets a kernel with kmemleak look for memory that nobody knows any more, now that our module is gone. It tells of
-// objects that are older than five seconds.
-func scanLeaks() {
-	const file = "/sys/kernel/debug/kmemleak"
-	if syscall.Mount("debugfs", "/sys/kernel/debug", "debugfs", 0, "") != nil {
-		return
-	}
-	if _, err := os.Stat(file); err != nil {
-		return
-	}
-	for range 2 { // what the first scan finds may be on its way between two places
-		time.Sleep(6 * time.Second)
-		if os.WriteFile(file, []byte("scan"), 0) != nil {
-			return
-		}
-	}
-	if text, err := os.ReadFile(file); err != nil || len(text) > 0 {
-		trouble("kmemleak: %v %s", err, text[:min(len(text), 4000)])
-	}
-	kmsg("looked for leaks")
 }
 
 // readMemory gives /proc/meminfo in bytes, after the kernel has let go of what it only caches.

@@ -71,6 +71,7 @@ type Plan struct {
 	StopLimit  time.Duration // until the daemon must have ended after SIGTERM
 
 	Hostname string
+	Debug    bool // the kernel is one that looks for bugs, and shall be asked
 }
 
 // Disk is a disk with a whole system.
