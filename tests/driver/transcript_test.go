@@ -235,7 +235,14 @@ func returned(event, want string, got words) error {
 
 func compare(vars variables, event string, want, got words) error {
 	var wrong []string
+	of := map[string]string{} // number: the variable that it is
 	for name, w := range want {
+		if strings.HasPrefix(w, "@") {
+			if other := of[got[name]]; other != "" && other != w {
+				wrong = append(wrong, fmt.Sprintf("%s and %s are both %s", w, other, got[name]))
+			}
+			of[got[name]] = w
+		}
 		if name == "^" {
 			if err := returned(event, w, got); err != nil {
 				wrong = append(wrong, err.Error())
@@ -274,6 +281,8 @@ func TestCompare(t *testing.T) {
 		{"res=@x size=@x", "res=7 size=7", true},
 		{"res=@x size=@x", "res=7 size=8", false},
 		{"res=@x", "res=0", false},
+		{"res=@x size=@y", "res=7 size=8", true},
+		{"res=@x size=@y", "res=7 size=7", false},
 		{"^=7", "res=7", true},
 		{"^=7", "res=8", false},
 		{"^=-7", "res=-7", true},

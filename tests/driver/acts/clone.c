@@ -57,9 +57,9 @@ static void expect_clone(const char *name, const char *event, long child, long f
 
 	snprintf(check, sizeof(check), "%s/parent", name);
 	expect(check, event,
-	       "res=%ld exe='" PROGRAM "' args='all\\x00' tid=%ld pid=%ld ptid=%ld cwd='' fdlimit=%ld pgft_maj=0 pgft_min=+ vm_size=+ "
-	       "vm_rss=+ vm_swap=0 comm='" COMM "' cgroups=" CGROUPS " flags=%ld uid=0 gid=0 vtid=%ld vpid=%ld pidns_init_start_ts=0",
-	       child, self, self, parent, limit, flags, self, self);
+	       "res=%ld exe='" PROGRAM "' args='all\\x00' tid=%ld pid=%ld ptid=%ld cwd='' fdlimit=%ld pgft_maj=0 pgft_min=+ vm_size=%ld "
+	       "vm_rss=%ld±%d vm_swap=0 comm='" COMM "' cgroups=" CGROUPS " flags=%ld uid=0 gid=0 vtid=%ld vpid=%ld pidns_init_start_ts=0",
+	       child, self, self, parent, limit, mapped(), resident(), slack() + 64, flags, self, self);
 	snprintf(check, sizeof(check), "%s/child", name);
 	if (flags & C_NEWPID)
 		expect_of(child, check, event, "res=0 tid=%ld pid=%ld ptid=%ld flags=%ld vtid=1 vpid=1 pidns_init_start_ts=+",
@@ -189,19 +189,30 @@ static void act_unshared(void)
 	raw(SYS_wait4, child, NULL, 0, NULL);
 }
 
+/* One that nobody has: the highest but some. */
+static long free_tid(void)
+{
+	FILE *file = fopen("/proc/sys/kernel/pid_max", "r");
+	long max = 0;
+
+	if (!file || fscanf(file, "%ld", &max) != 1)
+		exit(1);
+	fclose(file);
+	return max - 100;
+}
+
 static void act_clone3_forms(void)
 {
-	static uint64_t tid[1] = { 31000 };
+	static int32_t tid[2];
 	static struct clone_args args;
-	int32_t wanted = 31000;
-	long child;
+	long child, wanted = free_tid();
 
-	memcpy(tid, &wanted, sizeof(wanted));
+	tid[0] = wanted;
 	args = (struct clone_args){ .flags = CLONE_FS, .exit_signal = SIGCHLD, .set_tid = (uintptr_t)tid, .set_tid_size = 1 };
 	child = child_of(SYS_clone3, (long)&args, sizeof(args));
 	raw(SYS_wait4, child, NULL, 0, NULL);
-	expect("clone3/set_tid", "clone3_x", "res=31000 flags=2");
-	expect_of(child, "clone3/set_tid/child", "clone3_x", "res=0 tid=31000 pid=31000 vtid=31000 flags=2");
+	expect("clone3/set_tid", "clone3_x", "res=%ld flags=2", wanted);
+	expect_of(wanted, "clone3/set_tid/child", "clone3_x", "res=0 tid=%ld pid=%ld vtid=%ld flags=2", wanted, wanted, wanted);
 	args.flags = CLONE_NEWUTS | CLONE_IO;
 	args.set_tid_size = 0;
 	args.set_tid = 0;

@@ -348,11 +348,11 @@ static void act_exec_failed(void)
 
 	stat(PROGRAM, &st);
 	expect("execveat/missing", "execveat_x",
-	       "res=-2 exe='n' args='x\\x00y\\x20z\\x00' tid=%ld pid=%ld ptid=%ld cwd='' fdlimit=%ld pgft_maj=0 pgft_min=+ vm_size=+ vm_rss=+ "
+	       "res=-2 exe='n' args='x\\x00y\\x20z\\x00' tid=%ld pid=%ld ptid=%ld cwd='' fdlimit=%ld pgft_maj=0 pgft_min=+ vm_size=%ld vm_rss=%ld±%d "
 	       "vm_swap=0 comm='" COMM "' cgroups=" CGROUPS " env='A=1\\x00B=two\\x20words\\x00' tty=0 vpgid=%ld loginuid=4294967295 flags=1 "
 	       "cap_inheritable=0 cap_permitted=%llu cap_effective=%llu exe_ino=%lu exe_ino_ctime=%llu exe_ino_mtime=%llu uid=0 "
 	       "trusted_exepath='" PROGRAM "' pgid=%ld gid=0",
-	       self, self, (long)raw(SYS_getppid), nofile_limit(), pgid, caps, caps, (unsigned long)st.st_ino, ns(st.st_ctim), ns(st.st_mtim), pgid);
+	       self, self, (long)raw(SYS_getppid), nofile_limit(), mapped(), resident(), slack() + 64, pgid, caps, caps, (unsigned long)st.st_ino, ns(st.st_ctim), ns(st.st_mtim), pgid);
 	CALL("execveat/null", "execveat_x", (SYS_execveat, AT_FDCWD, NULL, NULL, NULL, 0), "res=-14 exe=- args=- env=-");
 	CALL("execveat/closed", "execveat_x", (SYS_execveat, 999, "", argv, NULL, AT_EMPTY_PATH), "res=-9 exe='n' args='x\\x00y\\x20z\\x00' env=-");
 	CALL("execveat/bad", "execveat_x", (SYS_execveat, AT_FDCWD, BAD, BAD, BAD, 0), "res=-14 exe=- args=- env=- rec=fault");

@@ -2,47 +2,10 @@
 /* Acts on memory. */
 #include "acts.h"
 
-#include <sys/utsname.h>
-
-static int statm;
-
-/* kB that the process maps, from /proc. */
-static long mapped(void)
-{
-	char text[128] = "";
-
-	raw(SYS_pread64, statm, text, sizeof(text) - 1, WIDE(0));
-	return atol(text) * sysconf(_SC_PAGESIZE) / 1024;
-}
-
-static long resident(void)
-{
-	char text[128] = "", *second;
-
-	raw(SYS_pread64, statm, text, sizeof(text) - 1, WIDE(0));
-	second = strchr(text, ' ');
-	return second ? atol(second) * sysconf(_SC_PAGESIZE) / 1024 : -1;
-}
-
-/*
- * From 6.2 on every CPU keeps pages of its own of each of three counters, which
- * /proc sums up and which a hook has no time for.
- */
-static int slack(void)
-{
-	struct utsname name;
-	int major = 0, minor = 0;
-
-	uname(&name);
-	sscanf(name.release, "%d.%d", &major, &minor);
-	return major > 6 || (major == 6 && minor >= 2) ? 3 * 2 * 32 * 4 : 0;
-}
-
 static void act_maps(void)
 {
 	unsigned long at;
 
-	statm = open("/proc/self/statm", O_RDONLY);
 	mapped();
 	/* mlockall() makes what is mapped resident, and nothing comes between a call and the look at /proc. */
 	at = raw(SYS_brk, 0);

@@ -196,6 +196,22 @@ static void act_unix(void)
 	expect("socketpair/null", "socketpair_x", "res=-14 fd1=-1 fd2=-1 source=0 peer=0");
 }
 
+/* More sockets than the module remembers ids of. */
+static void act_pairs(void)
+{
+	static char check[64];
+	int fds[2], first = -1;
+
+	for (int i = 0; i < 200; i++) {
+		must("socketpair", raw(SYS_socketpair, AF_UNIX, SOCK_DGRAM, 0, fds));
+		first = i ? first : fds[0];
+		snprintf(check, sizeof(check), "socketpair/%d", i);
+		expect(check, "socketpair_x", "res=0 fd1=%d fd2=%d source=@left%d peer=@right%d", fds[0], fds[1], i, i);
+	}
+	must("send", raw(SYS_sendto, first, "first", 5, 0, NULL, 0));
+	expect("sendto/pair-0", "sendto_x", "res=5 tuple.dst=@right0 tuple.src=@left0");
+}
+
 /* A connection that is not there yet, and what waits for accept. */
 static void act_waiting(void)
 {
@@ -233,5 +249,6 @@ static void act_socket(void)
 	in_child(act_tcp);
 	in_child(act_tcp6);
 	in_child(act_unix);
+	in_child(act_pairs);
 	in_child(act_waiting);
 }
