@@ -90,6 +90,8 @@ func play(t *testing.T, files, scenarios []string, config vm.Config) {
 	if os.Getenv("FALCO_LONG") != "" {
 		args = append(args, "-long")
 		config.Timeout = 90 * time.Minute
+	}
+	if testing.Verbose() {
 		config.ActOut = os.Stderr // who waits so long likes to know
 	}
 	if seed := os.Getenv("FALCO_SEED"); seed != "" {

@@ -25,7 +25,8 @@ func TestDaemonTellsLosses(t *testing.T) {
 		t.Skip("needs a guest: " + vm.Enabled + "=1, or make test-vm")
 	}
 	result := vm.Run(t, vm.Config{
-		Rules: []string{rule(t, "evt.type = openat and fd.name = /tmp/after")}, Files: build(t), Timeout: 3 * time.Minute,
+		Kernel: os.Getenv("FALCO_KERNEL"),
+		Rules:  []string{rule(t, "evt.type = openat and fd.name = /tmp/after")}, Files: build(t), Timeout: 3 * time.Minute,
 		FalcoArgs: []string{"-o", "engine.kmod.buf_size_preset=1"},
 		Script: `
 			/files/load storm &
@@ -59,7 +60,8 @@ func TestDaemonSeesNewCPU(t *testing.T) {
 		t.Skip("needs a guest: " + vm.Enabled + "=1, or make test-vm")
 	}
 	result := vm.Run(t, vm.Config{
-		Rules: []string{rule(t, "evt.type = openat and evt.cpu = 1 and fd.name = /tmp/on-the-new-one")}, Files: build(t),
+		Kernel: os.Getenv("FALCO_KERNEL"),
+		Rules:  []string{rule(t, "evt.type = openat and evt.cpu = 1 and fd.name = /tmp/on-the-new-one")}, Files: build(t),
 		KernelArgs: []string{"maxcpus=1"}, Timeout: 3 * time.Minute,
 		Script: `
 			/files/load mixed &

@@ -16,7 +16,7 @@ import (
 )
 
 // The fuzzer knows the grammar of our ioctls: requests, the fields of their arguments, values that are nearly right. It does
-// not know what is legal when. All that it does follows from the seed.
+// not know what is legal when. All that it does follows from the seed, or from the tapes of guide.go.
 
 // fuzzer is one process' worth of descriptors and mappings.
 type fuzzer struct {
@@ -43,14 +43,28 @@ func newFuzzer(rng *rand.Rand) (*fuzzer, error) {
 	return f, nil
 }
 
-func (f *fuzzer) close() {
+// letGo leaves no descriptor and no mapping.
+func (f *fuzzer) letGo() {
 	for _, m := range f.maps {
 		unix.Munmap(m)
 	}
 	for _, fd := range f.fds {
 		unix.Close(fd)
 	}
+	f.maps, f.fds = f.maps[:0], f.fds[:0]
+}
+
+func (f *fuzzer) close() {
+	f.letGo()
 	unix.Munmap(f.memory)
+}
+
+// calls is how many ioctls there were.
+func (f *fuzzer) calls() (n int) {
+	for _, c := range f.errno {
+		n += c
+	}
+	return n
 }
 
 // number is one that may be right, or next to right, or wrong.
@@ -126,9 +140,9 @@ func (f *fuzzer) request() (name string, nr, arg uintptr) {
 			words = append(words, uint32(f.number(0, 0, 1, uint64(unix.Getpid()))))
 		}
 		return "FILTER_SET", schema.ABIIocFilterSet, f.argument(words)
-	case pick < 483:
+	case pick < 488:
 		return "START", schema.ABIIocStart, uintptr(f.number())
-	case pick < 486:
+	case pick < 494:
 		return "STOP", schema.ABIIocStop, uintptr(f.number())
 	case pick < 600:
 		counts := f.argument(nil)
@@ -236,14 +250,22 @@ func ioctls(s *stage) error {
 	if err != nil {
 		return err
 	}
-	for calls := 0; calls < n; {
+	g, err := newGuide(s.rng)
+	if err != nil {
+		return err
+	}
+	for f.calls() < n {
+		if g != nil {
+			g.round(f)
+			continue
+		}
 		for range 1000 {
 			f.step()
 		}
-		calls = 0
-		for _, c := range f.errno {
-			calls += c
-		}
+	}
+	if g != nil {
+		s.say("places=%d tapes=%d", g.cov.total, len(g.kept))
+		g.cov.close()
 	}
 	f.close()
 	close(until)
@@ -252,10 +274,7 @@ func ioctls(s *stage) error {
 	if err := errors.Join(err, err2); err != nil {
 		return err
 	}
-	calls := 0
-	for _, c := range f.errno {
-		calls += c
-	}
+	calls := f.calls()
 	for _, name := range []string{"GET_INFO", "CONFIG", "FILTER_SET", "START", "STOP", "STATS", "mmap"} {
 		if f.done[name] == 0 {
 			return fmt.Errorf("no %s was ever done: %v", name, f.done)

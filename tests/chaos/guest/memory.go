@@ -18,7 +18,7 @@ var compared = []string{"Free", "Slab", "SUnreclaim", "VmallocUsed", "Percpu", "
 // last descriptor was closed.
 func settle() (map[string]int64, error) {
 	var left string
-	for range 100 {
+	for range 600 { // a kernel that looks for bugs takes its time
 		if left = ringsLeft(); left == "" {
 			return memory(), nil
 		}
