@@ -31,6 +31,26 @@ func (r *running) exit(tid int64) {
 	})
 }
 
+// watchStalls measures how long the machine keeps a goroutine from running.
+func (r *running) watchStalls() {
+	go func() {
+		for last := time.Now(); ; {
+			select {
+			case <-r.stop:
+				return
+			case <-time.After(time.Millisecond):
+			}
+			now := time.Now()
+			if gap := int64(now.Sub(last)); gap > r.stall.Load() {
+				r.stall.Store(gap)
+			}
+			last = now
+		}
+	}()
+}
+
+func (r *running) stalled() time.Duration { return time.Duration(r.stall.Load()) }
+
 // heap returns the bytes that are in use.
 func heap() uint64 {
 	var m runtime.MemStats
@@ -46,6 +66,7 @@ func (st storm) blow(t *testing.T) {
 	s := startContainerd(t)
 	r := runAsking(t, 100, s.Path)
 	r.up(s)
+	r.watchStalls()
 	events := 0
 	alerts := map[string]int{} // of the rule on every shell, by what is known
 	images := 0
@@ -146,8 +167,8 @@ func (st storm) blow(t *testing.T) {
 		return none
 	})
 	last := heap()
-	t.Logf("%d containers, one each %v, life %v, %d misfortunes: metadata of the first exec %v; %+v; heap %d KB after a third, %d KB at the end",
-		st.containers, st.every, st.life, 3*st.kills, alerts, stats, third>>10, last>>10)
+	t.Logf("%d containers, one each %v, life %v, %d misfortunes: metadata of the first exec %v; %+v; longest stall %v; heap %d KB after a third, %d KB at the end",
+		st.containers, st.every, st.life, 3*st.kills, alerts, stats, r.stalled(), third>>10, last>>10)
 	if images != alerts["known"]+alerts["gone"] {
 		t.Errorf("%d alerts by image, execs in containers: %v", images, alerts)
 	}
@@ -157,8 +178,8 @@ func (st storm) blow(t *testing.T) {
 	if stats.Known+stats.Late+stats.Missing != stats.Deferred || stats.Overflow != 0 {
 		t.Errorf("rows do not add up: %+v", stats)
 	}
-	if stats.Longest > 5*time.Second { // the deadline is 100 ms; machines stumble
-		t.Errorf("an event was held for %v", stats.Longest)
+	if stall := r.stalled(); stats.Longest > 150*time.Millisecond+4*stall { // machines stumble, and so do we then
+		t.Errorf("an event was held for %v; the machine has stalled for %v at most", stats.Longest, stall)
 	}
 	if limit := third + 32<<20; last > limit {
 		t.Errorf("the heap has grown from %d to %d bytes", third, last)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/falco-go/falco/pkg/procfs"
 	"github.com/falco-go/falco/pkg/schema"
@@ -61,6 +62,59 @@ func TestAskRuntime(t *testing.T) {
 	later(w.world, 61*sec)
 	w.same("again", inside(w.world, 203).Container().Pending(), true)
 	w.same("asked", len(w.told), 2)
+}
+
+// Pending counts the containers of which something may become known: through all
+// that can become of one, and however many there are.
+func TestPendingIsCounted(t *testing.T) {
+	w := newAsker(t, Options{})
+	w.same("none", w.s.Pending(), 0)
+	inside(w.world, 200)
+	w.same("asked", w.s.Pending(), 1)
+	w.s.FailContainer(dockID, errors.New("not yet"))
+	w.s.FailContainer(dockID, errors.New("not at all"))
+	w.same("failed", w.s.Pending(), 0)
+	w.do(tells(webJSON))
+	w.do(tells(webJSON))
+	w.same("told", w.s.Pending(), 0)
+	w.do(async("container_removed", webJSON))
+	later(w.world, 61*sec)
+	w.same("forgotten", w.s.Pending(), 0)
+	inside(w.world, 201)
+	w.same("asked again", w.s.Pending(), 1)
+	w.do(tells(webJSON))
+	w.same("told again", w.s.Pending(), 0)
+	for i := range 3*maxUntold + 10 {
+		id := fmt.Sprint("c", i)
+		w.s.askRuntime(w.s.container(id))
+		if i%2 == 0 {
+			w.s.FailContainer(id, errors.New("no"))
+		}
+	}
+	cs := &w.s.containers
+	n := 0
+	for _, c := range cs.byID {
+		if c.Pending() {
+			n++
+		}
+	}
+	if w.s.Pending() != n || n == 0 || len(cs.byID)-cs.known > maxUntold || cs.known != 1 {
+		t.Errorf("%d pending, %d counted, %d records, %d with something in them", n, w.s.Pending(), len(cs.byID), cs.known)
+	}
+}
+
+// Where nobody can be asked, the stream is given a while, in its own time.
+func TestPatience(t *testing.T) {
+	w := newWorldWith(t, Options{Patience: time.Duration(2 * sec)})
+	x := inside(w, 200)
+	w.same("at first", x.Container().Pending(), true)
+	later(w, sec)
+	w.same("after a second", w.s.Pending(), 1)
+	later(w, sec)
+	w.same("after two", w.s.Pending(), 0)
+	w.same("why", x.Container().Failed(), errUntold)
+	w.do(tells(webJSON))
+	w.same("told after all", inside(w, 201).Container().Info() != nil, true)
 }
 
 // A task is read without the tables of sockets while an event waits; what its

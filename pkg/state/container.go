@@ -84,7 +84,8 @@ func (s *State) askRuntime(c *Container) {
 var errUntold = errors.New("nothing in the capture tells of it")
 
 const (
-	maxContainers = 1 << 14     // records; the one that was told longest ago goes first
+	maxContainers = 1 << 14     // records of those that were told of; the one that was told longest ago goes first
+	maxUntold     = 1 << 12     // records of all others
 	goneGrace     = 60 * second // how long an ended container is still known, for events that come late
 )
 
@@ -96,6 +97,7 @@ type containers struct {
 	ended []*Container // by the time of their end
 	addrs map[netip.Addr]int
 
+	known    int    // records with something in them
 	pending  int    // records of which more may become known
 	patience uint64 // see Options
 	hopes    []hope // by the time until which they last
@@ -126,7 +128,7 @@ func (s *State) container(id string) *Container {
 	if c != nil {
 		return c
 	}
-	if len(cs.byID) >= 2*maxContainers {
+	if len(cs.byID)-cs.known >= maxUntold {
 		for id, c := range cs.byID {
 			if c.info == nil {
 				cs.giveUp(c, nil)
@@ -186,6 +188,12 @@ func (cs *containers) setInfo(c *Container, i *container.Info) {
 		}
 	}
 	cs.giveUp(c, nil)
+	if c.info != nil {
+		cs.known--
+	}
+	if i != nil {
+		cs.known++
+	}
 	c.info, c.ip = i, netip.Addr{}
 	if i == nil {
 		c.asked = false // who is seen in it later asks again
