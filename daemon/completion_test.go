@@ -45,7 +45,7 @@ func TestCompletions(t *testing.T) {
 		{line: "completion z", want: "zsh", never: "bash"},
 		{line: "completion zsh ", want: ""},
 		{line: "driver un", want: "unload", never: "load"},
-		{line: "doctor -", want: ""},
+		{line: "doctor -", want: "-c"},
 		{line: "--zzz=", want: ""},
 	} {
 		c := completions(strings.Split(tc.line, " "))

@@ -39,7 +39,7 @@ func verbs() []verb {
 		{name: "record", usage: "write events to a capture", flags: recordFlags, run: runRecord},
 		{name: "ps", usage: "print the process table as rules see it", flags: psFlags, run: runPs},
 		{name: "fds", usage: "print the descriptors of a process as rules see them", words: "PID", flags: tablesFlags, run: runFds},
-		{name: "doctor", usage: "look for what keeps falco from seeing"},
+		{name: "doctor", usage: "look for what keeps falco from seeing, and say what mends it", flags: doctorFlags, run: runDoctor},
 		{name: "completion", usage: "print what lets a shell complete falco's command line", words: "bash|zsh|fish", choices: []string{"bash", "zsh", "fish"},
 			flags: noFlags, run: runCompletion},
 		{name: "man", usage: "print the manual page falco(8)", flags: noFlags, run: runMan},

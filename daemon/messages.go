@@ -50,6 +50,7 @@ const (
 	block   form = iota // Error: text
 	exiting             // <time>: Runtime error: text. Exiting.
 	plain               // falco: text
+	silent              // nothing: it has been said
 )
 
 func (f *failure) Error() string { return f.text }

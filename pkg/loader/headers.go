@@ -29,6 +29,10 @@ func (l *Loader) headers(release string) (string, error) {
 	return "", l.missing(release)
 }
 
+// HeadersOf returns where the headers of a kernel are, or a Problem that says which
+// package has them.
+func (l *Loader) HeadersOf(release string) (string, error) { return l.headers(release) }
+
 // follow resolves a link whose target counts from the machine's root.
 func (l *Loader) follow(name string) string {
 	at := l.path(name)

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/falco-go/falco/pkg/config"
+)
+
+// What the doctor looks at beyond this program: where alerts go, and who knows of
+// containers. Nothing is sent anywhere.
+
+func (doc *doctor) outputs() finding {
+	if doc.cfg == nil {
+		return doubtful("mend the configuration first", "not looked at")
+	}
+	c := doc.cfg
+	if err := checkOutputs(c); err != nil {
+		return brokenBy(err)
+	}
+	var on []string
+	for _, o := range []struct {
+		name string
+		on   bool
+		look func(*config.Config) error
+	}{
+		{"stdout", c.Stdout, nil}, {"syslog", c.Syslog, syslogThere}, {"file", c.File.Enabled, fileThere},
+		{"program", c.Program.Enabled, nil}, {"http", c.HTTP.Enabled, serverThere},
+	} {
+		if !o.on {
+			continue
+		}
+		on = append(on, o.name)
+		if o.look == nil {
+			continue
+		}
+		if err := o.look(c); err != nil {
+			return broken("see "+o.name+"_output in "+doc.path, "%s: %v", o.name, err)
+		}
+	}
+	return fineWith("%s", strings.Join(on, ", "))
+}
+
+func syslogThere(*config.Config) error {
+	conn, err := net.DialTimeout("unixgram", syslogSocket, doctorWait)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+func fileThere(c *config.Config) error {
+	st, err := os.Stat(filepath.Dir(c.File.Name))
+	if err == nil && !st.IsDir() {
+		err = fmt.Errorf("%s is no folder", filepath.Dir(c.File.Name))
+	}
+	return err
+}
+
+func serverThere(c *config.Config) error {
+	u, err := url.Parse(c.HTTP.URL)
+	if err != nil {
+		return err
+	}
+	network, address := "tcp", u.Host
+	switch {
+	case u.Scheme == "unix":
+		network, address = "unix", u.Path
+	case u.Port() == "":
+		address = net.JoinHostPort(u.Hostname(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+	}
+	ctx, stop := doctorContext()
+	defer stop()
+	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+// runtimeSockets are where runtimes listen, the usual ones.
+var runtimeSockets = []struct{ name, path string }{
+	{"containerd", "/run/containerd/containerd.sock"}, {"containerd", "/run/k3s/containerd/containerd.sock"},
+	{"CRI-O", "/run/crio/crio.sock"}, {"docker", "/run/docker.sock"}, {"podman", "/run/podman/podman.sock"},
+}
+
+func (doc *doctor) containers() finding {
+	var there []string
+	for _, s := range runtimeSockets {
+		path := hostPath(s.path)
+		if _, err := os.Stat(path); err != nil {
+			continue
+		}
+		conn, err := net.DialTimeout("unix", path, doctorWait)
+		if err != nil {
+			return doubtful("is "+s.name+" running? systemctl status "+strings.ToLower(s.name), "%s: %v", s.path, lastError(err))
+		}
+		conn.Close()
+		there = append(there, s.name)
+	}
+	if len(there) == 0 {
+		return fineWith("no runtime is here; their containers would be known by their ids")
+	}
+	return fineWith("%s", strings.Join(there, ", "))
+}
