@@ -170,3 +170,64 @@ func TestReloads(t *testing.T) {
 	}
 	t.Logf("%d reloads (%d in the log), %d marks, %d events, %v", reloads, restarts, marks, result.Ledger.Delivered, result.Total.Round(time.Second))
 }
+
+// On a live module: a reload asks for calls that nobody wanted before, metrics tell of rings, and a daemon that is asked to end in
+// the middle of a storm reads what is there, and says what became of each event.
+func TestLive(t *testing.T) {
+	rule := func(name, condition string) string {
+		return fmt.Sprintf("\n- rule: %s\n  desc: d\n  condition: %s\n  output: \"%%evt.type %%proc.name\"\n  priority: INFO\n", name, condition)
+	}
+	now := rule("Now", "evt.type = openat and evt.arg.name = /tmp/now")
+	more, next := write(t, "more.yaml", now), write(t, "next.yaml", now+rule("Next", "evt.type = sync"))
+	result := vm.Run(t, vm.Config{
+		Rules: []string{more}, Files: append(live(t), more, next), Timeout: 3 * time.Minute,
+		FalcoArgs: []string{"-r", "/files/more.yaml", "-o", "webserver.enabled=true", "-o", "webserver.prometheus_metrics_enabled=true",
+			"-o", "metrics.enabled=true", "-o", "metrics.interval=1h"},
+		Script: `
+			metrics() { /files/live get http://127.0.0.1:8765/metrics; }
+			sync # nobody asks for it yet
+			cat /tmp/now
+			cp /files/next.yaml /files/more.yaml
+			for i in $(seq 200); do usleep 100000; metrics | grep -q '^falcosecurity_falco_reloads_total 1' && break; done
+			sync
+			for i in $(seq 200); do usleep 100000; metrics | grep -q 'rule_name="Next"' && break; done
+			metrics
+			falco doctor || exit 4
+			/files/load storm &
+			sleep 2
+			kill -TERM $(pidof falco)
+			for i in $(seq 600); do pidof falco >/dev/null || break; usleep 100000; done
+			kill %1
+			! pidof falco`,
+	})
+	if result.ExitCode != 0 || result.FalcoCode != 0 || result.FalcoAsked {
+		t.Errorf("the script ended with %d, falco with %d (asked: %v):\n%s", result.ExitCode, result.FalcoCode, result.FalcoAsked, result.Act)
+	}
+	told := result.Rules()
+	delete(told, "Falco internal: gap in the stream") // a storm may have some
+	delete(told, "Falco internal: syscall event drop")
+	if len(told) != 2 || told["Now"] != 1 || told["Next"] != 1 {
+		t.Errorf("alerts: %v", told)
+	}
+	for _, want := range []string{`falco_ring_size_bytes{cpu="1"} 8388608`, `falco_ring_used_bytes{cpu="0"} `, "falco_lag_seconds ", "falco_gaps_total 0",
+		`falco_rules_matches_total{priority="6",rule_name="Next",source="syscall"} 1`, `falco_output_alerts_total{output="stdout",outcome="delivered"} 2`,
+		`scap_engine_name_info{engine_name="kmod",evt_source="syscall"} 1`} {
+		if !strings.Contains(result.Act, "falcosecurity_"+want) {
+			t.Errorf("/metrics does not tell %s:\n%s", want, result.Act)
+		}
+	}
+	for _, want := range []string{"look  headers ", "ok    module ", "ok    device ", "ok    daemon         process ", "Nothing keeps this machine from being watched; "} {
+		if !strings.Contains(result.Act, "\n"+want) {
+			t.Errorf("the doctor does not say %q:\n%s", want, result.Act)
+		}
+	}
+	l := result.Ledger
+	left := 0
+	if m := regexp.MustCompile(`Left in the rings: (\d+)`).FindStringSubmatch(result.Log + result.Sums); m != nil {
+		left, _ = strconv.Atoi(m[1])
+	}
+	if l.Produced != l.Delivered+l.Lost+int64(left) || l.Delivered < 1000 {
+		t.Errorf("the ledger: %+v, %d left", l, left)
+	}
+	t.Logf("%d events, %d lost, %d left in the rings", l.Produced, l.Lost, left)
+}
