@@ -56,11 +56,11 @@ hide() {
 # --- the stage: nothing here may set off a rule -------------------------------
 
 mkdir -p "$stage" "$steps" /tmp/empty /tmp/memory /tmp/agent
-for name in nginx httpd awsagent dpkg useradd shred nc ssh curl runc nsenter crontab vi; do
+for name in su nginx httpd awsagent dpkg useradd shred nc ssh curl runc nsenter crontab vi; do
 	ln -s "$actor" "$stage/$name"
 done
 
-mkdir -p /root/.ssh /root/.aws
+mkdir -p /root/.ssh /srv
 echo 'sshd: accepted' >>/var/log/auth.log
 echo 'wget evil' >/root/.bash_history
 echo 'hello' >/root/notes
@@ -69,7 +69,7 @@ echo 'hosts' >/tmp/hosts
 cp "$actor" /tmp/copy
 cp "$actor" /dev/shm/.x
 echo 'exit 0' >/dev/shm/.x.sh
-ip addr add 10.9.8.7/32 dev lo
+ip addr add 198.51.100.7/32 dev lo
 
 id=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 cgroup=/sys/fs/cgroup/docker/$id
@@ -100,16 +100,15 @@ act 1 'Redirect STDIN to Network Connection on Host' "$actor" reverse ::1 4444 /
 # --- looking around -----------------------------------------------------------
 
 twin 'Read sensitive file untrusted' cat /etc/hosts
-twin 'Read sensitive file untrusted' "$stage/dpkg" read /etc/shadow
 act 1 'Read sensitive file untrusted' cat /etc/shadow
 
 twin 'Search Private Keys or Passwords' grep -r hello /root/notes
-twin 'Search Private Keys or Passwords' find /root -name notes
-act 1 'Search Private Keys or Passwords' find /root -name id_rsa
+twin 'Search Private Keys or Passwords' find /srv -name notes
+act 1 'Search Private Keys or Passwords' find /srv -name id_rsa
 act 1 'Search Private Keys or Passwords' grep -r 'BEGIN RSA PRIVATE KEY' /root/key
 
-twin 'Find AWS Credentials' find /root/.aws -name config
-act 1 'Find AWS Credentials' find /root -path '*/.aws/credentials'
+twin 'Find AWS Credentials' find /srv -name config
+act 1 'Find AWS Credentials' find /srv -path '*/.aws/credentials'
 
 twin 'Create Symlink Over Sensitive Files' ln -s /etc/hosts /tmp/hosts-link
 act 1 'Create Symlink Over Sensitive Files' ln -s /etc/shadow /tmp/notes-link
@@ -117,11 +116,11 @@ act 1 'Create Symlink Over Sensitive Files' ln -s /etc/shadow /tmp/notes-link
 twin 'Create Hardlink Over Sensitive Files' ln /etc/hosts /var/cache/hosts
 act 1 'Create Hardlink Over Sensitive Files' ln /etc/shadow /var/cache/notes
 
-# --- staying ------------------------------------------------------------------
+twin 'Sensitive file moved away' mv /var/cache/hosts /var/cache/hosts2
+act 1 'Sensitive file moved away' mv /etc/shadow /etc/shadow.old
+twin 'Sensitive file moved away' mv /etc/shadow.old /etc/shadow
 
-twin 'Write below etc' cat /etc/hosts
-twin 'Write below etc' "$stage/dpkg" write /etc/package.conf
-act 1 'Write below etc' "$stage/vi" write /etc/ld.so.preload
+# --- staying ------------------------------------------------------------------
 
 twin 'Schedule Cron Jobs' "$stage/dpkg" write /etc/cron.d/package
 act 1 'Schedule Cron Jobs' "$stage/vi" write /etc/cron.d/beacon
@@ -132,18 +131,6 @@ act 1 'Adding ssh keys to authorized_keys' "$stage/vi" write /root/.ssh/authoriz
 
 twin 'User mgmt binaries' "$stage/dpkg" spawn "$stage/useradd" nothing
 act 1 'User mgmt binaries' "$stage/useradd" nothing
-
-twin 'Write below binary dir' "$actor" write /usr/local/bin/tool
-twin 'Write below binary dir' "$stage/dpkg" write /usr/bin/tool
-act 1 'Write below binary dir' "$actor" write /usr/bin/backdoor
-act 1 'Write below binary dir' "$actor" creat /usr/bin/.backdoor
-
-twin 'Modify binary dirs' mv /usr/local/bin/tool /usr/local/bin/tool2
-act 1 'Modify binary dirs' mv /usr/bin/backdoor /usr/bin/ps2
-act 1 'Modify binary dirs' rm /usr/bin/tool
-
-twin 'Mkdir binary dirs' mkdir /usr/local/bin/lib
-act 1 'Mkdir binary dirs' mkdir /usr/bin/.lib
 
 twin 'Set Setuid or Setgid bit' chmod 0755 /tmp/copy
 act 1 'Set Setuid or Setgid bit' chmod 4755 /tmp/copy
@@ -176,9 +163,9 @@ act 1 'Change thread namespace' "$actor" setns
 twin 'BPF Program Not Profiled' "$actor" bpf-map
 act 1 'BPF Program Not Profiled' "$actor" bpf-load
 
-twin 'Disallowed SSH Connection Non Standard Port' "$stage/ssh" connect 10.9.8.7 22
-twin 'Disallowed SSH Connection Non Standard Port' "$stage/curl" connect 10.9.8.7 443
-act 1 'Disallowed SSH Connection Non Standard Port' "$stage/ssh" connect 10.9.8.7 443
+twin 'Disallowed SSH Connection Non Standard Port' "$stage/ssh" connect 198.51.100.7 22
+twin 'Disallowed SSH Connection Non Standard Port' "$stage/curl" connect 198.51.100.7 443
+act 1 'Disallowed SSH Connection Non Standard Port' "$stage/ssh" connect 198.51.100.7 443
 
 # --- in a container, and out of it --------------------------------------------
 
@@ -186,8 +173,7 @@ twin 'Terminal shell in container' container "$stage/runc" spawn /bin/sh -c :
 twin 'Terminal shell in container' "$stage/runc" terminal /bin/sh -c :
 act 1 'Terminal shell in container' container "$stage/runc" terminal /bin/sh -c :
 
-twin 'Netcat Remote Code Execution in Container' container "$stage/nc" 127.0.0.1 4444
-twin 'Netcat Remote Code Execution in Container' "$stage/nc" -e /bin/sh 127.0.0.1 4444
+twin 'Netcat Remote Code Execution in Container' container "$stage/curl" -e /bin/sh 127.0.0.1 4444
 act 1 'Netcat Remote Code Execution in Container' container "$stage/nc" -e /bin/sh 127.0.0.1 4444
 
 twin 'Redirect STDOUT/STDIN to Network Connection in Container' container "$actor" pair /bin/sh -c :
@@ -201,11 +187,14 @@ twin 'Packet socket created in container' "$actor" packet
 act 1 'Packet socket created in container' container "$actor" packet
 
 twin 'Change namespace privileges via unshare' container "$actor" unshare-uts
-twin 'Change namespace privileges via unshare' "$actor" user 65534 "$actor" unshare
-act 1 'Change namespace privileges via unshare' container "$actor" user 65534 "$actor" unshare
+twin 'Change namespace privileges via unshare' "$stage/su" user 65534 "$actor" unshare
+act 1 'Change namespace privileges via unshare' container "$stage/su" user 65534 "$actor" unshare
 
 twin 'Detect release_agent File Container Escapes' "$actor" write /tmp/agent/release_agent
 act 1 'Detect release_agent File Container Escapes' container "$actor" write /tmp/agent/release_agent
+
+twin 'Unexpected use of io_uring' "$actor" nothing
+act 1 'Unexpected use of io_uring' "$actor" io-uring
 
 twin 'Linux Kernel Module Injection Detected' "$actor" module
 act 1 'Linux Kernel Module Injection Detected' container "$actor" module
@@ -227,7 +216,7 @@ act 1 'Delete or rename shell history' rm /root/.bash_history
 twin 'Remove Bulk Data from Disk' rm /tmp/hosts-link
 act 1 'Remove Bulk Data from Disk' "$stage/shred" nothing
 
-twin 'Read sensitive file trusted after startup' "$stage/nginx" read /etc/shadow
+twin 'Read sensitive file trusted after startup' "$stage/nginx" read /etc/hosts
 sleep 6 # a start may take five seconds by that rule
 wake() {
 	echo >/tmp/fifo

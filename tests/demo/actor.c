@@ -410,6 +410,15 @@ static int do_bpf_map(char **argv)
 	return opened(syscall(SYS_bpf, BPF_MAP_CREATE, &attr, sizeof(attr)), "bpf");
 }
 
+/* A ring through which the kernel would act without further calls. */
+static int do_io_uring(char **argv)
+{
+	char params[256] = { 0 };
+
+	(void)argv;
+	return opened(syscall(SYS_io_uring_setup, 4, params), "io_uring");
+}
+
 static int do_nothing(char **argv)
 {
 	(void)argv;
@@ -425,17 +434,19 @@ static const struct verb {
 	{ "bpf-load", 0, do_bpf_load },	    { "bpf-map", 0, do_bpf_map },
 	{ "connect", 2, do_connect },	    { "creat", 1, do_creat },
 	{ "datagram", 0, do_datagram },	    { "enter", 2, do_enter },
-	{ "fchmod", 2, do_fchmod },	    { "late", 2, do_late },
-	{ "memory", 2, do_memory },	    { "module", 0, do_module },
-	{ "nothing", 0, do_nothing },	    { "open2", 1, do_open2 },
-	{ "packet", 0, do_packet },	    { "pair", 1, do_pair },
-	{ "read", 1, do_read },		    { "reverse", 3, do_reverse },
-	{ "run", 1, run },		    { "setns", 0, do_setns },
-	{ "signal", 0, do_signal },	    { "spawn", 1, spawn },
-	{ "terminal", 1, do_terminal },	    { "traceme", 0, do_traceme },
-	{ "truncate", 1, do_truncate },	    { "try2", 1, do_try2 },
-	{ "unshare", 0, do_unshare },	    { "unshare-uts", 0, do_unshare_uts },
-	{ "user", 2, do_user },		    { "write", 1, do_write },
+	{ "fchmod", 2, do_fchmod },	    { "io-uring", 0, do_io_uring },
+	{ "late", 2, do_late },
+	{ "memory", 2, do_memory },
+	{ "module", 0, do_module },	    { "nothing", 0, do_nothing },
+	{ "open2", 1, do_open2 },	    { "packet", 0, do_packet },
+	{ "pair", 1, do_pair },		    { "read", 1, do_read },
+	{ "reverse", 3, do_reverse },	    { "run", 1, run },
+	{ "setns", 0, do_setns },	    { "signal", 0, do_signal },
+	{ "spawn", 1, spawn },		    { "terminal", 1, do_terminal },
+	{ "traceme", 0, do_traceme },	    { "truncate", 1, do_truncate },
+	{ "try2", 1, do_try2 },		    { "unshare", 0, do_unshare },
+	{ "unshare-uts", 0, do_unshare_uts }, { "user", 2, do_user },
+	{ "write", 1, do_write },
 };
 
 /*

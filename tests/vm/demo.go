@@ -9,6 +9,15 @@ import (
 	"strings"
 )
 
+// DemoRules are the rule files of the demo: the stock file, and the one of rules on their way to it.
+func DemoRules() ([]string, error) {
+	root, err := repoRoot()
+	if err != nil {
+		return nil, err
+	}
+	return []string{filepath.Join(root, "rules/falco_rules.yaml"), filepath.Join(root, "rules/falco-incubating_rules.yaml")}, nil
+}
+
 // DemoScript is the intrusion of tests/demo, and the programs that it finds in /files: every C file of the folder
 // and every folder with a main.go, built static.
 func DemoScript(progress *Progress) (script string, helpers []string, err error) {

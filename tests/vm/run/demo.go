@@ -23,6 +23,11 @@ func runDemo(ctx context.Context, o *options) int {
 	if err != nil {
 		return fail(vm.ExitHarness, "%v", err)
 	}
+	if len(config.Rules) == 0 {
+		if config.Rules, err = vm.DemoRules(); err != nil {
+			return fail(vm.ExitHarness, "%v", err)
+		}
+	}
 	config.Act, config.Files = script, append(config.Files, helpers...)
 	config.Text = true
 	config.Alerts = os.Stdout
