@@ -147,7 +147,7 @@ func (p *pipeline) takeContainer(c container.Change, now time.Time) {
 			known.Partial = c.Info.Partial
 		}
 	case container.Gone:
-		if old := p.state.Container(c.Info.ID); old != nil && old.FullID == c.Info.FullID {
+		if old := p.state.Container(c.Info.ID); old != nil && old.FullID == c.Info.FullID && !p.state.Ended(c.Info.ID) {
 			p.tell("container_removed", old.JSON(), now)
 		}
 	case container.Failed:

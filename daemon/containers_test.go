@@ -117,6 +117,47 @@ func TestTakeContainer(t *testing.T) {
 	}
 }
 
+// A container ends with its first process, whether or not its runtime tells so; what
+// is first in a namespace within it is another matter.
+func TestFirstProcessEnds(t *testing.T) {
+	p, _ := newPipeline(t, nothing{})
+	p.state.Seed(task(50, "shim"))
+	removed := 0
+	p.tapes = []tape{tapeFunc(func(ev *event.Event, _ *state.Scene) {
+		if name, _ := ev.Str(1); ev.Type == schema.AsynceventE && name == "container_removed" {
+			removed++
+		}
+	})}
+	turn := func(b *eventtest.Builder) {
+		if _, err := p.ev.Decode(b.Bytes()); err != nil {
+			t.Fatal(err)
+		}
+		p.turn(&p.ev)
+	}
+	start := func(tid, ptid, vpid int64) {
+		turn(eventtest.New(schema.CloneX).Tid(tid).TS(3000*second).Set("res", 0).Set("exe", "x").Set("tid", tid).Set("pid", tid).Set("ptid", ptid).
+			Set("comm", "x").Set("vtid", vpid).Set("vpid", vpid).Set("flags", schema.CloneChildInPidns).Set("cgroups", []string{"cpu=/docker/" + webID}))
+	}
+	exit := func(tid int64) { turn(eventtest.New(schema.ProcexitE).Tid(tid).TS(3001 * second)) }
+	start(100, 50, 1)
+	start(101, 100, 7)
+	start(102, 101, 1) // unshare --pid --fork
+	exit(102)
+	info := &container.Info{ID: webID[:12], FullID: webID, Name: "web"}
+	p.takeContainer(container.Change{What: container.Known, Info: info}, time.Unix(2000, 0))
+	start(103, 101, 1)
+	exit(103)
+	exit(101)
+	if removed != 0 || p.state.Ended(webID[:12]) {
+		t.Errorf("removed %d times before its end", removed)
+	}
+	exit(100)
+	p.takeContainer(container.Change{What: container.Gone, Info: info}, time.Unix(2000, 0))
+	if removed != 1 || !p.state.Ended(webID[:12]) {
+		t.Errorf("removed %d times, want one", removed)
+	}
+}
+
 func TestEngines(t *testing.T) {
 	all := config.DefaultContainers()
 	if got := engines(&all, "/host"); len(got) == 0 || got[0].Name() != "containerd" {

@@ -82,6 +82,9 @@ func (p *pipeline) turn(ev *event.Event) {
 		t.event(ev, scene, p.matched)
 	}
 	p.state.Settle()
+	if ended := p.state.EndedNow(); ended != nil && !p.later.replay { // a replay has that in its own stream
+		p.tell("container_removed", ended.JSON(), time.Now())
+	}
 }
 
 // tape writes down what passes. All methods are for the loop.

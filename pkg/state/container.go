@@ -259,6 +259,10 @@ func (s *State) Now() uint64 { return s.now }
 // Container returns what is known of the container called id, nil if nothing is.
 func (s *State) Container(id string) *container.Info { return s.containers.byID[id].Info() }
 
+// EndedNow returns the container whose first process the last Settle has removed, nil
+// if there is none of which anything is known.
+func (s *State) EndedNow() *container.Info { return s.ended.Info() }
+
 // Ended reports whether the container called id is only known for a while longer.
 func (s *State) Ended(id string) bool {
 	c := s.containers.byID[id]

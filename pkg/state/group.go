@@ -113,9 +113,10 @@ func (s *State) remove(t *Thread) {
 	s.die(t)
 	s.rehome(t)
 	if g.Alive <= 0 {
-		if t.Vpid == 1 && t.ContainerID != "" {
+		if s.first(t) {
 			s.users.ended(t.ContainerID)
 			s.containers.end(t.ContainerID, s.now)
+			s.ended = t.container
 		}
 		for len(g.members) > 0 {
 			s.forget(g.members[len(g.members)-1])
@@ -125,6 +126,17 @@ func (s *State) remove(t *Thread) {
 	if g.main != t {
 		s.forget(t)
 	}
+}
+
+// first reports whether t is what its container began with, and so ends with. One
+// that is first in a pid namespace which somebody has made within the container has
+// its parent there.
+func (s *State) first(t *Thread) bool {
+	if t.Vpid != 1 || t.ContainerID == "" {
+		return false
+	}
+	parent := s.Lookup(t.Ptid)
+	return parent == nil || parent.ContainerID != t.ContainerID
 }
 
 // forget takes t out of every table and list. Its children keep its id: it may

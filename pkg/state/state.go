@@ -105,11 +105,12 @@ type State struct {
 	bytes    int   // that the tables take, as counted (weight.go)
 
 	scene   Scene
-	oldName string   // of scene.FD before the event
-	closing *fdTable // whose descriptor scene.FDNum Settle removes
-	exiting *Thread  // whom Settle removes
-	buf     []byte   // for composing names
-	joined  []byte   // a base and its slash
+	oldName string     // of scene.FD before the event
+	ended   *Container // whose first process was removed by the last Settle
+	closing *fdTable   // whose descriptor scene.FDNum Settle removes
+	exiting *Thread    // whom Settle removes
+	buf     []byte     // for composing names
+	joined  []byte     // a base and its slash
 	names   interner
 	fdPool  []*FD
 	tables  []*fdTable // that nobody uses
@@ -202,6 +203,7 @@ func (s *State) Apply(ev *event.Event) *Scene {
 // Settle removes what the last event ended: closed descriptors, exited threads.
 // It must be called once after each Apply.
 func (s *State) Settle() {
+	s.ended = nil
 	s.scene.FD = nil // nobody looks any more: its record can be used again
 	if tbl := s.closing; tbl != nil {
 		s.closing = nil
