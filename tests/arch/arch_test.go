@@ -65,7 +65,7 @@ var doors = map[string][]string{
 	"google.golang.org/protobuf":       {"pkg/container", "tests"},
 	"k8s.io/cri-api":                   {"pkg/container", "tests"},
 	// Recordings are compressed.
-	"github.com/klauspost/compress":   {"pkg/capture"},
+	"github.com/klauspost/compress":   {"pkg/capture", "tests"},
 	"github.com/google/go-cmp":        {"tests"},
 	"github.com/rogpeppe/go-internal": {"tests", "daemon"},
 	// Somebody else reads the schema that we publish.
