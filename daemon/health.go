@@ -184,7 +184,7 @@ func (d *daemon) snapshot(now uint64) *metrics.Snapshot {
 	if p.state != nil {
 		st := p.state.Stats()
 		s.Threads, s.FDs, s.ThreadsEvicted, s.FDsEvicted = uint64(st.Threads), uint64(st.FDs), st.ThreadsEvicted, st.FDsEvicted
-		s.Lookups, s.LookupsMissed = st.Lookups, st.LookupsMissed
+		s.Lookups, s.LookupsMissed, s.StateBytes = st.Lookups, st.LookupsMissed, uint64(st.Bytes)
 		d := &p.later.stats
 		s.Deferred, s.DeferredLate, s.DeferredOver = d.Deferred, d.Late+d.Missing, d.Overflow
 	}

@@ -228,6 +228,7 @@ func (d *daemon) tellFixed(next *config.Config) {
 		{"containers", !now.Containers.Same(&next.Containers)},
 		{"outputs_spool", spools(now) && now.Spool != next.Spool},
 		{"state_socket", now.StateSocket != next.StateSocket},
+		{"canary_interval", now.CanaryInterval != next.CanaryInterval},
 		{"capture.enabled", d.caps == nil && next.Capture.Enabled},
 		{"webserver", now.Web != next.Web},
 		{"watch_config_files", now.WatchFiles != next.WatchFiles},

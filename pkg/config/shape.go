@@ -33,14 +33,13 @@ const (
 )
 
 var (
-	isAnything = shape{}
-	isYesNo    = shape{kind: yesNo}
-	isCount    = shape{kind: integer}
-	isDecimal  = shape{kind: decimals}
-	isText     = shape{kind: scalarText}
-	isTexts    = shape{kind: listOfTexts}
-	isEngines  = shape{kind: engineMap}
-	isTextMap  = shape{kind: textMap}
+	isYesNo   = shape{kind: yesNo}
+	isCount   = shape{kind: integer}
+	isDecimal = shape{kind: decimals}
+	isText    = shape{kind: scalarText}
+	isTexts   = shape{kind: listOfTexts}
+	isEngines = shape{kind: engineMap}
+	isTextMap = shape{kind: textMap}
 )
 
 func isOne(words ...string) shape { return shape{kind: oneWord, words: words} }

@@ -91,6 +91,7 @@ type Snapshot struct {
 
 	Threads, FDs                          uint64
 	ThreadsEvicted, FDsEvicted            uint64
+	StateBytes                            uint64 // that the tables take
 	Lookups, LookupsMissed, LookupsCached uint64
 
 	// Events that waited for what is told of their containers: all, those that did so

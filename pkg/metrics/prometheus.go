@@ -155,6 +155,9 @@ func (s *Snapshot) own(p *page) {
 		p.counter("falco_gaps_total", s.Gaps)
 		p.decimal("falco_lag_seconds", s.Lag)
 	}
+	p.gauge("falco_state_bytes", s.StateBytes)
+	p.counter("falco_threads_evicted_total", s.ThreadsEvicted)
+	p.counter("falco_fds_evicted_total", s.FDsEvicted)
 	if c := s.Canary; c != nil {
 		p.counter("falco_canary_calls_total", c.Calls)
 		p.counter("falco_canary_heard_total", c.Heard)
