@@ -306,11 +306,15 @@ func (q *Queue) work() {
 	var hand []item
 	tell := q.newTeller()
 	for {
-		q.mu.Lock()
-		hand = q.pop(hand[:0], q.most())
-		end := q.closed && q.n+len(hand) == 0
-		q.mu.Unlock()
 		q.between(tell)
+		q.mu.Lock()
+		due := q.most() == 0
+		hand = q.pop(hand[:0], q.most())
+		end := q.closed && !due && q.n+len(hand) == 0
+		q.mu.Unlock()
+		if due {
+			continue
+		}
 		if end {
 			tell.try(q.sink.Close)
 			return

@@ -176,11 +176,9 @@ func (q *Queue) store(entries []spool.Entry) bool {
 	d := q.disk
 	var said refrain
 	for {
-		err := errors.New("no spool")
 		var retry <-chan time.Time
 		if d.sp != nil {
-			var n int
-			n, err = d.sp.Append(entries...)
+			n, err := d.sp.Append(entries...)
 			q.settle(n, nil)
 			entries = entries[n:]
 			if text := said.of(err, time.Now()); text != "" {
@@ -217,6 +215,13 @@ func (q *Queue) settle(n int, counter *uint64) {
 	}
 }
 
+// tick adds one to a counter.
+func (q *Queue) tick(counter *uint64) {
+	q.mu.Lock()
+	*counter++
+	q.mu.Unlock()
+}
+
 // outcome is what becomes of a line that is tried again and again.
 type outcome uint8
 
@@ -231,9 +236,9 @@ const (
 func (q *Queue) count(o outcome) {
 	switch o {
 	case sent:
-		q.settle(0, &q.stats.Sent)
+		q.tick(&q.stats.Sent)
 	case refused:
-		q.settle(0, &q.stats.Failed)
+		q.tick(&q.stats.Failed)
 	case tooOld:
 		d := q.disk
 		d.mu.Lock()
@@ -375,7 +380,7 @@ func (p *pacer) insist(l Line, since int64) outcome {
 			after = no.After
 		}
 		p.down = true
-		q.settle(0, &q.stats.Retried)
+		q.tick(&q.stats.Retried)
 		if d.opt.MaxAge > 0 && time.Now().UnixNano()-since > int64(d.opt.MaxAge) {
 			return tooOld
 		}
