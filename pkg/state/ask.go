@@ -164,6 +164,15 @@ func (s *State) TakeTask(k *procfs.Task) {
 // the first answers may be that there is nothing to see yet.
 const maxTries = 8
 
+// askNewUsers asks for the users of t's container if nobody has yet. More of the same
+// are no reason to ask again: a runtime makes a dozen threads before it changes to the
+// container's root.
+func (s *State) askNewUsers(t *Thread) {
+	if s.users.asked[t.ContainerID].tries == 0 {
+		s.askUsers(t)
+	}
+}
+
 // askUsers asks for the users of t's container if nobody knows them.
 func (s *State) askUsers(t *Thread) {
 	c := t.ContainerID

@@ -196,12 +196,19 @@ func TestAskUsers(t *testing.T) {
 	cg := []string{"cpu=/docker/" + hex64}
 	w.do(made(schema.CloneX, 501, 0, 501, 100, schema.CloneNewpid, "vtid", 1, "vpid", 1, "cgroups", cg))
 	w.same("at clone", w.asked, []Ask{{Kind: AskUsers, Tid: 501, Container: dockID}})
-	w.s.SetUsers(dockID, nil, nil) // still in the host's root
+	w.s.SetUsers(dockID, nil, nil)            // still in the host's root
+	for tid := int64(600); tid < 620; tid++ { // where the runtime makes many threads
+		w.do(made(schema.CloneX, tid, 0, tid, 501, inPidns, "vtid", tid-500, "vpid", tid-500, "cgroups", cg))
+	}
+	w.same("not for each of them", len(w.asked), 1)
 	w.do(execve(501, "init", "init", nil, "cgroups", cg))
 	w.same("again at exec", len(w.asked), 2)
+	w.s.SetUsers(dockID, nil, nil)
+	w.do(call(schema.SetuidX, 501, "res", 0, "uid", 7))
+	w.same("again at setuid", len(w.asked), 3)
 	w.s.SetUsers(dockID, []byte("app:x:7:7::/app:/bin/sh\n"), []byte("app:x:7:\n"))
 	w.do(made(schema.CloneX, 502, 0, 502, 501, inPidns, "vtid", 2, "vpid", 2, "cgroups", cg))
-	w.same("known", len(w.asked), 2)
+	w.same("known", len(w.asked), 3)
 	u, ok := w.s.User(w.s.Lookup(502), 7)
 	w.same("user", u.Name, "app")
 	w.same("found", ok, true)

@@ -30,6 +30,9 @@ func (s *State) setUID(ev *event.Event, i int) {
 		if id, ok := ev.Uint(i); ok && uint32(id) != noID {
 			t.UID = uint32(id)
 		}
+		if t.ContainerID != "" { // the runtime is in the container's root when it becomes who runs there
+			s.askUsers(t)
+		}
 	}
 }
 

@@ -28,7 +28,7 @@ func (s *State) place(t *Thread) {
 		t.suppressed = true
 	}
 	if t.ContainerID != "" {
-		s.askUsers(t)
+		s.askNewUsers(t)
 	}
 }
 
