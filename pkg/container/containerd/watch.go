@@ -158,7 +158,7 @@ func (c *conn) follow(ctx context.Context, queue <-chan change, tell func(contai
 				tell(container.Change{What: container.Gone, Info: &container.Info{ID: shown(ch.id), FullID: ch.id}})
 				continue
 			}
-			call, cancel := context.WithTimeout(ctx, callWait)
+			call, cancel := context.WithTimeout(ctx, readWait)
 			info, err := c.get(call, ch.namespace, ch.id)
 			cancel()
 			if err == nil {
