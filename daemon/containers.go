@@ -67,7 +67,7 @@ func (d *daemon) deferRules(replay bool) {
 // asked. Sockets are those of the machine whose root is given.
 func engines(c *config.Containers, root string) []container.Engine {
 	var all []container.Engine
-	add := func(e config.ContainerEngine, usual []string, create func([]string) container.Engine) {
+	add := func(name string, e config.ContainerEngine, usual []string, create func(socket []string) container.Engine) {
 		if !e.Enabled {
 			return
 		}
@@ -82,16 +82,16 @@ func engines(c *config.Containers, root string) []container.Engine {
 				under[i] = p
 			}
 		}
-		all = append(all, create(under))
+		all = append(all, container.NewMany(name, under, func(socket string) container.Engine { return create([]string{socket}) }))
 	}
-	add(c.Containerd, containerd.Sockets, func(s []string) container.Engine { return containerd.New(s) })
-	add(c.Docker, docker.Docker.Sockets, func(s []string) container.Engine { return docker.New(docker.Docker, s) })
-	add(c.Podman, docker.Podman.Sockets, func(s []string) container.Engine { return docker.New(docker.Podman, s) })
+	add("containerd", c.Containerd, containerd.Sockets, func(s []string) container.Engine { return containerd.New(s) })
+	add("docker", c.Docker, docker.Docker.Sockets, func(s []string) container.Engine { return docker.New(docker.Docker, s) })
+	add("podman", c.Podman, docker.Podman.Sockets, func(s []string) container.Engine { return docker.New(docker.Podman, s) })
 	usual := cri.Sockets
 	if !c.Containerd.Enabled { // else it is asked in its own way, which tells more
 		usual = append(slices.Clone(usual), containerd.Sockets...)
 	}
-	add(c.CRI, usual, func(s []string) container.Engine { return cri.New(s) })
+	add("cri", c.CRI, usual, func(s []string) container.Engine { return cri.New(s) })
 	return all
 }
 

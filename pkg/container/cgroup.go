@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package container tells which container a process belongs to.
+// Package container tells which container a process belongs to, and what its runtime
+// says of it.
 //
-// From the paths of its cgroups alone comes the id; that is all there is so far.
+// From the paths of its cgroups comes the id (cgroup.go). A Resolver keeps in touch
+// with runtimes, each behind an Engine, and tells what they know (resolver.go).
 package container
 
 import "strings"
@@ -29,6 +31,7 @@ type Match struct {
 	FullID string // as in the path
 	Kind   Kind
 	PodUID string // of the pod that the path names, "" if it names none
+	User   string // whose slice it lies in, "" if nobody's
 }
 
 const (
@@ -69,7 +72,7 @@ func FromCgroups(cgroups []string) (m Match, ok bool) {
 			c = c[i+1:]
 		}
 		if m, ok := FromPath(c); ok {
-			m.PodUID = PodUID(c)
+			m.PodUID, m.User = PodUID(c), userOf(c)
 			return m, true
 		}
 	}
@@ -106,6 +109,20 @@ func FromPath(path string) (Match, bool) {
 		return Match{ID: id[:min(len(id), shortLen)], FullID: id, Kind: Containerd}, true
 	}
 	return Match{}, false
+}
+
+// userOf returns the id of the user whose slice a path lies in: "/user-1000.slice/".
+func userOf(path string) string {
+	const mark = "/user-"
+	i := strings.Index(path, mark)
+	if i < 0 {
+		return ""
+	}
+	uid, _, ok := strings.Cut(path[i+len(mark):], ".slice/")
+	if !ok || uid == "" || strings.Trim(uid, "0123456789") != "" {
+		return ""
+	}
+	return uid
 }
 
 func (l *layout) match(path string) (id string, ok bool) {

@@ -80,3 +80,19 @@ func FuzzFromPath(f *testing.F) {
 		}
 	})
 }
+
+func TestUserOf(t *testing.T) {
+	for path, want := range map[string]string{
+		"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-x.scope": "1000",
+		"/user.slice/user-1000.slice": "",
+		"/user.slice/user-x.slice/a":  "", "/system.slice/docker-x.scope": "", "/user-.slice/x": "", "/user-1.slice/": "1",
+	} {
+		if got := userOf(path); got != want {
+			t.Errorf("%s: %q, want %q", path, got, want)
+		}
+	}
+	id := "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	if m, ok := FromCgroups([]string{"cpu=/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" + id + ".scope"}); !ok || m.User != "1000" {
+		t.Errorf("got %+v", m)
+	}
+}

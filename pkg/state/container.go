@@ -52,7 +52,8 @@ func (c *Container) Failed() error {
 // found notes what a path says of c.
 func (c *Container) found(m container.Match) {
 	if c.match.FullID == "" || c.PodUID == "" && m.PodUID != "" {
-		c.match = container.Match{ID: c.ID, FullID: strings.Clone(m.FullID), Kind: m.Kind, PodUID: strings.Clone(m.PodUID)}
+		c.match = container.Match{ID: c.ID, FullID: strings.Clone(m.FullID), Kind: m.Kind, PodUID: strings.Clone(m.PodUID),
+			User: strings.Clone(m.User)}
 		c.PodUID = c.match.PodUID
 	}
 }
