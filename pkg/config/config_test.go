@@ -246,6 +246,26 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+// What is given with -o is looked at, too, wherever it stands.
+func TestOverrideWarnings(t *testing.T) {
+	for option, want := range map[string]string{
+		"jsn_output=true":                             "-o jsn_output=true: unknown key 'jsn_output' is ignored; did you mean 'json_output'?",
+		"webserver.listen_prot=1":                     "-o webserver.listen_prot=1: unknown key 'webserver.listen_prot' is ignored; did you mean 'webserver.listen_port'?",
+		"append_output[]={\"sugested_output\": true}": "-o append_output[]={\"sugested_output\": true}:1:21: unknown key 'append_output[].sugested_output' is ignored; did you mean 'append_output[].suggested_output'?",
+		"rules_files[0]=a":                            "", "rules[].disable.tag=x": "", "static_fields.a\\.b=1": "", "plugins[0].init_config.x=1": "",
+		"engine.kind=nodriver": "", "append_output.suggested_output=false": "", "log_level=debug": "",
+	} {
+		c, err := Load(Options{Overrides: []string{option}, Env: os.LookupEnv})
+		if err != nil {
+			t.Errorf("%s: %v", option, err)
+			continue
+		}
+		if got := strings.Join(c.Warnings, "\n"); got != want {
+			t.Errorf("%s:\ngot  %s\nwant %s", option, got, want)
+		}
+	}
+}
+
 func TestExpand(t *testing.T) {
 	env := func(k string) (string, bool) {
 		v, ok := map[string]string{"A": "v", "B": "<${A}>", "LOOP": "${LOOP}", "GROW": "x${GROW}${GROW}"}[k]

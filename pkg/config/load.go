@@ -77,8 +77,23 @@ func (l *loader) merge() error {
 		if err := l.tree.override(o); err != nil {
 			return err
 		}
+		l.checkOverride(o)
 	}
 	return nil
+}
+
+// checkOverride warns of keys that nobody knows, as for a file.
+func (l *loader) checkOverride(option string) {
+	alone := &node{}
+	if alone.overrideAnyItem(option) == nil {
+		for i, name := range alone.keys { // LIST.KEY=x is how a list is emptied
+			if v := alone.items[i]; v.kind == dict && len(children(name+"[]")) > 0 {
+				alone.items[i] = &node{kind: list, items: []*node{v}, at: v.at}
+			}
+		}
+		status := ""
+		l.unknown(alone, "", "", &status)
+	}
 }
 
 type loader struct {

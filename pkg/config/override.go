@@ -10,7 +10,13 @@ import (
 
 // override applies one "-o key=value" to the tree. A value in braces is a YAML
 // flow map; any other value is a text, taken as it is.
-func (n *node) override(option string) error {
+func (n *node) override(option string) error { return n.set(option, false) }
+
+// overrideAnyItem does the same to a tree in which it does not matter which item of
+// a list it is.
+func (n *node) overrideAnyItem(option string) error { return n.set(option, true) }
+
+func (n *node) set(option string, anyItem bool) error {
 	key, value, ok := strings.Cut(option, "=")
 	if !ok {
 		return &Error{Text: fmt.Sprintf("Error parsing config option %q. Must be of the form key=val or key.subkey=val", option)}
@@ -28,6 +34,9 @@ func (n *node) override(option string) error {
 	}
 	target := n
 	for _, s := range steps {
+		if anyItem && !s.named {
+			s.index = -1
+		}
 		target = target.descend(s, at)
 	}
 	*target = *v
