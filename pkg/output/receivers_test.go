@@ -221,7 +221,7 @@ func TestProgramFails(t *testing.T) {
 		t.Errorf("%+v, %s", st, content(t, out))
 	}
 	for _, keep := range []bool{true, false} {
-		q = Start(NewProgram("exec sleep 1000", keep, false, true), durable(filepath.Join(dir, fmt.Sprint(keep))))
+		q = Start(NewProgram("exec sleep 60 >/dev/null 2>&1", keep, false, true), durable(filepath.Join(dir, fmt.Sprint(keep))))
 		for range 1000 { // more than a pipe holds
 			q.Send(numbered(1))
 		}
