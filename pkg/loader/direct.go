@@ -25,12 +25,11 @@ func (l *Loader) buildDirect(ctx context.Context, release, headers string) error
 		return err
 	}
 	defer os.RemoveAll(dir)
-	sources := l.path("/usr/src/" + l.Name + "-" + l.Version)
-	if err := os.CopyFS(filepath.Join(dir, "src"), os.DirFS(sources)); err != nil {
+	if err := os.CopyFS(filepath.Join(dir, "src"), os.DirFS(l.source())); err != nil {
 		return err
 	}
 	src := filepath.Join(dir, "src")
-	args := append([]string{"-j" + jobs(), "KDIR=" + l.path(headers), "FALCO_VERSION=" + l.Version}, compilerOf(l.follow(headers))...)
+	args := append([]string{"-j" + jobs(), "KDIR=" + l.follow(headers), "FALCO_VERSION=" + l.Version}, compilerOf(l.follow(headers))...)
 	done := l.step("building " + l.Name + " " + l.Version + " for " + release)
 	out, err := l.command(ctx, src, "make", append(args, "module")...)
 	done()
@@ -47,7 +46,7 @@ func (l *Loader) buildDirect(ctx context.Context, release, headers string) error
 		}
 		return l.explain(release, out, log)
 	}
-	if out, err := l.command(ctx, src, "./sign.sh", release, l.Name+".ko", l.path(headers)); err != nil {
+	if out, err := l.command(ctx, src, "sh", "./sign.sh", release, l.follow(headers), l.Name+".ko"); err != nil {
 		l.say("%s", strings.TrimSpace(out))
 	}
 	if err := l.place(ctx, release, filepath.Join(src, l.Name+".ko")); err != nil {

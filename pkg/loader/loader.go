@@ -128,7 +128,7 @@ func (l *Loader) Install(ctx context.Context, how How) error {
 		}
 	}
 	switch {
-	case slices.Contains(built, l.Target.Release) && l.Root == "/" && l.Target.Running:
+	case slices.Contains(built, l.Target.Release) && l.Target.Running:
 		return l.Load(ctx)
 	case len(built) > 0:
 		what := fmt.Sprintf("the module is there for %s; this is %s", strings.Join(built, ", "), l.Target.Release)
@@ -173,12 +173,24 @@ func (l *Loader) obtain(ctx context.Context, release string, how How) error {
 // settle fills in what was left out.
 func (l *Loader) settle() error {
 	if l.Version == "" {
-		l.Version = newest(l.sources())
+		l.Version = newest(l.sources(l.Root))
+	}
+	if l.Version == "" && l.Root != "/" && l.run == nil {
+		l.Version = newest(l.sources("/")) // of the image that we are in
 	}
 	if l.Version == "" {
 		return &Problem{What: "the sources of the module are not there: " + l.path("/usr/src/"+l.Name+"-VERSION"), Mend: "install the package falco"}
 	}
 	return nil
+}
+
+// source is the folder with the sources: the machine's or, from a container, our own.
+func (l *Loader) source() string {
+	name := "/usr/src/" + l.Name + "-" + l.Version
+	if _, err := os.Stat(filepath.Join(l.path(name), "dkms.conf")); err != nil && l.Root != "/" {
+		return name
+	}
+	return l.path(name)
 }
 
 // path is where something of the machine's is, seen from here.

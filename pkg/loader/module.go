@@ -66,7 +66,7 @@ func (l *Loader) Load(ctx context.Context) error {
 			return err
 		}
 	}
-	out, err := l.command(ctx, "", "modprobe", l.Name)
+	out, err := l.command(ctx, "", "modprobe", "-d", l.Root, l.Name)
 	if err == nil {
 		l.say("%s %s is loaded", l.Name, version)
 		return nil
@@ -195,7 +195,7 @@ func users(proc, device string) []string {
 // the disk.
 func (l *Loader) Cleanup(ctx context.Context, keepLoaded bool) error {
 	var first error
-	if !keepLoaded && l.Root == "/" {
+	if !keepLoaded {
 		first = l.Unload(ctx)
 	}
 	if l.haveDKMS() {

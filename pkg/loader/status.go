@@ -25,7 +25,7 @@ func (l *Loader) Status(ctx context.Context) ([]string, error) {
 	if err := l.settle(); err != nil {
 		add("sources", "none")
 	} else {
-		add("sources", "%s", l.path("/usr/src/"+l.Name+"-"+l.Version))
+		add("sources", "%s", l.source())
 	}
 	loaded := l.Loaded()
 	if loaded == nil {

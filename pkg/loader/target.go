@@ -152,9 +152,9 @@ func (l *Loader) kernels() []string {
 	return list
 }
 
-// sources lists the versions below /usr/src.
-func (l *Loader) sources() []string {
-	paths, err := filepath.Glob(l.path("/usr/src/" + l.Name + "-*/dkms.conf"))
+// sources lists the versions below /usr/src of a root.
+func (l *Loader) sources(root string) []string {
+	paths, err := filepath.Glob(filepath.Join(root, "/usr/src/"+l.Name+"-*/dkms.conf"))
 	if err != nil {
 		return nil
 	}
