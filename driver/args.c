@@ -69,31 +69,12 @@ u32 falco_args_x32_nr(u32 nr)
 	return nr & X32_BIT ? nr & ~X32_BIT : nr;
 }
 
-/* socketcall(2), net/socket.c: call number, then a pointer to that many words. */
-static const struct {
-	u16 sc;
-	u8 nargs;
-} socketcalls[] = {
-	[1] = { FALCO_SC_SOCKET, 3 },       [2] = { FALCO_SC_BIND, 3 },
-	[3] = { FALCO_SC_CONNECT, 3 },      [4] = { FALCO_SC_LISTEN, 2 },
-	[5] = { FALCO_SC_ACCEPT, 3 },       [6] = { FALCO_SC_GETSOCKNAME, 3 },
-	[7] = { FALCO_SC_GETPEERNAME, 3 },  [8] = { FALCO_SC_SOCKETPAIR, 4 },
-	[9] = { FALCO_SC_SEND, 4 },         [10] = { FALCO_SC_RECV, 4 },
-	[11] = { FALCO_SC_SENDTO, 6 },      [12] = { FALCO_SC_RECVFROM, 6 },
-	[13] = { FALCO_SC_SHUTDOWN, 2 },    [14] = { FALCO_SC_SETSOCKOPT, 5 },
-	[15] = { FALCO_SC_GETSOCKOPT, 5 },  [16] = { FALCO_SC_SENDMSG, 3 },
-	[17] = { FALCO_SC_RECVMSG, 3 },     [18] = { FALCO_SC_ACCEPT4, 4 },
-	[19] = { FALCO_SC_RECVMMSG, 5 },    [20] = { FALCO_SC_SENDMMSG, 4 },
-};
-
-/* send and recv have no number of their own here, hence no row. */
-static const struct falco_syscall_desc send_desc = { FALCO_SC_SEND, FALCO_EV_SEND_X, 0 };
-static const struct falco_syscall_desc recv_desc = { FALCO_SC_RECV, FALCO_EV_RECV_X, 0 };
+#endif /* CONFIG_X86_64 */
 
 /*
- * 32-bit x86 has calls whose ids are 16 bits wide: a bit for each argument that
- * is one. The kernel looks at no more of them, and takes 65535 for -1: who asks
- * for uid 65536 there becomes root.
+ * 32-bit callers have calls whose ids are 16 bits wide, with the same numbers on
+ * x86 and ARM: a bit for each argument that is one. The kernel looks at no more
+ * of them, and takes 65535 for -1: who asks for uid 65536 there becomes root.
  */
 static u32 narrow_ids(u32 nr)
 {
@@ -124,6 +105,28 @@ static void widen_ids(struct falco_call *c)
 		if (narrow & BIT(i))
 			c->args[i] = (u16)c->args[i] == U16_MAX ? U32_MAX : (u16)c->args[i];
 }
+
+#ifdef CONFIG_X86_64
+/* socketcall(2), net/socket.c: call number, then a pointer to that many words. */
+static const struct {
+	u16 sc;
+	u8 nargs;
+} socketcalls[] = {
+	[1] = { FALCO_SC_SOCKET, 3 },       [2] = { FALCO_SC_BIND, 3 },
+	[3] = { FALCO_SC_CONNECT, 3 },      [4] = { FALCO_SC_LISTEN, 2 },
+	[5] = { FALCO_SC_ACCEPT, 3 },       [6] = { FALCO_SC_GETSOCKNAME, 3 },
+	[7] = { FALCO_SC_GETPEERNAME, 3 },  [8] = { FALCO_SC_SOCKETPAIR, 4 },
+	[9] = { FALCO_SC_SEND, 4 },         [10] = { FALCO_SC_RECV, 4 },
+	[11] = { FALCO_SC_SENDTO, 6 },      [12] = { FALCO_SC_RECVFROM, 6 },
+	[13] = { FALCO_SC_SHUTDOWN, 2 },    [14] = { FALCO_SC_SETSOCKOPT, 5 },
+	[15] = { FALCO_SC_GETSOCKOPT, 5 },  [16] = { FALCO_SC_SENDMSG, 3 },
+	[17] = { FALCO_SC_RECVMSG, 3 },     [18] = { FALCO_SC_ACCEPT4, 4 },
+	[19] = { FALCO_SC_RECVMMSG, 5 },    [20] = { FALCO_SC_SENDMMSG, 4 },
+};
+
+/* send and recv have no number of their own here, hence no row. */
+static const struct falco_syscall_desc send_desc = { FALCO_SC_SEND, FALCO_EV_SEND_X, 0 };
+static const struct falco_syscall_desc recv_desc = { FALCO_SC_RECV, FALCO_EV_RECV_X, 0 };
 
 static const struct falco_syscall_desc *socketcall_desc(u16 sc)
 {
@@ -172,25 +175,21 @@ const struct falco_syscall_desc *falco_args_get_foreign(struct falco_call *c, st
 	syscall_get_arguments(current, regs, args);
 	for (i = 0; i < ARRAY_SIZE(args); i++)
 		c->args[i] = args[i];
-#ifdef CONFIG_X86_64
-	if (abi == FALCO_ABI_IA32) {
-		desc = &falco_ia32_syscalls[nr];
+	if (abi == FALCO_ABI_32) {
+		desc = &falco_syscalls32[nr];
 		c->compat = true;
-		c->ia32 = true;
+		c->regs32 = true;
 		for (i = 0; i < ARRAY_SIZE(args); i++)
 			c->args[i] = (u32)c->args[i];
-		if (desc->sc == FALCO_SC_SOCKETCALL)
-			desc = unpack_socketcall(c, desc);
-		else
-			widen_ids(c);
-	} else if (x32_own(c->nr)) {
-		c->compat = true;
-		c->nr &= ~X32_BIT;
-	} else if (c->nr & X32_BIT) {
+		widen_ids(c);
+	}
+#ifdef CONFIG_X86_64
+	if (desc->sc == FALCO_SC_SOCKETCALL) {
+		desc = unpack_socketcall(c, desc);
+	} else if (abi == FALCO_ABI_NATIVE) {
+		c->compat = x32_own(c->nr);
 		c->nr &= ~X32_BIT;
 	}
-#elif defined(CONFIG_COMPAT)
-	c->compat = is_compat_task();
 #endif
 	c->sc = desc->sc;
 	c->native_nr = native(c->sc, c->nr);

@@ -29,7 +29,7 @@ struct falco_call {
 	u16 sc;                   /* SC code of syscalls.tbl, FALCO_SC_UNKNOWN if none */
 	u16 native_nr;            /* number on this architecture where it has the call, else nr */
 	bool compat;              /* the caller's pointers and structures are 32 bits wide */
-	bool ia32;                /* so are its registers: 64-bit numbers take two */
+	bool regs32;              /* so are its registers: 64-bit numbers take two */
 	u16 message;              /* which message of sendmmsg or recvmmsg the event is about, */
 	u16 nmessages;            /* and how many of them have one; 0 for all other events */
 	union {                   /* of one tracepoint each */
@@ -43,7 +43,7 @@ struct falco_call {
 /* Which of its tables a caller's number belongs to. */
 enum falco_abi {
 	FALCO_ABI_NATIVE,
-	FALCO_ABI_IA32, /* 32-bit numbers and structures on x86_64 */
+	FALCO_ABI_32, /* 32-bit callers': of IA-32 on x86_64, of the ARM EABI on aarch64 */
 	FALCO_ABIS
 };
 
@@ -80,14 +80,11 @@ static inline int falco_args_nr(struct pt_regs *regs, enum falco_abi *abi)
 	int nr = syscall_get_nr(current, regs);
 
 	*abi = FALCO_ABI_NATIVE;
-#ifdef CONFIG_X86_64
 	if (falco_args_foreign())
-		*abi = FALCO_ABI_IA32;
+		*abi = FALCO_ABI_32;
+#ifdef CONFIG_X86_64
 	else if (nr >= FALCO_NR_MAX)
 		nr = falco_args_x32_nr(nr);
-#else
-	if (falco_args_foreign())
-		return FALCO_NR_OTHER;
 #endif
 	if (nr >= FALCO_NR_MAX)
 		return FALCO_NR_OTHER;
@@ -115,7 +112,7 @@ falco_args_get_native(struct falco_call *c, struct pt_regs *regs, unsigned int n
 	c->sc = desc->sc;
 	c->native_nr = nr;
 	c->compat = false;
-	c->ia32 = false;
+	c->regs32 = false;
 	return desc;
 }
 

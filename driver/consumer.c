@@ -382,8 +382,8 @@ static void read_books(struct falco_ring *r, struct falco_stats *stats, struct f
 int falco_consumer_stats(struct falco_consumer *c, struct falco_stats *stats,
 			 struct falco_count *counts)
 {
-	u32 cpu = stats->cpu;
 	struct falco_ring *r = NULL;
+	u32 cpu = stats->cpu;
 	int err = 0;
 
 	memset(stats->lost, 0, sizeof(stats->lost));
@@ -397,6 +397,7 @@ int falco_consumer_stats(struct falco_consumer *c, struct falco_stats *stats,
 		err = -ENXIO;
 	else
 		r = falco_consumer_ring(c, cpu);
+	cpu = array_index_nospec(cpu, nr_cpu_ids);
 	if (r) { /* a hole in the numbers has empty books */
 		read_books(r, stats, counts);
 		stats->hooks = r->hooks;

@@ -9,9 +9,9 @@
 #include "fill.h"
 #include "task.h"
 
-/* 32-bit x86 has these calls for ids of 16 bits as well. */
-#define IA32_GETRESUID16 165
-#define IA32_GETRESGID16 171
+/* 32-bit callers have these calls for ids of 16 bits as well. */
+#define NARROW_GETRESUID 165
+#define NARROW_GETRESGID 171
 
 /* The id that the kernel stored at @uptr; absent if that cannot be read. */
 static void write_id(struct falco_frame *f, u64 uptr, u32 width)
@@ -36,12 +36,12 @@ static void write_ids(struct falco_frame *f, const struct falco_call *c, u32 nar
 
 void falco_fill_getresuid_x(struct falco_frame *f, const struct falco_call *c)
 {
-	write_ids(f, c, IA32_GETRESUID16);
+	write_ids(f, c, NARROW_GETRESUID);
 }
 
 void falco_fill_getresgid_x(struct falco_frame *f, const struct falco_call *c)
 {
-	write_ids(f, c, IA32_GETRESGID16);
+	write_ids(f, c, NARROW_GETRESGID);
 }
 
 /* The sets as they are after the call. */

@@ -12,8 +12,15 @@
 #include "fill.h"
 #include "iov.h"
 
-/* 32-bit x86 has a sendfile for each width of off_t. */
-#define IA32_SENDFILE 187
+/* 32-bit callers have a sendfile for each width of off_t. */
+#define NARROW_SENDFILE 187
+
+/* The first of two registers for a 64-bit position: on ARM, pairs begin at even ones. */
+#ifdef CONFIG_ARM64
+#define PAIR_OF_POSITION 4
+#else
+#define PAIR_OF_POSITION 3
+#endif
 
 /* The beginning of struct io_uring_params. */
 struct uring_params {
@@ -40,10 +47,10 @@ static void write_data_out(struct falco_frame *f, const struct falco_call *c)
 	falco_write_user_bytes(f, c->args[1], c->ret > 0 ? c->ret : c->args[2], f->snaplen);
 }
 
-/* A 64-bit position takes two registers of a 32-bit caller. */
-static u64 position(const struct falco_call *c)
+/* Argument 3, of which 32-bit callers pass the halves in arguments @low and @low + 1. */
+static u64 position(const struct falco_call *c, unsigned int low)
 {
-	return c->ia32 ? (u32)c->args[3] | c->args[4] << 32 : c->args[3];
+	return c->regs32 ? (u32)c->args[low] | c->args[low + 1] << 32 : c->args[3];
 }
 
 static struct falco_iov vector(const struct falco_call *c)
@@ -70,13 +77,13 @@ void falco_fill_write_x(struct falco_frame *f, const struct falco_call *c)
 void falco_fill_pread_x(struct falco_frame *f, const struct falco_call *c)
 {
 	falco_fill_read_x(f, c);
-	falco_write_u64(f, position(c));
+	falco_write_u64(f, position(c, PAIR_OF_POSITION));
 }
 
 void falco_fill_pwrite_x(struct falco_frame *f, const struct falco_call *c)
 {
 	falco_fill_write_x(f, c);
-	falco_write_u64(f, position(c));
+	falco_write_u64(f, position(c, PAIR_OF_POSITION));
 }
 
 void falco_fill_readv_x(struct falco_frame *f, const struct falco_call *c)
@@ -107,13 +114,13 @@ void falco_fill_writev_x(struct falco_frame *f, const struct falco_call *c)
 void falco_fill_preadv_x(struct falco_frame *f, const struct falco_call *c)
 {
 	falco_fill_readv_x(f, c);
-	falco_write_u64(f, position(c));
+	falco_write_u64(f, position(c, 3)); /* two arguments, no pair */
 }
 
 void falco_fill_pwritev_x(struct falco_frame *f, const struct falco_call *c)
 {
 	falco_fill_writev_x(f, c);
-	falco_write_u64(f, position(c));
+	falco_write_u64(f, position(c, 3));
 }
 
 /* offset is what the kernel left in the caller's variable, 0 without one. */
@@ -123,7 +130,7 @@ void falco_fill_sendfile_x(struct falco_frame *f, const struct falco_call *c)
 
 	if (c->args[2])
 		falco_read_user(f, &offset, c->args[2],
-				c->compat && c->nr == IA32_SENDFILE ? sizeof(u32) : sizeof(u64));
+				c->compat && c->nr == NARROW_SENDFILE ? sizeof(u32) : sizeof(u64));
 	falco_write_s64(f, c->ret);
 	falco_write_u64(f, offset);
 	falco_write_fd(f, c->args[0]);

@@ -8,10 +8,10 @@
 #include "fill.h"
 #include "task.h"
 
-/* 32-bit x86 maps with its arguments in memory, or with the offset in pages. */
-#define IA32_MMAP  90
-#define IA32_MMAP2 192
-#define MMAP2_SHIFT 12
+/* 32-bit callers map with the offset in pages; on x86 also with their arguments in memory. */
+#define OLD_MMAP   90
+#define MMAP2      192
+#define MMAP2_SHIFT 12 /* of those pages, whatever the machine's are */
 
 static void write_memory(struct falco_frame *f, struct task_struct *task)
 {
@@ -49,11 +49,11 @@ void falco_fill_mmap_x(struct falco_frame *f, const struct falco_call *c)
 	int i;
 
 	memcpy(args, c->args, sizeof(args));
-	if (c->compat && c->nr == IA32_MMAP) {
+	if (c->compat && c->nr == OLD_MMAP) {
 		falco_read_user(f, narrow, c->args[0], sizeof(narrow));
 		for (i = 0; i < 6; i++)
 			args[i] = narrow[i];
-	} else if (c->compat && c->nr == IA32_MMAP2) {
+	} else if (c->compat && c->nr == MMAP2) {
 		args[5] <<= MMAP2_SHIFT;
 	}
 	write_mmap(f, c, args);

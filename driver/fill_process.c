@@ -467,7 +467,7 @@ void falco_fill_getrlimit_x(struct falco_frame *f, const struct falco_call *c)
 {
 	u32 infinity = 0;
 
-	if (c->ia32)
+	if (c->regs32)
 		infinity = c->nr == IA32_OLD_GETRLIMIT ? OLD_INFINITY : U32_MAX;
 	falco_write_s64(f, c->ret);
 	write_limit(f, c->ret ? no_limit : read_limit(f, c->args[1], infinity));
@@ -477,7 +477,7 @@ void falco_fill_getrlimit_x(struct falco_frame *f, const struct falco_call *c)
 void falco_fill_setrlimit_x(struct falco_frame *f, const struct falco_call *c)
 {
 	falco_write_s64(f, c->ret);
-	write_limit(f, read_limit(f, c->args[1], c->ia32 ? U32_MAX : 0));
+	write_limit(f, read_limit(f, c->args[1], c->regs32 ? U32_MAX : 0));
 	falco_write_u8(f, falco_map(FALCO_MAP_RLIMIT_RESOURCE, (u32)c->args[0]));
 }
 

@@ -301,7 +301,7 @@ static void write_option(struct falco_frame *f, const struct falco_call *c, u32 
 		return;
 	case RCVTIMEO_OLD:
 	case SNDTIMEO_OLD:
-		falco_write_dyn_u64(f, FALCO_SOCKOPT_RELTIME, read_timeout(f, uptr, c->ia32));
+		falco_write_dyn_u64(f, FALCO_SOCKOPT_RELTIME, read_timeout(f, uptr, c->regs32));
 		return;
 	case RCVTIMEO_NEW:
 	case SNDTIMEO_NEW:

@@ -11,9 +11,13 @@
 
 #define BATCH 16 /* pollfds on the stack */
 
-/* 32-bit x86 calls whose timespec has 32-bit words; newer ones have a time64. */
-#define IA32_NANOSLEEP 162
-#define IA32_PPOLL     309
+/* Calls of 32-bit callers whose timespec has 32-bit words; newer ones have a time64. */
+#define NARROW_NANOSLEEP 162
+#ifdef CONFIG_ARM64
+#define NARROW_PPOLL     336
+#else
+#define NARROW_PPOLL     309
+#endif
 
 struct timespec_wide {
 	s64 sec;
@@ -33,7 +37,7 @@ static u64 read_timespec(struct falco_frame *f, const struct falco_call *c, u64 
 
 	if (!uptr)
 		return 0;
-	if (c->compat && (c->nr == IA32_NANOSLEEP || c->nr == IA32_PPOLL)) {
+	if (c->compat && (c->nr == NARROW_NANOSLEEP || c->nr == NARROW_PPOLL)) {
 		falco_read_user(f, &narrow, uptr, sizeof(narrow));
 		wide.sec = narrow.sec;
 		wide.nsec = narrow.nsec;

@@ -166,7 +166,7 @@ static void open_for_socketcall(struct falco_gate *g, const struct falco_selecti
 	unsigned int i;
 
 	for (i = 1; (desc = falco_args_socketcall(i)); i++)
-		open_for(g, s, FALCO_ABI_IA32, nr, desc);
+		open_for(g, s, FALCO_ABI_32, nr, desc);
 }
 #endif
 
@@ -218,9 +218,9 @@ bool falco_gate_add(struct falco_gate *g, struct falco_consumer *consumer,
 	bitmap_or(g->fd_sc, g->fd_sc, s->fd_sc, FALCO_SC_MAX);
 	for (nr = 0; nr < FALCO_NR_MAX; nr++) {
 		open_for(g, s, FALCO_ABI_NATIVE, nr, &falco_syscalls[nr]);
+		open_for(g, s, FALCO_ABI_32, nr, &falco_syscalls32[nr]);
 #ifdef CONFIG_X86_64
-		open_for(g, s, FALCO_ABI_IA32, nr, &falco_ia32_syscalls[nr]);
-		if (falco_ia32_syscalls[nr].sc == FALCO_SC_SOCKETCALL)
+		if (falco_syscalls32[nr].sc == FALCO_SC_SOCKETCALL)
 			open_for_socketcall(g, s, nr);
 #endif
 	}

@@ -1158,11 +1158,9 @@ struct falco_syscall_desc {
 #define FALCO_SC_RSEQ_SLICE_YIELD            453
 #define FALCO_NR_MAX 512		/* native numbers that the tables cover */
 
-/* By native number of a 64-bit call, and of a call of a 32-bit x86 task. */
+/* By number of a 64-bit caller, and of a 32-bit one. */
 extern const struct falco_syscall_desc falco_syscalls[FALCO_NR_MAX];
-#ifdef CONFIG_X86_64
-extern const struct falco_syscall_desc falco_ia32_syscalls[FALCO_NR_MAX];
-#endif
+extern const struct falco_syscall_desc falco_syscalls32[FALCO_NR_MAX];
 
 void falco_fill_auto(struct falco_frame *f, const struct falco_call *c);
 void falco_fill_generic_x(struct falco_frame *f, const struct falco_call *c);

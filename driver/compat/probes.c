@@ -45,8 +45,8 @@ u64 probe(kernel_cap_t *cap)
 
 #ifdef PROBE_CGROUP_ID
 #include <linux/cgroup.h>
-u64 probe(const struct cgroup *cgrp);
-u64 probe(const struct cgroup *cgrp)
+u64 probe(struct cgroup *cgrp);
+u64 probe(struct cgroup *cgrp)
 {
 	return cgrp->root == &cgrp_dfl_root ? cgroup_id(cgrp) : 0;
 }

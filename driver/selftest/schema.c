@@ -264,11 +264,9 @@ static bool test_all_fillers(void)
 
 bool falco_selftest_schema(void)
 {
-	bool pass = test_syscalls(falco_syscalls, "64-bit") && test_numbers() && test_events();
+	bool pass = test_syscalls(falco_syscalls, "64-bit") &&
+		    test_syscalls(falco_syscalls32, "32-bit") && test_numbers() && test_events();
 
-#ifdef CONFIG_X86_64
-	pass &= test_syscalls(falco_ia32_syscalls, "ia32");
-#endif
 	pass = pass && test_all_fillers();
 	pr_info("schema self-test: %s\n", pass ? "pass" : "FAIL");
 	return pass;

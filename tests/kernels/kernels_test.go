@@ -6,6 +6,8 @@ package kernels
 
 import (
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -101,6 +103,69 @@ func TestOldest(t *testing.T) { long(t); boot(t, "4.18", "x86_64") }
 
 // TestArm64 is another machine: there the child of a fork is told by sched_process_fork.
 func TestArm64(t *testing.T) { long(t); boot(t, "6.1-arm64", "aarch64") }
+
+// narrowRules tell everything that narrow does.
+const narrowRules = `
+- rule: narrow
+  desc: what a 32-bit program does
+  condition: >
+    proc.name = narrow and evt.type in (open, pwrite, preadv, mmap, mmap2, socketpair, send, recv, socket, connect, nanosleep,
+    setrlimit, setgid, setuid)
+  output: "%evt.type %evt.args"
+  priority: NOTICE
+- rule: nameless
+  desc: a call without a name
+  condition: evt.type = syscall and proc.name = narrow
+  output: "%evt.type %evt.args"
+  priority: NOTICE
+`
+
+// TestArm is a 32-bit caller on the same machine: its numbers, its registers and its structures are ARM's own.
+func TestArm(t *testing.T) {
+	long(t)
+	if os.Getenv(vm.Enabled) == "" {
+		t.Skip("needs a guest: " + vm.Enabled + "=1, or make test-vm")
+	}
+	program := filepath.Join(t.TempDir(), "narrow")
+	build := exec.Command("go", "build", "-o", program, "./narrow")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=arm", "GOARM=7")
+	if said, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	file := filepath.Join(t.TempDir(), "rules.yaml")
+	if err := os.WriteFile(file, []byte(narrowRules), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	result := vm.Run(t, vm.Config{
+		Kernel: "6.1-arm64", DebugModule: true, Rules: []string{file}, Files: []string{program}, Script: "/files/narrow\n",
+		FalcoArgs: []string{"-A"},
+	})
+	var told []string
+	for _, alert := range result.Alerts {
+		if alert.Rule == "nameless" {
+			t.Errorf("nobody knows %s", alert.Output)
+		}
+		told = append(told, alert.Output)
+	}
+	all := strings.Join(told, "\n")
+	for _, want := range []string{
+		"open fd=3(<f>/tmp/narrow-file) name=/tmp/narrow-file flags=18439(O_LARGEFILE|O_CREAT|O_RDWR|O_F_CREATED) mode=0640",
+		"pwrite res=11 data=narrow data fd=3(<f>/tmp/narrow-file) size=11 pos=4294967301",
+		"preadv res=6 size=6 data=rrow d fd=3(<f>/tmp/narrow-file) pos=4294967303",
+		"length=4096 prot=1(PROT_READ) flags=2(MAP_PRIVATE) fd=3(<f>/tmp/narrow-file) offset=8192",
+		"send res=11", "recv res=11", "connect res=-111(ECONNREFUSED)", "127.0.0.1:7778",
+		"nanosleep res=0 interval=0.007s",
+		"setrlimit res=0 cur=1024 max=-1 resource=7(RLIMIT_NOFILE)",
+		"setgid res=0 gid=3", "setuid res=0 uid=65540",
+	} {
+		if !strings.Contains(all, want) {
+			t.Errorf("nothing of %q", want)
+		}
+	}
+	if t.Failed() {
+		t.Logf("all that was told:\n%s", all)
+	}
+}
 
 // TestWithoutBTF is a kernel that describes its types to nobody, and which looks for mistakes of the module's besides.
 func TestWithoutBTF(t *testing.T) {

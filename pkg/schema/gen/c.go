@@ -115,11 +115,9 @@ struct falco_syscall_desc {
 	}
 	b.WriteString(`#define FALCO_NR_MAX 512		/* native numbers that the tables cover */
 
-/* By native number of a 64-bit call, and of a call of a 32-bit x86 task. */
+/* By number of a 64-bit caller, and of a 32-bit one. */
 extern const struct falco_syscall_desc falco_syscalls[FALCO_NR_MAX];
-#ifdef CONFIG_X86_64
-extern const struct falco_syscall_desc falco_ia32_syscalls[FALCO_NR_MAX];
-#endif
+extern const struct falco_syscall_desc falco_syscalls32[FALCO_NR_MAX];
 
 void falco_fill_auto(struct falco_frame *f, const struct falco_call *c);
 `)
@@ -224,9 +222,11 @@ func cEvents(t *tables, b *bytes.Buffer) {
 	b.WriteString("\n#if defined(CONFIG_X86_64)\n")
 	table("falco_syscalls", func(s *syscall) []int { return one(s.x86) })
 	b.WriteString("\n")
-	table("falco_ia32_syscalls", func(s *syscall) []int { return s.ia32 })
+	table("falco_syscalls32", func(s *syscall) []int { return s.ia32 })
 	b.WriteString("#elif defined(CONFIG_ARM64)\n")
 	table("falco_syscalls", func(s *syscall) []int { return one(s.arm64) })
+	b.WriteString("\n")
+	table("falco_syscalls32", func(s *syscall) []int { return s.arm })
 	b.WriteString("#else\n#error \"falco: this architecture has no column in pkg/schema/syscalls.tbl\"\n#endif\n")
 }
 

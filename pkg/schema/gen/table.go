@@ -74,7 +74,7 @@ type syscall struct {
 	sc          int
 	name        string
 	x86, arm64  int
-	ia32        []int
+	ia32, arm   []int
 	enter, exit string
 	family      string
 }
@@ -268,18 +268,21 @@ func (t *tables) readSyscalls(r *reader) {
 		}
 		return int(r.num(s))
 	}
-	last := -1
-	for words, _, ok := r.next(); ok; words, _, ok = r.next() {
-		if len(words) != 8 {
-			panic(r.errorf("%d columns, expected 8", len(words)))
-		}
-		s := syscall{sc: int(r.num(words[0])), name: words[1], x86: number(words[2]), arm64: number(words[3]),
-			enter: words[5], exit: words[6], family: words[7]}
-		if words[4] != "-" {
-			for _, n := range strings.Split(words[4], ",") {
-				s.ia32 = append(s.ia32, int(r.num(n)))
+	numbers := func(s string) (list []int) {
+		if s != "-" {
+			for _, n := range strings.Split(s, ",") {
+				list = append(list, int(r.num(n)))
 			}
 		}
+		return list
+	}
+	last := -1
+	for words, _, ok := r.next(); ok; words, _, ok = r.next() {
+		if len(words) != 9 {
+			panic(r.errorf("%d columns, expected 9", len(words)))
+		}
+		s := syscall{sc: int(r.num(words[0])), name: words[1], x86: number(words[2]), arm64: number(words[3]),
+			ia32: numbers(words[4]), arm: numbers(words[5]), enter: words[6], exit: words[7], family: words[8]}
 		if s.sc <= last {
 			panic(r.errorf("code %d after %d", s.sc, last))
 		}
