@@ -235,3 +235,31 @@ func TestRefusedSocket(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// A namespace of somebody's own is one of containers from the moment on at which
+// containerd has told of it.
+func TestOwnNamespace(t *testing.T) {
+	s := startContainerd(t)
+	r := runAsking(t, 10_000, s.Path)
+	r.up(s)
+	r.exec(99, "/shop/web", "sh")
+	if got := r.next(); got != "exec in host: <NA>" {
+		t.Errorf("before: %q", got)
+	}
+	c := nginx("web")
+	c.Namespace = "shop"
+	s.Create(c)
+	r.until("its container", func() (known bool) {
+		r.do(func(p *pipeline) { known = p.state.Container("web") != nil })
+		return known
+	})
+	r.exec(100, "/shop/web", "sh")
+	if got := r.next(); got != "ran sh in docker.io/library/nginx:1.27 (known)" {
+		t.Errorf("got %q", got)
+	}
+	r.do(func(p *pipeline) {
+		if id := p.state.Lookup(99).ContainerID; id != "web" {
+			t.Errorf("who was there before is in %q", id)
+		}
+	})
+}

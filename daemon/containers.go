@@ -136,6 +136,7 @@ const youngest = 50 * time.Millisecond
 func (p *pipeline) takeContainer(c container.Change, now time.Time) {
 	switch c.What {
 	case container.Known:
+		p.state.LearnNamespace(c.Namespace)
 		text := c.Info.JSON()
 		if old := p.state.Container(c.Info.ID); old != nil && !p.state.Ended(c.Info.ID) {
 			if c.Info.Partial && !old.Partial || bytes.Equal(old.JSON(), text) {

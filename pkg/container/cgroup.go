@@ -64,14 +64,24 @@ var layouts = []layout{
 	{"/", "", Docker},
 }
 
+// Namespaces are those of containerd, beside the ones that its clients use by
+// themselves: it has told of them.
+type Namespaces map[string]bool
+
+// FromCgroups is Namespaces.FromCgroups where none are known.
+func FromCgroups(cgroups []string) (Match, bool) { return Namespaces(nil).FromCgroups(cgroups) }
+
+// FromPath is Namespaces.FromPath where none are known.
+func FromPath(path string) (Match, bool) { return Namespaces(nil).FromPath(path) }
+
 // FromCgroups looks for a container in cgroups, a list of "subsystem=path", and
 // returns the first match; ok is false for processes of the host.
-func FromCgroups(cgroups []string) (m Match, ok bool) {
+func (n Namespaces) FromCgroups(cgroups []string) (m Match, ok bool) {
 	for _, c := range cgroups {
 		if i := strings.IndexByte(c, '='); i >= 0 {
 			c = c[i+1:]
 		}
-		if m, ok := FromPath(c); ok {
+		if m, ok := n.FromPath(c); ok {
 			m.PodUID, m.User = PodUID(c), userOf(c)
 			return m, true
 		}
@@ -80,7 +90,7 @@ func FromCgroups(cgroups []string) (m Match, ok bool) {
 }
 
 // FromPath looks for a container in the path of one cgroup.
-func FromPath(path string) (Match, bool) {
+func (n Namespaces) FromPath(path string) (Match, bool) {
 	for strings.HasPrefix(path, "/../") { // seen from another cgroup namespace
 		path = path[3:]
 	}
@@ -105,7 +115,7 @@ func FromPath(path string) (Match, bool) {
 	if id, ok := bpmID(path); ok {
 		return Match{ID: id, FullID: id, Kind: BPM}, true
 	}
-	if id, ok := containerdID(path); ok {
+	if id, ok := n.containerdID(path); ok {
 		return Match{ID: id[:min(len(id), shortLen)], FullID: id, Kind: Containerd}, true
 	}
 	return Match{}, false
@@ -186,8 +196,9 @@ func bpmID(path string) (string, bool) {
 
 // containerdID: /NAMESPACE/ID and nothing else, as ctr and buildkit make them.
 // Everybody who makes cgroups by hand could have made such a path: only the
-// namespaces that clients of containerd use by themselves count.
-func containerdID(path string) (string, bool) {
+// namespaces that clients of containerd use by themselves count, and those that it has
+// told of.
+func (n Namespaces) containerdID(path string) (string, bool) {
 	ns, id, ok := strings.Cut(path[1:], "/")
 	if !ok || id == "" || len(id) > fullLen || strings.Trim(id, wordChars+"-") != "" {
 		return "", false
@@ -201,7 +212,7 @@ func containerdID(path string) (string, bool) {
 	case "default", "k8s.io", "moby", "buildkit":
 		return id, true
 	}
-	return "", false
+	return id, n[ns]
 }
 
 const wordChars = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._"

@@ -37,6 +37,8 @@ type Change struct {
 	What What
 	Info *Info // Gone and Failed: at least its ids
 	Why  error // Failed: what the engines have said
+
+	Namespace string // Known: of containerd, "" for all others
 }
 
 // What is the kind of a Change.

@@ -103,6 +103,28 @@ func TestPendingIsCounted(t *testing.T) {
 	}
 }
 
+// What containerd calls its namespaces decides which cgroups are containers: also of
+// those who were there before it has told.
+func TestLearnNamespace(t *testing.T) {
+	w := newAsker(t, Options{})
+	in := func(tid int64, path string) *Thread {
+		return w.do(made(schema.CloneX, tid, 0, tid, 100, 0, "cgroups", []string{"cpu=" + path})).Thread
+	}
+	x, other := in(200, "/shop/web"), in(201, "/other/web")
+	w.same("before", x.ContainerID, "")
+	w.s.LearnNamespace("shop")
+	w.s.LearnNamespace("shop")
+	w.same("was there", x.ContainerID, "web")
+	w.same("pending", x.Container().Pending(), true)
+	w.same("comes later", in(202, "/shop/db").ContainerID, "db")
+	w.same("another", other.ContainerID, "")
+	w.same("a unit", in(203, "/shop/x.service").ContainerID, "")
+	for i := range 3 * maxNamespaces {
+		w.s.LearnNamespace(fmt.Sprint("n", i))
+	}
+	w.same("bounded", len(w.s.containers.namespaces), maxNamespaces)
+}
+
 // Where nobody can be asked, the stream is given a while, in its own time.
 func TestPatience(t *testing.T) {
 	w := newWorldWith(t, Options{Patience: time.Duration(2 * sec)})

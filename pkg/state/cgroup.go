@@ -5,8 +5,6 @@ package state
 import (
 	"slices"
 	"strings"
-
-	"github.com/falco-go/falco/pkg/container"
 )
 
 // cgroupSet is a list of cgroups with what it says. There are few of them, and
@@ -47,7 +45,7 @@ func (s *State) addCgroups(key string, list []string) *cgroupSet {
 	}
 	set := &cgroupSet{list: list, size: len(key) + listBytes(list), known: true}
 	s.bytes += set.size
-	if m, ok := container.FromCgroups(list); ok {
+	if m, ok := s.containers.namespaces.FromCgroups(list); ok {
 		set.container = s.container(strings.Clone(m.ID))
 		set.container.found(m)
 	}

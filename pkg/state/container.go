@@ -98,6 +98,8 @@ type containers struct {
 	ended []*Container // by the time of their end
 	addrs map[netip.Addr]int
 
+	namespaces container.Namespaces
+
 	known    int    // records with something in them
 	pending  int    // records of which more may become known
 	patience uint64 // see Options
@@ -160,6 +162,34 @@ func (s *State) PutContainer(i *container.Info) *Container {
 		cs.order = cs.order[1:]
 	}
 	return c
+}
+
+// maxNamespaces bounds those that are learned.
+const maxNamespaces = 64
+
+// LearnNamespace notes that containerd has a namespace called so: paths of cgroups
+// that begin with it are those of containers, also where somebody was seen before.
+func (s *State) LearnNamespace(name string) {
+	cs := &s.containers
+	if name == "" || cs.namespaces[name] || len(cs.namespaces) >= maxNamespaces {
+		return
+	}
+	if cs.namespaces == nil {
+		cs.namespaces = container.Namespaces{}
+	}
+	cs.namespaces[strings.Clone(name)] = true
+	if _, ok := container.FromPath("/" + name + "/x"); ok {
+		return // that was known without
+	}
+	s.forgetCgroups()
+	for _, t := range s.threads {
+		if t.ContainerID != "" || len(t.Cgroups) == 0 {
+			continue
+		}
+		if _, ok := cs.namespaces.FromCgroups(t.Cgroups); ok {
+			s.setCgroups(t, s.cgroupList(t.Cgroups))
+		}
+	}
 }
 
 // FailContainer notes that nobody could tell of the container called id, and why. It

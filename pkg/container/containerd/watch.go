@@ -162,7 +162,7 @@ func (c *conn) follow(ctx context.Context, queue <-chan change, tell func(contai
 			info, err := c.get(call, ch.namespace, ch.id)
 			cancel()
 			if err == nil {
-				tell(container.Change{What: container.Known, Info: info})
+				tell(container.Change{What: container.Known, Info: info, Namespace: ch.namespace})
 			}
 		}
 	}
@@ -190,7 +190,7 @@ func (c *conn) list(ctx context.Context, tell func(container.Change)) error {
 				return nil // what is left is looked up when somebody asks
 			}
 			if from.GetID() != "" {
-				tell(container.Change{What: container.Known, Info: c.info(ctx, ns, from)})
+				tell(container.Change{What: container.Known, Info: c.info(ctx, ns, from), Namespace: ns})
 			}
 		}
 	}
