@@ -10,8 +10,9 @@ import (
 
 func sample() *Snapshot {
 	return &Snapshot{TimeNs: 3e9, Hostname: "vm", Source: "syscall", Version: "1", Engine: "kmod", CPUs: 2, Events: 30, Alerts: 3,
-		Rules:   []Rule{{Name: "A \"rule\"\n", Source: "syscall", Priority: 4, Tags: []string{"T1.2", "t1_2", "T1.2"}, Matches: 3}, {Name: "Quiet"}},
-		Outputs: []Output{{Name: "stdout", Dropped: 2}, {Name: "http", Dropped: 1}}, KernelModule: true, Seen: 300, Lost: 30,
+		Rules: []Rule{{Name: "A \"rule\"\n", Source: "syscall", Priority: 4, Tags: []string{"T1.2", "t1_2", "T1.2"}, Matches: 3}, {Name: "Quiet"}},
+		Outputs: []Output{{Name: "stdout", Dropped: 2}, {Name: "http", Accepted: 40, Sent: 20, Failed: 1, Dropped: 1, Queued: 2, Retried: 9,
+			HasSpool: true, Backlog: 7, Spooled: 10, Capped: 8, Aged: 3, Damaged: 2, SpoolBytes: 4096}}, KernelModule: true, Seen: 300, Lost: 30,
 		PerCPU: []CPU{{ID: 0, Events: 100}, {ID: 1, Events: 200, Drops: 30}},
 		Prev:   &Snapshot{TimeNs: 1e9, Events: 10, Seen: 100, Lost: 10}}
 }
@@ -92,5 +93,35 @@ func TestPrometheus(t *testing.T) {
 		if !strings.Contains(b.String(), want+"\n") {
 			t.Errorf("no %s", want)
 		}
+	}
+}
+
+// The books of an output balance on the page: what was there and what came is in one of the others.
+func TestOutputs(t *testing.T) {
+	var b strings.Builder
+	sample().Prometheus(&b, Options{})
+	var got []string
+	for l := range strings.Lines(b.String()) {
+		if strings.Contains(l, `output="http"`) {
+			got = append(got, strings.TrimSpace(strings.TrimPrefix(l, "falcosecurity_falco_output_")))
+		}
+	}
+	want := `accepted_alerts_total{output="http"} 40
+alerts_total{output="http",outcome="delivered"} 20
+alerts_total{output="http",outcome="failed"} 1
+alerts_total{output="http",outcome="dropped"} 1
+alerts_total{output="http",outcome="capped"} 8
+alerts_total{output="http",outcome="aged"} 3
+alerts_total{output="http",outcome="damaged"} 2
+queued_alerts{output="http"} 2
+spooled_alerts{output="http"} 10
+backlog_alerts{output="http"} 7
+spool_bytes{output="http"} 4096
+retries_total{output="http"} 9`
+	if text := strings.Join(got, "\n"); text != want {
+		t.Errorf("got\n%s", text)
+	}
+	if strings.Contains(b.String(), `spooled_alerts{output="stdout"}`) {
+		t.Error("an output without a spool has figures of one")
 	}
 }

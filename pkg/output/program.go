@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"time"
 )
 
 // program writes lines to the standard input of a shell command.
@@ -117,14 +118,19 @@ func (s *program) ended(ctx context.Context) error {
 // Reopen ends the process; the next line starts another.
 func (s *program) Reopen() error { return s.Close() }
 
-// Close lets the process end and waits for it.
+// closeLimit is for how long a process may go on after its input has ended.
+const closeLimit = 5 * time.Second
+
+// Close lets the process end and waits for it, but not for ever: it is left to
+// itself then.
 func (s *program) Close() error {
 	if s.run == nil {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
+	defer cancel()
+	in := s.run.in
+	defer context.AfterFunc(ctx, func() { in.Close() })()
 	s.run.w.Flush() // an error means that nobody reads any more
-	s.run.in.Close()
-	<-s.run.gone
-	s.run = nil
-	return nil
+	return s.ended(ctx)
 }

@@ -21,7 +21,6 @@ func (s *Spool) Append(entries ...Entry) (n int, err error) {
 	s.stats.Refused += uint64(len(entries) - n)
 	upTo := s.next - 1
 	if n > 0 {
-		s.dirty = true
 		for _, r := range s.readers {
 			r.told()
 		}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 )
 
 // old reports whether a record of that time is beyond the age that records may have.
@@ -26,6 +27,7 @@ func (s *Spool) expire() {
 			}
 		}
 		s.drop(0, func(r *Reader) *uint64 { return &r.counts.Aged })
+		s.tellLoss("has what nobody wanted for too long")
 	}
 }
 
@@ -59,6 +61,7 @@ func (s *Spool) makeRoom(bytes int64) error {
 		}
 		s.drop(i, func(r *Reader) *uint64 { return &r.counts.Capped })
 	}
+	s.tellLoss("is full")
 	return nil
 }
 
@@ -84,6 +87,18 @@ func (r *Reader) lose(seq uint64, counter *uint64) {
 	}
 	r.pending--
 	*counter++
+	r.s.lost++
+}
+
+// lossEvery is how often it is told that records are dropped.
+const lossEvery = time.Minute
+
+// tellLoss reports what was dropped since the last time, now and then.
+func (s *Spool) tellLoss(why string) {
+	if now := s.opt.Now(); s.lost > 0 && now.Sub(s.lossTold) >= lossEvery {
+		s.opt.Report(fmt.Errorf("spool: %s %s: %d records were dropped", s.dir, why, s.lost))
+		s.lost, s.lossTold = 0, now
+	}
 }
 
 // thin takes the ordinary records out of segment i. What stays goes to the end of

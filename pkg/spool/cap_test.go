@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -14,7 +15,9 @@ import (
 // Behind a receiver that is gone, ordinary records make room for new ones; those that
 // matter go last, and all come in order. However much came, few files stay.
 func TestKeepsWhatMatters(t *testing.T) {
-	s := open(t, filepath.Join(t.TempDir(), "s"), Options{Readers: []string{"x"}, Max: 1 << 20, Segment: minSegment, Keep: 2})
+	var told []string
+	s := open(t, filepath.Join(t.TempDir(), "s"), Options{Readers: []string{"x"}, Max: 1 << 20, Segment: minSegment, Keep: 2,
+		Report: func(err error) { told = append(told, err.Error()) }})
 	x := reader(t, s, "x")
 	const records, size, rare = 20000, 400, 50 // eight times what there is room for; of those that matter, a sixth of it
 	pad := bytes.Repeat([]byte("."), size)
@@ -30,6 +33,9 @@ func TestKeepsWhatMatters(t *testing.T) {
 	st := s.Stats()
 	if st.Bytes > 1<<20 || st.Segments > 20 {
 		t.Errorf("%d bytes in %d files", st.Bytes, st.Segments)
+	}
+	if len(told) == 0 || !strings.Contains(told[0], " is full: ") || len(told) > 3 {
+		t.Errorf("told %q", told)
 	}
 	books := x.Stats()
 	if books.Pending+books.Capped != records {

@@ -105,8 +105,10 @@ type Spool struct {
 	readers map[string]*Reader
 	buf     []byte
 	stats   Stats
-	dirty   bool // something is to be synced or saved
 	closed  bool
+
+	lost     uint64 // records that were dropped and not told of
+	lossTold time.Time
 
 	syncing sync.Mutex // held by who is at it
 	synced  uint64     // records up to this one are on the disk; under mu
