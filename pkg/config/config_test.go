@@ -3,6 +3,7 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -243,6 +244,18 @@ func TestWarnings(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, tc.warning)
 			}
 		})
+	}
+}
+
+// A file of another kind is told of in a few lines, and at once.
+func TestManyStrangers(t *testing.T) {
+	var b strings.Builder
+	for i := range 100_000 {
+		fmt.Fprintf(&b, "some_key_%d: x\n", i)
+	}
+	c, err := load(t, b.String(), nil)
+	if err != nil || len(c.Warnings) != maxStrange+1 || c.Warnings[maxStrange] != "m.yaml:1:1: 99980 more unknown keys are ignored" {
+		t.Errorf("%d warnings, the last %q, %v", len(c.Warnings), c.Warnings[len(c.Warnings)-1], err)
 	}
 }
 

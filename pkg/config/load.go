@@ -97,9 +97,10 @@ func (l *loader) checkOverride(option string) {
 }
 
 type loader struct {
-	opt  Options
-	cfg  *Config
-	tree *node
+	opt     Options
+	strange int // unknown keys so far
+	cfg     *Config
+	tree    *node
 }
 
 func (l *loader) warn(at Pos, format string, args ...any) {

@@ -16,9 +16,17 @@ func (l *loader) validate(tree *node) string {
 		return "failed for <root>: Value type not permitted by 'type' constraint."
 	}
 	status := "ok"
+	before := l.strange
 	l.unknown(tree, "", "<root>", &status)
+	if n := l.strange - max(before, maxStrange); n > 0 {
+		l.warn(tree.at, "%d more unknown keys are ignored", n)
+	}
 	return status
 }
+
+// maxStrange is how many unknown keys are told one by one: a file of another kind
+// has nothing else, and to find the nearest names takes its time.
+const maxStrange = 20
 
 func (l *loader) unknown(n *node, path, root string, status *string) {
 	fail := func(format string, args ...any) {
@@ -42,7 +50,9 @@ func (l *loader) unknown(n *node, path, root string, status *string) {
 			fail("%s: Object contains a property that could not be validated using 'properties' or 'additionalProperties' constraints: '%s'.", root, name)
 		}
 		if !known {
-			l.warn(v.at, "unknown key '%s' is ignored%s", full, suggestion(full))
+			if l.strange++; l.strange <= maxStrange {
+				l.warn(v.at, "unknown key '%s' is ignored%s", full, suggestion(full))
+			}
 			continue
 		}
 		if !old && !keyAt(full).is.fits(v) {
