@@ -28,17 +28,16 @@ build_package() {
 	printf 'ordinary: ordinary.c\n\tgcc -O2 -o $@ $<\n' >Makefile
 	printf 'ordinary (1) unstable; urgency=low\n\n  * A release.\n\n -- Nobody <nobody@example.org>  Thu, 01 Jan 2026 00:00:00 +0000\n' >debian/changelog
 	printf 'Source: ordinary\nMaintainer: Nobody <nobody@example.org>\n\nPackage: ordinary\nArchitecture: any\nDescription: ordinary\n' >debian/control
-	cat >debian/rules <<-'END'
-		#!/usr/bin/make -f
-		build build-arch: ; $(MAKE) ordinary
-		clean: ; rm -rf ordinary debian/tmp debian/files
-		binary binary-arch: build
-		binary binary-arch:
-			mkdir -p debian/tmp/usr/bin debian/tmp/DEBIAN
-			install -m 755 ordinary debian/tmp/usr/bin/
-			dpkg-gencontrol -Pdebian/tmp
-			dpkg-deb --root-owner-group --build debian/tmp ..
-	END
+	cat >debian/rules <<'END'
+#!/usr/bin/make -f
+build build-arch: ; $(MAKE) ordinary
+clean: ; rm -rf ordinary debian/tmp debian/files
+binary binary-arch: build
+	mkdir -p debian/tmp/usr/bin debian/tmp/DEBIAN
+	install -m 755 ordinary debian/tmp/usr/bin/
+	dpkg-gencontrol -Pdebian/tmp
+	dpkg-deb --root-owner-group --build debian/tmp ..
+END
 	chmod +x debian/rules
 	dpkg-buildpackage -b -uc -us -d
 }

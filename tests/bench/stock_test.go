@@ -11,7 +11,8 @@ import (
 )
 
 // TestStockCost prints what an event costs under our stock file and under the one of the original, in one run on the same
-// events. Ours holds twice the rules; it may not cost much more on any of the days, which counts only on a quiet machine.
+// events. Ours holds more rules and looks at more calls; it may not cost half as much more on any of the days. The figures
+// are worth something on a quiet machine alone.
 func TestStockCost(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
@@ -29,7 +30,11 @@ func TestStockCost(t *testing.T) {
 	ours := read("../../rules/falco_rules.yaml")
 	theirs := read(filepath.Join(shared(), "data/rules/falco_rules-5.1.0.yaml"))
 	springs := map[string]spring{"scripted": newDay()}
-	for _, name := range []string{"libs0254-adaptive", "libs0254-d-net", "libs0254-b-files"} {
+	names, rounds := []string{"libs0254-d-net"}, 3
+	if os.Getenv("FALCO_LONG") != "" {
+		names, rounds = []string{"libs0254-adaptive", "libs0254-d-net", "libs0254-b-files"}, 10
+	}
+	for _, name := range names {
 		if r, err := openRecording(name); err == nil {
 			springs[name] = r
 		}
@@ -37,7 +42,7 @@ func TestStockCost(t *testing.T) {
 	for name, d := range springs {
 		a, b := newMeter(t, d, ours), newMeter(t, d, theirs)
 		dear := true
-		for n := 0; n < 10 && dear; n++ { // a busy machine needs more rounds for a quiet one
+		for n := 0; n < rounds && dear; n++ { // a busy machine needs more rounds for a quiet one
 			a.measure(t)
 			b.measure(t)
 			dear = a.match() > 1.1*b.match()
