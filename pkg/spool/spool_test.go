@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -266,6 +267,11 @@ func TestTorn(t *testing.T) {
 			t.Errorf("%d bytes: got %s", size, got)
 		}
 		s.Close()
+		s = open(t, dir, Options{Readers: []string{"x"}})
+		if st := s.Stats(); st.Damaged+uint64(st.Torn) > 0 {
+			t.Errorf("%d bytes: it was not mended: %+v", size, st)
+		}
+		s.Close()
 		if err := os.RemoveAll(dir); err != nil {
 			t.Fatal(err)
 		}
@@ -309,6 +315,11 @@ func TestDamage(t *testing.T) {
 			x := reader(t, s, "x")
 			list := rest(t, x)
 			st := x.Stats()
+			for _, rec := range list {
+				if text := string(rec.Payload); text != "five" && !slices.Contains(all, text) {
+					t.Fatalf("byte %d (live %v): %q was never appended", i, live, text)
+				}
+			}
 			lost := uint64(len(all) + 1 - len(list))
 			if lost > 1 && !live || lost > 2 {
 				t.Fatalf("byte %d (live %v): got %q", i, live, texts(list))
