@@ -191,3 +191,13 @@ func (c *Config) debianDisk(kernel *Kernel) (string, error) {
 	}
 	return root.disk(kernel, c.Progress)
 }
+
+// Userland is a folder with Debian's busybox as guests have it: bin/busybox is static and every command, bin/sh a shell that
+// looks commands up in PATH, with its libraries. Images of containers are made from it.
+func Userland(progress *Progress) (string, error) {
+	kernel, err := GetKernel(nativeTwin, false, progress)
+	if err != nil {
+		return "", err
+	}
+	return kernel.guest(""), nil
+}
