@@ -136,8 +136,14 @@ func TestCost(t *testing.T) {
 	}
 }
 
-// count boots the guest: one CPU, one nanosecond an instruction. Without the features that are cleared a "rep movs" is
-// a loop and counts as one.
+// A guest that counts: one nanosecond an instruction. Without the features that are cleared a "rep movs" is a loop and
+// counts as one.
+var (
+	icount   = []string{"-icount", "shift=0,sleep=off"}
+	counting = []string{"mitigations=off", "init_on_alloc=0", "clearcpuid=112,297,580", "nokaslr", "norandmaps"}
+)
+
+// count boots the guest, with one CPU.
 func count(t *testing.T, module string) counts {
 	t.Helper()
 	program, err := vm.BuildC("guest/cost.c", nil)
@@ -146,8 +152,7 @@ func count(t *testing.T, module string) counts {
 	}
 	result := vm.Run(t, vm.Config{
 		NoDaemon: true, Module: module, CPUs: 1, MemoryMB: 1024, Accel: "tcg", Files: []string{program}, Timeout: 8 * time.Minute,
-		KernelArgs: []string{"mitigations=off", "init_on_alloc=0", "clearcpuid=112,297,580", "nokaslr", "norandmaps"},
-		QEMUArgs:   []string{"-icount", "shift=0,sleep=off"},
+		KernelArgs: counting, QEMUArgs: icount,
 		Script: `rmmod falco && /files/cost bare && insmod /lib/modules/$(uname -r)/extra/falco.ko || exit
 			for phase in idle unwanted unwanted-enter failed failed-enter all all-enter all-data; do
 				/files/cost $phase || exit

@@ -5,6 +5,7 @@
  * instructions.
  *
  *	cost PHASE
+ *	cost daemon PID
  *
  * A phase says who listens, and which rows are worth counting then; the names
  * are those of cost_test.go. It prints
@@ -287,11 +288,89 @@ static void run(const struct phase *phase)
 		print_books(phase, fd);
 }
 
+/* ---- what the daemon has to do ---- */
+
+#define SETTLE_NS 50000000 /* between two looks at whether it is done */
+
+static uint64_t now(clockid_t clock)
+{
+	struct timespec ts;
+
+	if (clock_gettime(clock, &ts))
+		die("clock_gettime");
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+static void rest(long ns)
+{
+	struct timespec ts = { .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
+
+	nanosleep(&ts, NULL);
+}
+
+/* Waits until it has done all that there was. */
+static void settle(clockid_t daemon)
+{
+	uint64_t before;
+
+	do {
+		before = now(daemon);
+		rest(SETTLE_NS);
+	} while (now(daemon) - before > SETTLE_NS / 100);
+}
+
+/*
+ * What the daemon takes for each row, its own system calls and its collector
+ * included, without what it takes at rest: instructions, by its own clock. And
+ * its share of a processor, in millionths, at rest and at a hundred events a
+ * second.
+ */
+static void count_daemon(pid_t pid)
+{
+	uint64_t before, began, idle;
+	clockid_t daemon;
+
+	if (clock_getcpuclockid(pid, &daemon))
+		die("clock_getcpuclockid");
+	prepare();
+	settle(daemon);
+	before = now(daemon);
+	began = now(CLOCK_MONOTONIC);
+	rest(10000000000);
+	idle = (now(daemon) - before) * 1000000 / (now(CLOCK_MONOTONIC) - began);
+	printf("share rest %lu\n", idle);
+
+	before = now(daemon);
+	began = now(CLOCK_MONOTONIC);
+	for (int i = 0; i < 1000; i++) {
+		write_once();
+		rest(10000000);
+	}
+	printf("share hundred %lu\n", (now(daemon) - before) * 1000000 / (now(CLOCK_MONOTONIC) - began));
+
+	for (size_t i = 0; i < NROWS; i++) {
+		for (int k = 0; k < rows[i].times / 10 + 1; k++)
+			rows[i].once();
+		settle(daemon);
+		before = now(daemon);
+		began = now(CLOCK_MONOTONIC);
+		for (int k = 0; k < rows[i].times; k++)
+			rows[i].once();
+		settle(daemon);
+		printf("cost daemon %s %lu\n", rows[i].name,
+		       (now(daemon) - before - (now(CLOCK_MONOTONIC) - began) * idle / 1000000) / rows[i].times);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 2)
 		return 0; /* who is executed ends */
 	self = argv[0];
+	if (argc == 3 && !strcmp(argv[1], "daemon")) {
+		count_daemon(atoi(argv[2]));
+		return 0;
+	}
 	for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
 		if (!strcmp(phases[i].name, argv[1])) {
 			run(&phases[i]);
