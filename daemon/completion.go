@@ -153,6 +153,9 @@ func (c *complete) verb(v *verb, before []string, last string) {
 		return
 	}
 	for _, f := range v.allFlags() {
+		if isHidden(f) {
+			continue
+		}
 		doc, _ := f.(cli.DocGenerationFlag)
 		for _, name := range f.Names() {
 			dashes := "--"
@@ -166,6 +169,12 @@ func (c *complete) verb(v *verb, before []string, last string) {
 			c.add(last, dashes+name, what)
 		}
 	}
+}
+
+// isHidden reports whether help does not show f.
+func isHidden(f cli.Flag) bool {
+	v, ok := f.(cli.VisibleFlag)
+	return ok && !v.IsVisible()
 }
 
 // print writes c for the scripts.

@@ -45,7 +45,7 @@ func TestCompletions(t *testing.T) {
 		{line: "completion z", want: "zsh", never: "bash"},
 		{line: "completion zsh ", want: ""},
 		{line: "driver un", want: "unload", never: "load"},
-		{line: "doctor -", want: "-c"},
+		{line: "doctor -", want: "-c", never: "--config"},
 		{line: "--zzz=", want: ""},
 	} {
 		c := completions(strings.Split(tc.line, " "))

@@ -176,7 +176,7 @@ func (p *roff) option(o *option) {
 
 func (p *roff) flag(f cli.Flag) {
 	doc, ok := f.(cli.DocGenerationFlag)
-	if !ok {
+	if !ok || isHidden(f) {
 		return
 	}
 	var names []string
