@@ -57,16 +57,34 @@ static void race_open(int rounds)
  * room in a queue, for a page of its arguments.
  */
 struct patient {
+	long call, tid;   /* which call, and whose: it must stand still before anything is changed */
 	char *where;      /* the name that the call was given */
 	const char *lie;  /* what is there when it returns */
 	void (*let_go)(void);
 };
 
+/* Until the kernel says that the thread is in the call, and asleep. */
+static void wait_for_call(const struct patient *p)
+{
+	char path[64], text[64];
+	long call;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%ld/syscall", p->tid);
+	do {
+		int fd = must(syscall(SYS_open, path, O_RDONLY), path);
+		ssize_t n = must(read(fd, text, sizeof(text) - 1), path);
+
+		close(fd);
+		text[n] = '\0';
+		usleep(200);
+	} while (sscanf(text, "%ld", &call) != 1 || call != p->call);
+}
+
 static void *change_and_let_go(void *arg)
 {
 	struct patient *p = arg;
 
-	usleep(2000);
+	wait_for_call(p);
 	strcpy(p->where, p->lie);
 	p->let_go();
 	return NULL;
@@ -76,6 +94,7 @@ static pthread_t patiently(struct patient *p)
 {
 	pthread_t thread;
 
+	p->tid = syscall(SYS_gettid);
 	pthread_create(&thread, NULL, change_and_let_go, p);
 	return thread;
 }
@@ -90,7 +109,7 @@ static void open_other_end(void)
 static void slow_open(int rounds)
 {
 	char path[64];
-	struct patient p = { path, NAME_A, open_other_end };
+	struct patient p = { .call = SYS_openat, .where = path, .lie = NAME_A, .let_go = open_other_end };
 	struct stat st;
 
 	mkfifo(FIFO, 0600);
@@ -125,7 +144,7 @@ static void slow_connect(int rounds)
 	must(listen(queue, 0), "listen");
 	for (int i = 0; i < rounds; i++) {
 		struct sockaddr_un to = at;
-		struct patient p = { to.sun_path, "/tmp/race/liar", make_room };
+		struct patient p = { .call = SYS_connect, .where = to.sun_path, .lie = "/tmp/race/liar", .let_go = make_room };
 		int first = socket(AF_UNIX, SOCK_STREAM, 0), fd = socket(AF_UNIX, SOCK_STREAM, 0);
 		pthread_t thread;
 
@@ -162,7 +181,7 @@ static void slow_exec(int rounds)
 			struct uffdio_api api = { .api = UFFD_API };
 			struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
 			char path[64] = NAME_A;
-			struct patient p = { path, NAME_B, serve };
+			struct patient p = { .call = SYS_execve, .where = path, .lie = NAME_B, .let_go = serve };
 
 			uffd = must(syscall(SYS_userfaultfd, O_CLOEXEC), "userfaultfd");
 			page_of_arguments = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

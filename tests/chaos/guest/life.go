@@ -116,6 +116,9 @@ func stopped(s *stage) error {
 	c.cmd.Process.Signal(syscall.SIGSTOP)
 	seconds := s.count(3, 60)
 	err = other.followFor(time.Duration(seconds) * time.Second)
+	if err == nil {
+		err = untilLoss(c.dev, func() error { return other.followFor(100 * time.Millisecond) })
+	}
 	c.cmd.Process.Signal(syscall.SIGCONT)
 	err = errors.Join(err, other.followFor(300*time.Millisecond))
 	c.end(syscall.SIGTERM)

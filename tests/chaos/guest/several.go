@@ -136,9 +136,19 @@ func storm(s *stage) error {
 	rounds := s.count(4, 40)
 	for i := range rounds {
 		size := 64 << 10 << s.rng.IntN(6)
+		if i == 0 {
+			size = 64 << 10
+		}
 		r, err := newReader(options{ringBytes: size}, nil)
 		if err != nil {
 			return err
+		}
+		if i == 0 { // there is a storm, however slow the machine
+			nap := func() error { time.Sleep(10 * time.Millisecond); return nil }
+			if err := untilLoss(r.dev, nap); err != nil {
+				r.close()
+				return err
+			}
 		}
 		// Fill, read some, fill: gaps of every kind. Whoever reads slowly leaves the kernel little room.
 		for range 5 {
@@ -174,6 +184,27 @@ func storm(s *stage) error {
 	s.say("rounds=%d", rounds)
 	s.tell(sum)
 	return nil
+}
+
+// untilLoss waits until rings that nobody reads are full: does something for a moment, again and again.
+func untilLoss(dev *driver.Device, do func() error) error {
+	const limit = 2 * time.Minute // where a tenth of a second would do elsewhere
+	info, err := dev.Info()
+	if err != nil {
+		return err
+	}
+	for end := time.Now().Add(limit); time.Now().Before(end); {
+		for cpu := range info.CPUs {
+			st, err := dev.Stats(cpu)
+			if err != nil || st.Lost.Total() > 0 {
+				return err
+			}
+		}
+		if err := do(); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("nothing was lost in %v", limit)
 }
 
 // sip reads n records one by one, and gives each back at once.
