@@ -141,7 +141,8 @@ func (c *conn) inspect(ctx context.Context, id string) (*container.Info, error) 
 
 var errNonsense = errors.New("another answer than to what was asked")
 
-// Watch implements container.Engine.
+// Watch implements container.Engine. What is there is listed again and again; where
+// the runtime tells of changes, as CRI-O does, they need not wait for that.
 func (e *Engine) Watch(ctx context.Context, tell func(container.Change)) error {
 	c, err := e.dial(ctx)
 	if err != nil {
@@ -150,7 +151,21 @@ func (e *Engine) Watch(ctx context.Context, tell func(container.Change)) error {
 	defer c.Close()
 	e.hold(c)
 	defer e.hold(nil)
+	ctx, cancel := context.WithCancel(ctx)
+	changed := make(chan string, maxChanged)
+	var wait sync.WaitGroup
+	defer wait.Wait()
+	defer cancel()
+	wait.Go(func() { c.listen(ctx, changed) })
 	known := map[string]bool{}
+	look := func(id string) {
+		call, cancel := context.WithTimeout(ctx, callWait)
+		defer cancel()
+		if i, err := c.inspect(call, id); err == nil {
+			known[id] = true
+			tell(container.Change{What: container.Known, Info: i})
+		}
+	}
 	for first := true; ; first = false {
 		now, err := c.ids(ctx)
 		if err != nil {
@@ -164,24 +179,48 @@ func (e *Engine) Watch(ctx context.Context, tell func(container.Change)) error {
 		}
 		end := time.Now().Add(listWait)
 		for id := range now {
-			if known[id] || ctx.Err() != nil || time.Now().After(end) {
-				continue
-			}
-			call, cancel := context.WithTimeout(ctx, callWait)
-			i, err := c.inspect(call, id)
-			cancel()
-			if err == nil {
-				known[id] = true
-				tell(container.Change{What: container.Known, Info: i})
+			if !known[id] && ctx.Err() == nil && time.Now().Before(end) {
+				look(id)
 			}
 		}
 		if first {
 			tell(container.Change{What: container.Ready})
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(e.every):
+		for again := time.After(e.every); again != nil; {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case id := <-changed:
+				look(id)
+			case <-again:
+				again = nil
+			}
+		}
+	}
+}
+
+// maxChanged is how many changes may wait; more are found by the next list.
+const maxChanged = 256
+
+// listen hands on who has been made or started, if the runtime tells that at all.
+func (c *conn) listen(ctx context.Context, changed chan<- string) {
+	stream, err := c.GetContainerEvents(ctx, &runtime.GetEventsRequest{})
+	if err != nil {
+		return
+	}
+	for {
+		ev, err := stream.Recv()
+		if err != nil {
+			return
+		}
+		switch ev.GetContainerEventType() {
+		case runtime.ContainerEventType_CONTAINER_CREATED_EVENT, runtime.ContainerEventType_CONTAINER_STARTED_EVENT:
+			if id := ev.GetContainerId(); id != "" {
+				select {
+				case changed <- id:
+				default:
+				}
+			}
 		}
 	}
 }

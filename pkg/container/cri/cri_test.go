@@ -144,6 +144,62 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+// telling is a server that tells of changes.
+type telling struct {
+	server
+	events chan *runtime.ContainerEventResponse
+}
+
+func (s *telling) GetContainerEvents(_ *runtime.GetEventsRequest, to runtime.RuntimeService_GetContainerEventsServer) error {
+	for {
+		select {
+		case <-to.Context().Done():
+			return nil
+		case ev := <-s.events:
+			if err := to.Send(ev); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// A runtime that tells of changes is not waited for until the next list.
+func TestEvents(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, g := &telling{events: make(chan *runtime.ContainerEventResponse)}, grpc.NewServer()
+	s.gone = true // the list does not say it
+	runtime.RegisterRuntimeServiceServer(g, s)
+	go g.Serve(l)
+	defer g.Stop()
+	e := New([]string{path})
+	e.every = time.Hour
+	ctx, cancel := context.WithCancel(t.Context())
+	changes, ended := make(chan container.Change, 1000), make(chan error, 1)
+	go func() { ended <- e.Watch(ctx, func(c container.Change) { changes <- c }) }()
+	defer func() { cancel(); <-ended }()
+	s.events <- &runtime.ContainerEventResponse{ContainerId: "", ContainerEventType: runtime.ContainerEventType_CONTAINER_STARTED_EVENT}
+	s.events <- &runtime.ContainerEventResponse{ContainerId: podID, ContainerEventType: runtime.ContainerEventType_CONTAINER_STOPPED_EVENT}
+	s.events <- &runtime.ContainerEventResponse{ContainerId: "nobody knows", ContainerEventType: runtime.ContainerEventType_CONTAINER_CREATED_EVENT}
+	s.events <- &runtime.ContainerEventResponse{ContainerId: webID, ContainerEventType: runtime.ContainerEventType_CONTAINER_CREATED_EVENT}
+	for {
+		select {
+		case c := <-changes:
+			if c.What == container.Known && c.Info.FullID == webID {
+				return
+			}
+			if c.What == container.Gone {
+				t.Fatalf("got %+v", c)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatal("nothing is told")
+		}
+	}
+}
+
 func FuzzVerbose(f *testing.F) {
 	f.Add(`{"sandboxID":"x","cniResult":{"Interfaces":{"eth0":{"Mac":"a"},"lo":null}},"config":{"linux":{"security_context":null}}}`)
 	f.Fuzz(func(t *testing.T, text string) {
