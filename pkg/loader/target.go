@@ -139,9 +139,11 @@ func (l *Loader) kernels() []string {
 		return nil
 	}
 	for _, e := range entries {
-		// What a removed kernel leaves behind has no list of modules.
+		// What a removed kernel leaves behind has neither a list of modules nor headers.
 		if _, err := os.Stat(l.path("/lib/modules/" + e.Name() + "/modules.order")); err != nil && e.Name() != l.Target.Release {
-			continue
+			if _, err := l.headers(e.Name()); err != nil {
+				continue
+			}
 		}
 		if e.Name() == l.Target.Release {
 			list = slices.Insert(list, 0, e.Name())

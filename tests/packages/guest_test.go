@@ -88,20 +88,20 @@ func TestLife(t *testing.T) {
 			}
 			clone, k := machine(t, r.suite, r.kernel)
 			began := time.Now()
-			out := inRoot(t, clone, "apt-get install -y --no-download /root/falco-"+older+"-x86_64.deb 2>&1; dkms status -m falco")
+			out := inRoot(t, clone, "apt-get install -y /root/falco-"+older+"-x86_64.deb 2>&1; dkms status -m falco")
 			has(t, out, `^\* falco `+regexp.QuoteMeta(older)+` was built for `+regexp.QuoteMeta(k.ABI)+` by DKMS`,
 				`^\[POST-INSTALL\] Falco is installed and will watch after the next boot$`,
 				`^falco[/,] ?`+regexp.QuoteMeta(older)+`, `+regexp.QuoteMeta(k.ABI)+`, x86_64: installed`)
 			t.Logf("%s: installed and built in %.0f s", r.suite, time.Since(began).Seconds())
 			// The next version's module is built here, too: in the guest it would take minutes. DKMS installs what it finds built.
-			out = inRoot(t, clone, `mkdir /root/next && dpkg-deb -x /root/falco-`+newer+`-x86_64.deb /root/next
+			if t.Failed() {
+				t.Fatalf("in the root:\n%s", out)
+			}
+			inRoot(t, clone, `mkdir /root/next && dpkg-deb -x /root/falco-`+newer+`-x86_64.deb /root/next
 cp -a /root/next/usr/src/falco-`+newer+` /usr/src/ && rm -r /root/next
 dkms add -m falco -v `+newer+` && dkms build -m falco -v `+newer+` -k `+k.ABI+`
 echo "# changed by hand" >> /etc/falco/falco.yaml
 echo "# changed by hand" >> /etc/falco/falco_rules.yaml`)
-			if t.Failed() {
-				t.Fatalf("in the root:\n%s", out)
-			}
 
 			result := vm.Run(t, vm.Config{
 				Root: clone, Kernel: r.kernel, NoDaemon: true, NoModule: true, Timeout: 8 * time.Minute, MemoryMB: 2048,

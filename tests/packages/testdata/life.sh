@@ -35,7 +35,7 @@ until_ 30 raised boot && echo "boot: alert" || { echo "WRONG: no alert"; journal
 	done
 ) &
 until_ 60 raised load3-
-apt-get install -y --no-download -o Dpkg::Options::=--force-confold "/root/falco-$NEWER-x86_64.deb" 2>&1
+apt-get install -y -o Dpkg::Options::=--force-confold "/root/falco-$NEWER-x86_64.deb" 2>&1
 echo "upgrade: rc $?"
 until_ 60 active && echo "upgrade: active"
 echo "upgrade: module $(cat /sys/module/falco/version)"
