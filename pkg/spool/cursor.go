@@ -109,9 +109,13 @@ func parseSlot(b []byte) (c cursor, turn uint64, ok bool) {
 	}
 	turn, c.seq = binary.LittleEndian.Uint64(b[16:]), binary.LittleEndian.Uint64(b[24:])
 	for at := slotHead; n > 0; n, at = n-1, at+16 {
-		c.add(binary.LittleEndian.Uint64(b[at:]), binary.LittleEndian.Uint64(b[at+8:]))
+		from, to := binary.LittleEndian.Uint64(b[at:]), binary.LittleEndian.Uint64(b[at+8:])
+		if from <= c.top()+1 || from > to {
+			return cursor{}, 0, false
+		}
+		c.done = append(c.done, span{from, to})
 	}
-	return c, turn, true
+	return c, turn, c.top() < maxSeq
 }
 
 // readCursor returns the newer one of the slots.

@@ -85,7 +85,7 @@ func (s *Spool) inspect(name string, seen uint64, last bool) (*segment, error) {
 	}
 	seg := &segment{path: name, salt: salt, first: max(first, seen+1), size: info.Size()}
 	sc := scanner{from: f, salt: salt, off: segmentHead, good: segmentHead, end: seg.size}
-	for {
+	for seen = seg.first - 1; ; {
 		rec, err := sc.next()
 		if errors.Is(err, io.EOF) {
 			break

@@ -111,7 +111,7 @@ func (r *Reader) TryNext() (rec Record, ok bool, err error) {
 			return Record{}, false, nil
 		}
 		err = r.open(seg)
-		pos := r.pos
+		pos := max(r.pos, seg.first-1)
 		s.mu.Unlock()
 
 		// The disk is read without the lock: nobody has to wait for it.

@@ -28,6 +28,8 @@ const (
 	recordHead  = 32
 	mark        = "\xfa\x1c\x05\xd5" // never in UTF-8
 
+	maxSeq = 1 << 62 // no number is ever as high; sums of them do not overflow
+
 	// MaxRecord is how long a payload may be.
 	MaxRecord = 8 << 20
 )
@@ -62,7 +64,8 @@ func headerSum(h []byte) uint32 {
 func parseHeader(b []byte) (salt uint32, first uint64, ok bool) {
 	for ; len(b) >= headerSize; b = b[headerSize:] {
 		if string(b[:8]) == magic && binary.LittleEndian.Uint32(b[8:]) == version && binary.LittleEndian.Uint32(b[12:]) == headerSum(b) {
-			return fold(binary.LittleEndian.Uint64(b[16:])), binary.LittleEndian.Uint64(b[24:]), true
+			first = binary.LittleEndian.Uint64(b[24:])
+			return fold(binary.LittleEndian.Uint64(b[16:])), first, first > 0 && first < maxSeq
 		}
 	}
 	return 0, 0, false
@@ -174,7 +177,7 @@ func (s *scanner) parse(h []byte) (rec Record, size int, sum uint32, ok bool) {
 	word := binary.LittleEndian.Uint32(h[4:])
 	rec.Class, size = uint8(word>>24), int(word&0xffffff)
 	rec.Seq, rec.Time = binary.LittleEndian.Uint64(h[8:]), int64(binary.LittleEndian.Uint64(h[16:]))
-	return rec, size, binary.LittleEndian.Uint32(h[24:]), size <= MaxRecord
+	return rec, size, binary.LittleEndian.Uint32(h[24:]), size <= MaxRecord && rec.Seq > 0 && rec.Seq < maxSeq
 }
 
 // seek moves to the next header from off on that is one.
