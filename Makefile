@@ -64,8 +64,10 @@ test-vm: ## what needs a booted kernel
 test-containers: ## look-ups against runtimes that play false, and against containerd
 	@$(REPORT) -name $@ -- -count=1 ./pkg/container/... ./tests/containers
 
-test-packages: ## packages installed in a guest
-	@$(call later,there are no packages yet)
+test-packages: ## packages and charts: built, linted, installed, booted in a guest
+	@FALCO_VM=1 $(REPORT) -name $@ -- -count=1 -timeout 60m ./tests/packages ./pkg/loader
+	@$(GO) build -o build/report ./tests/report
+	@cd tests/charts && ../../build/report -name test-charts -- -count=1 -timeout 30m .
 
 test-long: ## all the rest, at full length: every kernel, floods, chaos, mutants
 	@FALCO_LONG=1 $(REPORT) -name $@-unit -- -count=1 -timeout 60m ./pkg/filter ./pkg/state ./tests/bench ./tests/conformance
@@ -82,7 +84,7 @@ bench: ## figures: events a second, allocations, rule sets of all sizes, instruc
 	@FALCO_VM=1 $(GO) test -count=1 -v -run '^TestCost$$' ./tests/cost | grep -v '^[=-]'
 
 packages: ## dist/*.deb, *.rpm, *.tar.gz
-	@$(call later,there are no packages yet)
+	@$(GO) -C packaging run . -version '$(VERSION)'
 
 generate: ## the tables of pkg/schema, in Go and C
 	$(GO) generate ./pkg/schema
