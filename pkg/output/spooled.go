@@ -288,6 +288,8 @@ type pacer struct {
 	tell *teller
 	back spool.Backoff
 	down bool // the last attempt has failed
+
+	aside refrain
 }
 
 // run delivers until the queue is closed and nothing is left, or there is no more time.
@@ -375,6 +377,7 @@ func (p *pacer) insist(l Line, since int64) outcome {
 		after := time.Duration(0)
 		if errors.As(err, &no) {
 			if no.Final {
+				p.setAside(l)
 				return refused
 			}
 			after = no.After
@@ -386,6 +389,18 @@ func (p *pacer) insist(l Line, since int64) outcome {
 		}
 		if !p.pause(p.back.Next(after)) {
 			return ended
+		}
+	}
+}
+
+// setAside keeps a line that the receiver will never take where a person finds it.
+func (p *pacer) setAside(l Line) {
+	if p.q.disk.sp == nil {
+		return
+	}
+	if err := p.q.disk.sp.SetAside(l.Text); err != nil {
+		if text := p.aside.of(err, time.Now()); text != "" {
+			p.q.say(Disk, p.q.stats.Name+": an alert that was refused is not kept: "+text)
 		}
 	}
 }

@@ -153,7 +153,7 @@ func TestSpooled(t *testing.T) {
 	until(t, "goroutines to end", func() bool { return runtime.NumGoroutine() <= before })
 }
 
-// A line that is refused for good is counted, and does not stand in the way of others; one that
+// A line that is refused for good is counted and kept aside, and does not stand in the way of others; one that
 // has become too old neither.
 func TestRefused(t *testing.T) {
 	s := &scripted{answer: func(_ int, l Line) error {
@@ -165,7 +165,8 @@ func TestRefused(t *testing.T) {
 		}
 		return nil
 	}}
-	opt := durable(filepath.Join(t.TempDir(), "s"))
+	dir := filepath.Join(t.TempDir(), "s")
+	opt := durable(dir)
 	opt.MaxAge = 20 * time.Millisecond
 	q := Start(s, opt)
 	for n := 1; n <= 4; n++ {
@@ -174,6 +175,10 @@ func TestRefused(t *testing.T) {
 	until(t, "the last one", func() bool { return q.Stats().Sent == 2 })
 	q.Close(time.Minute)
 	st := q.Stats()
+	aside := content(t, filepath.Join(dir, "refused"))
+	if strings.Count(aside, "\n") != 1 || !strings.Contains(aside, `"rule":"2"`) {
+		t.Errorf("kept aside: %q", aside)
+	}
 	if balanced(t, st); s.got() != "1 4" || st.Failed != 1 || st.Aged != 1 {
 		t.Errorf("got %s, %+v", s.got(), st)
 	}

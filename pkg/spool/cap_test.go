@@ -211,3 +211,22 @@ func TestFullDisk(t *testing.T) {
 		}
 	})
 }
+
+// What is set aside has a bound, too.
+func TestSetAside(t *testing.T) {
+	s := open(t, filepath.Join(fast(t), "s"), Options{})
+	line := append(bytes.Repeat([]byte("x"), 1<<20-1), '\n')
+	n := 0
+	for ; n < 100; n++ {
+		if err := s.SetAside(line); err != nil {
+			if err != ErrAsideFull {
+				t.Error(err)
+			}
+			break
+		}
+	}
+	info, err := os.Lstat(filepath.Join(s.dir, "refused"))
+	if err != nil || n != AsideMax>>20 || info.Size() != AsideMax || info.Mode() != 0o600 {
+		t.Errorf("%d lines, %v %v", n, info, err)
+	}
+}
