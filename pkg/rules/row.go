@@ -5,7 +5,9 @@ package rules
 import (
 	"slices"
 
+	"github.com/falco-go/falco/pkg/event"
 	"github.com/falco-go/falco/pkg/filter"
+	"github.com/falco-go/falco/pkg/schema"
 	"github.com/falco-go/falco/pkg/state"
 )
 
@@ -45,12 +47,13 @@ type Row struct {
 	verdicts []Verdict
 	kept     filter.Kept
 	scene    state.Scene
+	ts, num  uint64 // of the event
 }
 
 // Keep makes row the event of the scene that Weigh was given last, for the rules of
 // the verdicts. c is the container that is waited for.
 func (s *Set) Keep(row *Row, verdicts []Verdict, c *state.Container) {
-	st := s.env.Scene().State
+	scene := s.env.Scene()
 	s.slots = s.slots[:0]
 	for i := range verdicts {
 		s.slots = append(s.slots, verdicts[i].Rule.kept(s)...)
@@ -58,7 +61,8 @@ func (s *Set) Keep(row *Row, verdicts []Verdict, c *state.Container) {
 	slices.Sort(s.slots)
 	s.env.Keep(slices.Compact(s.slots), &row.kept)
 	row.set, row.verdicts = s, append(row.verdicts[:0], verdicts...)
-	row.scene = state.Scene{State: st, Container: c, FDNum: -1}
+	row.scene = state.Scene{State: scene.State, Container: c, FDNum: -1}
+	row.ts, row.num = scene.Event.TS, scene.Event.Num
 }
 
 // kept returns what has to be kept of an event to try r later.
@@ -78,8 +82,11 @@ func (r *Rule) kept(s *Set) []int32 {
 // now. Until the next call of Match, Weigh or Decide, Text and Fields of its set
 // are about that event.
 func (row *Row) Decide(matched []*Rule) []*Rule {
-	row.set.env.Resume(&row.kept, &row.scene)
-	return row.set.Settle(row.verdicts, matched)
+	s := row.set
+	s.late = event.Event{TS: row.ts, Num: row.num, Tid: -1, Info: schema.EventType(0).Info()} // nothing else is asked for
+	row.scene.Event = &s.late
+	s.env.Resume(&row.kept, &row.scene)
+	return s.Settle(row.verdicts, matched)
 }
 
 // Settle is Match for the scene that Weigh was given last, with what is known now.

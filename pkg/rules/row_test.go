@@ -51,12 +51,13 @@ func TestWeigh(t *testing.T) {
 	rule("list", "container.image.repository in (a, b)", "  exceptions:\n  - name: n\n    fields: proc.name\n    comps: in\n    values: [cat]\n")
 	rule("exists", "container.name exists")
 	rule("compared", "proc.name = val(container.name)")
-	b.WriteString("- rule: shown\n  desc: d\n  condition: evt.type=open\n  output: \"%toupper(container.name)\"\n  priority: INFO\n")
+	b.WriteString("- rule: shown\n  desc: d\n  condition: evt.type=open\n  output: \"%toupper(container.name) %evt.time\"\n  priority: INFO\n")
 	set, results := Load([]File{{"w.yaml", []byte(b.String())}}, Options{Priority: Debug, All: true})
 	if set == nil {
 		t.Fatal(results[0].Text(true))
 	}
 	scene := inContainer(t, schema.OpenX)
+	scene.Event.TS = 77e9
 	verdicts := set.Weigh(scene, nil)
 	var got []string
 	for _, v := range verdicts {
@@ -85,7 +86,14 @@ func TestWeigh(t *testing.T) {
 		set.Match(sceneOf(schema.CloseX, nil), nil) // others came by meanwhile
 		var texts []string
 		for _, r := range row.Decide(nil) {
-			texts = append(texts, string(set.Text(r, nil)))
+			text := string(set.Text(r, nil))
+			if r.Name == "shown" {
+				text, _, _ = strings.Cut(text, " ") // the time's text depends on the zone
+				if fields := set.Fields(r, nil); fields[len(fields)-1].Value != uint64(77e9) {
+					t.Errorf("fields %v", fields)
+				}
+			}
+			texts = append(texts, text)
 		}
 		if got := strings.Join(texts, ", "); got != want {
 			t.Errorf("%s:\ngot  %s\nwant %s", image, got, want)

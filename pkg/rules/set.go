@@ -33,6 +33,7 @@ type Set struct {
 	found  []int32 // places of the rules that match
 	weighs []filter.Verdict
 	slots  []int32
+	late   event.Event // that a row is about
 
 	compiler *filter.Compiler // until everything is compiled
 
