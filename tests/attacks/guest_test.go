@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/falco-go/falco/tests/vm"
 )
@@ -86,7 +87,7 @@ func play(t *testing.T, kernel, script string, rules ...string) *vm.Result {
 	}
 	result := vm.Run(t, vm.Config{
 		Kernel: kernel, Debian: &stageDebian, Rules: append(rules, "steps.yaml"), Setup: read(t, "stage.sh"), Act: script,
-		Files: []string{actor, actor32, "web.py", "docker.py", "play.sh"},
+		Files: []string{actor, actor32, "web.py", "docker.py", "play.sh"}, Timeout: 10 * time.Minute,
 	})
 	if l := result.Ledger; l.Produced <= 0 || l.Lost != 0 || l.Delivered != l.Produced {
 		t.Errorf("produced %d, delivered %d, lost %d", l.Produced, l.Delivered, l.Lost)
