@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/falco-go/falco/pkg/alert"
@@ -26,6 +27,7 @@ const (
 	retryMin  = time.Second
 	retryMax  = time.Minute
 	diskPause = 200 * time.Millisecond
+	lockTries = 50
 	batch     = 256
 )
 
@@ -84,6 +86,13 @@ func (d *disk) stats(st *Stats) {
 // open opens the spool.
 func (d *disk) open() error {
 	sp, err := d.opt.Spool()
+	for n := 0; n < lockTries && errors.Is(err, syscall.EWOULDBLOCK); n++ { // a queue that a reload has ended lets go of it soon
+		select {
+		case <-time.After(diskPause):
+		case <-d.over:
+		}
+		sp, err = d.opt.Spool()
+	}
 	if err != nil {
 		return err
 	}

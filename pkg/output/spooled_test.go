@@ -293,6 +293,29 @@ func TestNoDisk(t *testing.T) {
 	}
 }
 
+// A spool that another queue is about to leave is waited for.
+func TestSpoolInUse(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "s")
+	held, err := spool.Open(dir, spool.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, tried := &scripted{}, make(chan struct{})
+	opt, open, once := durable(dir), durable(dir).Spool, sync.Once{}
+	opt.Spool = func() (*spool.Spool, error) {
+		defer once.Do(func() { close(tried) })
+		return open()
+	}
+	q := Start(s, opt)
+	q.Send(numbered(1))
+	<-tried
+	held.Close()
+	until(t, "the alert", func() bool { return s.got() == "1" })
+	if q.Close(time.Minute); !q.Stats().HasSpool {
+		t.Error("it does without")
+	}
+}
+
 // A reload that changes where alerts go keeps their order, whatever the old place
 // is up to: what was there before goes to it while it answers, and the rest to the new one.
 func TestReplace(t *testing.T) {
