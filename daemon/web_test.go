@@ -43,7 +43,13 @@ func serveWeb(t *testing.T, c config.Web) (*daemon, string) {
 func fine(t *testing.T, addr, after string) {
 	t.Helper()
 	c := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
-	r, err := c.Get("http://" + addr + "/healthz")
+	var r *http.Response
+	var err error
+	for range 5 { // on a machine that is busy, the server's patience may end before the request comes
+		if r, err = c.Get("http://" + addr + "/healthz"); err == nil {
+			break
+		}
+	}
 	if err != nil {
 		t.Fatalf("after %.60q: %v", after, err)
 	}
