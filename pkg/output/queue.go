@@ -4,7 +4,6 @@ package output
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 
@@ -395,43 +394,4 @@ func (q *Queue) deliver(tell *teller, l Line) {
 		}
 		q.between(tell)
 	}
-}
-
-// teller reports what goes wrong with a sink, and what takes too long.
-type teller struct {
-	q    *Queue
-	said refrain
-	slow *time.Timer
-}
-
-func (q *Queue) newTeller() *teller {
-	t := &teller{q: q}
-	t.slow = time.AfterFunc(time.Hour, func() {
-		st := q.Stats()
-		q.mu.Lock()
-		delay := q.delay
-		q.mu.Unlock()
-		q.say(Blocked, fmt.Sprintf("%q output timeout: nothing delivered for %v, %d alerts wait", st.Name, delay, st.Queued+st.Spooled))
-	})
-	t.slow.Stop()
-	return t
-}
-
-func (t *teller) try(call func() error) error {
-	t.q.mu.Lock()
-	delay := t.q.delay
-	t.q.mu.Unlock()
-	return t.tryFor(delay, call)
-}
-
-func (t *teller) tryFor(delay time.Duration, call func() error) error {
-	if delay > 0 {
-		t.slow.Reset(delay)
-		defer t.slow.Stop()
-	}
-	err := call()
-	if text := t.said.of(err, time.Now()); text != "" {
-		t.q.say(Failed, t.q.stats.Name+": "+text)
-	}
-	return err
 }
