@@ -52,7 +52,7 @@ const (
 const (
 	dialWait = 2 * time.Second
 	callWait = time.Second
-	readWait = 5 * time.Second // of a container that has changed: nobody asks for what is missing of it
+	readWait = 3 * time.Second // of a container that has changed: nobody asks for what is missing of it
 	listWait = 5 * time.Second
 )
 

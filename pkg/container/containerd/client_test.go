@@ -57,6 +57,23 @@ func (w *watched) next(what container.What) *container.Info {
 	return nil
 }
 
+// What had no time to be read is not told as if there were nothing, and is read again.
+func TestReadAgain(t *testing.T) {
+	s := containerdtest.New(t, filepath.Join(t.TempDir(), "s"))
+	s.Image("default", "img:1", "sha256:aa", "sha256:bb")
+	w := watch(t, s.Path)
+	w.ready(s)
+	s.Slow.Store(true)
+	s.Create(containerdtest.Container{Namespace: "default", ID: web, Image: "img:1"})
+	if i := w.next(container.Known); !i.Partial || i.Image != "img:1" || i.ImageDigest != "" {
+		t.Errorf("in a hurry: %+v", i)
+	}
+	s.Slow.Store(false)
+	if i := w.next(container.Known); i.Partial || i.ImageDigest != "sha256:aa" || i.ImageID != "bb" {
+		t.Errorf("with time: %+v", i)
+	}
+}
+
 // ready waits until everything that happens from now on is told.
 func (w *watched) ready(s *containerdtest.Server) {
 	w.Helper()

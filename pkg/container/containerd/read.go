@@ -84,7 +84,11 @@ func (c *conn) info(ctx context.Context, namespace string, from *containers.Cont
 	}
 	c.readImage(ctx, r)
 	c.readSandbox(ctx, r)
-	return r.Info()
+	i := r.Info()
+	if ctx.Err() != nil { // what is missing may only have come too late
+		i.Partial = true
+	}
+	return i
 }
 
 // readImage reads what the image's name stands for.

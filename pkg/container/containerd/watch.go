@@ -158,12 +158,27 @@ func (c *conn) follow(ctx context.Context, queue <-chan change, tell func(contai
 				tell(container.Change{What: container.Gone, Info: &container.Info{ID: shown(ch.id), FullID: ch.id}})
 				continue
 			}
-			call, cancel := context.WithTimeout(ctx, readWait)
-			info, err := c.get(call, ch.namespace, ch.id)
-			cancel()
-			if err == nil {
-				tell(container.Change{What: container.Known, Info: info, Namespace: ch.namespace})
-			}
+			c.reread(ctx, ch, tell)
+		}
+	}
+}
+
+// readTries is how often a container that has changed is read while there is no time
+// for all of it.
+const readTries = 3
+
+// reread reads a container that has changed.
+func (c *conn) reread(ctx context.Context, ch change, tell func(container.Change)) {
+	for range readTries {
+		call, cancel := context.WithTimeout(ctx, readWait)
+		info, err := c.get(call, ch.namespace, ch.id)
+		late := call.Err() != nil
+		cancel()
+		if err == nil {
+			tell(container.Change{What: container.Known, Info: info, Namespace: ch.namespace})
+		}
+		if !late || ctx.Err() != nil {
+			return
 		}
 	}
 }

@@ -47,6 +47,7 @@ type Server struct {
 
 	Silent   atomic.Bool  // takes requests and answers none
 	Nonsense atomic.Bool  // answers with nothing in it
+	Slow     atomic.Bool  // is silent when it is asked for images
 	Calls    atomic.Int64 // requests so far
 }
 
@@ -266,6 +267,13 @@ func (i imagesServer) Get(ctx context.Context, r *images.GetImageRequest) (*imag
 	ns, empty, err := i.s.begin(ctx)
 	if err != nil || empty {
 		return &images.GetImageResponse{}, err
+	}
+	for i.s.Slow.Load() {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(10 * time.Millisecond):
+		}
 	}
 	i.s.mu.Lock()
 	defer i.s.mu.Unlock()
