@@ -68,9 +68,13 @@ func inRoot(t *testing.T, r *vm.Root, script string) string {
 	return out
 }
 
+// drawn is what was drawn over on a terminal: apt gives scripts one.
+var drawn = regexp.MustCompile(`(?m)^.*\x1b\[K|\r`)
+
 // has fails the test for each of the expressions that text does not match.
 func has(t *testing.T, text string, wants ...string) {
 	t.Helper()
+	text = drawn.ReplaceAllString(text, "")
 	for _, want := range wants {
 		if !regexp.MustCompile("(?m)" + want).MatchString(text) {
 			t.Errorf("nothing matches %q", want)
