@@ -79,10 +79,10 @@ for round in $(seq "${ROUNDS:-1}"); do
 	do_ 'copy' copy
 	do_ 'logs rotated' rotate
 	do_ 'daily jobs' run-parts /etc/cron.daily
-	do_ 'user changed' su -c 'id; ls' joe
+	do_ 'user changed' su -l -c 'id; ls' joe
 	do_ 'sudo' sudo -n id
 	do_ 'password' sh -c 'echo joe:secret-$$ | chpasswd'
-	do_ 'services restarted' systemctl restart nginx mariadb ssh cron systemd-journald systemd-logind systemd-udevd
+	do_ 'services restarted' systemctl restart nginx mariadb ssh cron systemd-journald systemd-logind
 	do_ 'systemd' systemctl daemon-reexec
 	do_ 'temporary files' systemd-tmpfiles --create --clean
 	do_ 'service status' systemctl status nginx mariadb ssh cron
