@@ -9,6 +9,6 @@ remove | deconfigure)
 upgrade)
 	# Falco goes on watching until the new one is ready. The sources are about to go,
 	# and DKMS must not be left with a version without them.
-	falcoctl driver cleanup --keep-loaded || true
+	falcoctl driver cleanup --keep-loaded --version "@VERSION@" || true
 	;;
 esac

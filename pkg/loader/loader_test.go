@@ -296,6 +296,27 @@ func TestCleanupOfBrokenTree(t *testing.T) {
 	}
 }
 
+// One version goes, and nothing of another.
+func TestCleanupOfOneVersion(t *testing.T) {
+	m := newMachine(t, "usr/sbin/dkms", "var/lib/dkms/eagle/1.2.2/x", "var/lib/dkms/eagle/1.2.3/x", "lib/modules/"+here+"/extra/eagle.ko")
+	m.Version = "1.2.2"
+	m.answ = func(line string) (string, error) {
+		if strings.HasPrefix(line, "dkms status") {
+			return "eagle/1.2.2, " + here + ", x86_64: installed\neagle/1.2.3, " + here + ", x86_64: built\n", nil
+		}
+		return "", nil
+	}
+	if err := m.Cleanup(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"dkms status -m eagle", "dkms remove -m eagle -v 1.2.2 --all"}; !slices.Equal(m.ran, want) {
+		t.Errorf("ran %q", m.ran)
+	}
+	if _, err := os.Stat(filepath.Join(m.Root, "lib/modules", here, "extra/eagle.ko")); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestVersionsInOrder(t *testing.T) {
 	list := []string{"0.9.0", "0.10.0-rc1", "0.10.0-rc2", "0.10.0", "0.10.1+driver", "10.2.0+driver"}
 	for i := 1; i < len(list); i++ {

@@ -192,7 +192,7 @@ func users(proc, device string) []string {
 }
 
 // Cleanup takes the module out of the kernel, unless it is to stay there, and off
-// the disk.
+// the disk: all versions of it, or the one that was named.
 func (l *Loader) Cleanup(ctx context.Context, keepLoaded bool) error {
 	var first error
 	if !keepLoaded {
@@ -200,6 +200,9 @@ func (l *Loader) Cleanup(ctx context.Context, keepLoaded bool) error {
 	}
 	if l.haveDKMS() {
 		for _, s := range l.States(ctx) {
+			if l.Version != "" && s.Version != l.Version {
+				continue
+			}
 			if _, err := os.Stat(l.path("/var/lib/dkms/" + l.Name + "/" + s.Version)); err != nil {
 				continue // went with another kernel's line
 			}
@@ -207,6 +210,9 @@ func (l *Loader) Cleanup(ctx context.Context, keepLoaded bool) error {
 				first = err
 			}
 		}
+	}
+	if l.Version != "" {
+		return first // files tell nobody their version
 	}
 	if err := l.removeFiles(ctx); err != nil && first == nil {
 		first = err
