@@ -21,7 +21,7 @@ ctypes='
 import ctypes, os, socket, sys
 libc = ctypes.CDLL(None, use_errno=True)
 def call(number, *args):
-    r = libc.syscall(number, *args)
+    r = libc.syscall(number, *(ctypes.c_long(a) if isinstance(a, int) else a for a in args))
     if r < 0:
         sys.exit("call %d: %s" % (number, os.strerror(ctypes.get_errno())))
     return r
