@@ -19,7 +19,8 @@ REPORT   = $(GO) run ./tests/report
 VM       = $(GO) build -o build/guest ./tests/vm/run && build/guest
 LDFLAGS  = -s -w -X main.version=$(VERSION)
 UNIT     = ./pkg/... ./daemon/... ./tests/arch ./tests/corpus ./tests/conformance ./tests/state/... ./tests/model ./tests/vm/... ./tests/report
-GUESTS   = ./tests/vm ./tests/driver ./tests/module ./tests/chaos ./tests/state ./tests/diffproc ./tests/e2e ./tests/cost
+GUESTS   = ./tests/vm ./tests/driver ./tests/module ./tests/chaos ./tests/state ./tests/diffproc ./tests/e2e ./tests/cost \
+	   ./tests/containers ./tests/attacks
 FUZZTIME ?= 5s
 
 .DEFAULT_GOAL = help
@@ -44,13 +45,13 @@ vm: ## run ACT= in a guest with RULES=, KERNEL=, FILES=, FALCO_ARGS=; results in
 shell: ## the same guest, interactively
 	@$(VM) shell -kernel '$(KERNEL)' -rules '$(RULES)' -files '$(FILES)'
 
-test: check test-unit test-race test-fuzz test-bench test-vm ## everything that CI runs
+test: check test-unit test-race test-fuzz test-bench test-vm test-packages ## everything that CI runs
 
 test-unit: ## what needs neither root nor a guest
 	@$(REPORT) -name $@ -- $(UNIT)
 
 test-race: ## the packages in which goroutines meet, with the race detector
-	@CGO_ENABLED=1 $(REPORT) -name $@ -- -race ./pkg/ring/... ./pkg/merge/... ./pkg/output/... ./daemon/...
+	@CGO_ENABLED=1 $(REPORT) -name $@ -- -race ./pkg/ring/... ./pkg/merge/... ./pkg/spool/... ./pkg/output/... ./pkg/alert/... ./daemon/...
 
 test-fuzz: ## every fuzz target for FUZZTIME=
 	@./tests/fuzz.sh $(FUZZTIME)
@@ -70,7 +71,7 @@ test-packages: ## packages and charts: built, linted, installed, booted in a gue
 	@cd tests/charts && ../../build/report -name test-charts -- -count=1 -timeout 30m .
 
 test-long: ## all the rest, at full length: every kernel, floods, chaos, mutants
-	@FALCO_LONG=1 $(REPORT) -name $@-unit -- -count=1 -timeout 60m ./pkg/filter ./pkg/state ./tests/bench ./tests/conformance
+	@FALCO_LONG=1 $(REPORT) -name $@-unit -- -count=1 -timeout 120m ./pkg/filter ./pkg/state ./pkg/spool ./pkg/output ./pkg/container ./daemon ./tests/bench ./tests/conformance
 	@FALCO_LONG=1 FALCO_VM=1 $(REPORT) -name $@ -- -count=1 -p 1 -timeout 6h $(GUESTS) ./tests/kernels
 
 test-debug-kernel: ## the module's suites on a kernel that looks for bugs; builds it the first time
@@ -78,16 +79,19 @@ test-debug-kernel: ## the module's suites on a kernel that looks for bugs; build
 	@FALCO_VM=1 FALCO_KERNEL=6.1-debug $(REPORT) -name $@ -- -count=1 -p 1 -timeout 180m ./tests/driver ./tests/chaos
 	@FALCO_VM=1 FALCO_DEBUG_KERNEL=1 $(REPORT) -name $@-btf -- -count=1 -timeout 60m -run TestWithoutBTF ./tests/kernels
 
+bench: SHELL = /bin/bash
+bench: .SHELLFLAGS = -o pipefail -c
 bench: ## figures: events a second, allocations, rule sets of all sizes, instructions a system call
 	@$(GO) test -run '^$$' -bench . -benchmem ./pkg/... ./daemon/... | grep -E '^(Benchmark|pkg:)'
-	@FALCO_BENCH=1 $(GO) test -count=1 -v -run '^TestTable$$' ./tests/bench | grep -v '^[=-]'
-	@FALCO_VM=1 $(GO) test -count=1 -v -run '^TestCost$$' ./tests/cost | grep -v '^[=-]'
+	@FALCO_BENCH=1 $(GO) test -count=1 -v -run '^(TestPage|TestTable|TestPauses)$$' ./tests/bench | grep -v '^[=-]'
+	@FALCO_VM=1 $(GO) test -count=1 -v -run '^(TestCost|TestDaemonCost)$$' ./tests/cost | grep -v '^[=-]'
 
 packages: ## dist/*.deb, *.rpm, *.tar.gz
 	@$(GO) -C packaging run . -version '$(VERSION)'
 
-generate: ## the tables of pkg/schema, in Go and C
-	$(GO) generate ./pkg/schema
+generate: ## tables in Go and C, the manual, the list of rules
+	$(GO) generate ./pkg/schema ./daemon
+	$(GO) run ./tests/attacks/readme
 
 check: ## linters, for Go and C
 	@./tests/check.sh
