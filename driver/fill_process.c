@@ -72,23 +72,20 @@ static struct strings user_array(const struct falco_call *c, unsigned int arg)
 	return (struct strings){ .start = c->args[arg], .compat = c->compat };
 }
 
-/* Memory of strings, page by page: a fault ends it there. */
+/* Memory of strings; a fault ends it there. */
 static u32 read_range(struct falco_frame *f, u8 *p, u32 max, const struct strings *s)
 {
-	u64 left = s->end > s->start ? s->end - s->start : 0;
-	u32 step, len = 0;
+	u64 want = s->end > s->start ? s->end - s->start : 0;
+	u32 got;
 
-	if (left > max) {
-		left = max;
+	if (want > max) {
+		want = max;
 		f->flags |= FALCO_REC_TRUNCATED;
 	}
-	while (len < left) {
-		step = min_t(u64, left - len, PAGE_SIZE - offset_in_page(s->start + len));
-		if (!falco_read_user(f, p + len, s->start + len, step))
-			break;
-		len += step;
-	}
-	return len;
+	got = falco_read_pages(p, s->start, want);
+	if (got < want)
+		f->flags |= FALCO_REC_FAULT;
+	return got;
 }
 
 /*

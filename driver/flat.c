@@ -7,7 +7,6 @@
 
 #include <linux/cache.h>
 #include <linux/kernel.h>
-#include <linux/mm.h>
 #include <linux/sched.h>
 
 #include "compat/uaccess.h"
@@ -66,20 +65,6 @@ struct positioned_io_tail {
 	u64 pos;
 } __packed;
 
-/* What can be read of @n bytes, page by page, so that a fault costs what lies behind it. */
-static noinline notrace u32 get_pages(u8 *to, u64 from, u32 n)
-{
-	u32 got = 0, step;
-
-	while (got < n) {
-		step = min_t(u32, n - got, PAGE_SIZE - offset_in_page(from + got));
-		if (!copy_user_nofault(to + got, from + got, step))
-			break;
-		got += step;
-	}
-	return got;
-}
-
 /* Returns the bytes that were read of @want, and flags the record if that is not all. */
 static __always_inline u32 get_data(u8 *to, u64 from, u32 want, u32 *flags)
 {
@@ -89,7 +74,7 @@ static __always_inline u32 get_data(u8 *to, u64 from, u32 want, u32 *flags)
 		return 0;
 	if (likely(copy_user_nofault(to, from, want)))
 		return want;
-	got = get_pages(to, from, want);
+	got = falco_read_pages(to, from, want);
 	if (got < want)
 		*flags |= FALCO_REC_FAULT;
 	return got;

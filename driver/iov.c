@@ -9,7 +9,6 @@
 
 #include <linux/compiler.h>
 #include <linux/kernel.h>
-#include <linux/mm.h>
 #include <linux/string.h>
 #include <linux/uio.h>
 
@@ -153,20 +152,6 @@ u32 falco_iov_size(struct falco_frame *f, const struct falco_iov *iov)
 	return sum;
 }
 
-/* Read @n bytes page by page, so that a fault costs only what lies behind it. */
-static u32 read_pages(struct falco_frame *f, u8 *dst, u64 uptr, u32 n)
-{
-	u32 done = 0, step;
-
-	while (done < n) {
-		step = min_t(u32, n - done, PAGE_SIZE - offset_in_page(uptr + done));
-		if (!falco_read_user(f, dst + done, uptr + done, step))
-			break;
-		done += step;
-	}
-	return done;
-}
-
 void falco_write_iov(struct falco_frame *f, const struct falco_iov *iov, u64 max)
 {
 	struct iovec64 batch[BATCH];
@@ -178,10 +163,12 @@ void falco_write_iov(struct falco_frame *f, const struct falco_iov *iov, u64 max
 	for (first = 0; len < room && (n = read_batch(f, iov, first, batch)); first += n) {
 		for (i = 0; i < n && len < room; i++) {
 			want = min_t(u64, batch[i].len, room - len);
-			got = read_pages(f, p + len, batch[i].base, want);
+			got = falco_read_pages(p + len, batch[i].base, want);
 			len += got;
-			if (got < want)
+			if (got < want) {
+				f->flags |= FALCO_REC_FAULT;
 				goto out;
+			}
 		}
 	}
 	if (iov->count && len == room && len < max)

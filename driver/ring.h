@@ -99,8 +99,8 @@ static __always_inline void falco_ring_produced_at(struct falco_ring *r, u32 off
  *   falco_ring_stamp()      the time of the event, which never steps back
  *   falco_ring_has_room()   or falco_ring_make_room()
  *   falco_ring_room()       where the event goes
+ *   falco_ring_take()       the prefix; the event can be there already
  *   falco_ring_pad()        before the event: nothing of the last lap stays behind it
- *   falco_ring_take()       the prefix
  *   falco_ring_publish()
  */
 static __always_inline u64 falco_ring_stamp(struct falco_ring *r, u64 ns)

@@ -209,14 +209,30 @@ static __always_inline bool told_where(const struct sock *sk, const struct user_
 	return sk->sk_type == SOCK_DGRAM || sk->sk_type == SOCK_RAW;
 }
 
+/* A tuple of two ends, whose addresses have @size bytes. */
+static u32 put_ends(u8 *p, u8 family, u32 size, const struct endpoint *local,
+		    const struct endpoint *peer, enum falco_direction direction)
+{
+	const struct endpoint *src = direction == FALCO_INBOUND ? peer : local;
+	const struct endpoint *dst = direction == FALCO_INBOUND ? local : peer;
+	u32 n = 0;
+
+	p[n++] = family;
+	memcpy(p + n, src->addr, size);
+	n += size;
+	n += put_port(p + n, src->port);
+	memcpy(p + n, dst->addr, size);
+	n += size;
+	n += put_port(p + n, dst->port);
+	return n;
+}
+
 static noinline u32 put_inet(u8 *p, const struct sock *sk, const struct user_addr *addr,
 			     enum falco_direction direction)
 {
 	const struct inet_sock *inet = inet_sk(sk);
 	struct endpoint local = {}, peer = {};
-	const struct endpoint *src, *dst;
 	__be32 ip;
-	u32 n = 0;
 
 	ip = READ_ONCE(inet->inet_rcv_saddr);
 	if (!ip)
@@ -230,17 +246,7 @@ static noinline u32 put_inet(u8 *p, const struct sock *sk, const struct user_add
 	} else {
 		endpoint_of_user(&peer, addr, AF_INET);
 	}
-
-	src = direction == FALCO_INBOUND ? &peer : &local;
-	dst = direction == FALCO_INBOUND ? &local : &peer;
-	p[n++] = FALCO_AF_INET;
-	memcpy(p + n, src->addr, 4);
-	n += 4;
-	n += put_port(p + n, src->port);
-	memcpy(p + n, dst->addr, 4);
-	n += 4;
-	n += put_port(p + n, dst->port);
-	return n;
+	return put_ends(p, FALCO_AF_INET, 4, &local, &peer, direction);
 }
 
 #if IS_ENABLED(CONFIG_IPV6)
@@ -250,9 +256,7 @@ static noinline u32 put_inet6(u8 *p, const struct sock *sk, const struct user_ad
 {
 	const struct inet_sock *inet = inet_sk(sk);
 	struct endpoint local = {}, peer = {};
-	const struct endpoint *src, *dst;
 	const struct ipv6_pinfo *np;
-	u32 n = 0;
 
 	memcpy(local.addr, &sk->sk_v6_rcv_saddr, 16);
 	if (!memchr_inv(local.addr, 0, 16)) {
@@ -266,17 +270,7 @@ static noinline u32 put_inet6(u8 *p, const struct sock *sk, const struct user_ad
 		memcpy(peer.addr, &sk->sk_v6_daddr, 16);
 	else
 		endpoint_of_user(&peer, addr, AF_INET6);
-
-	src = direction == FALCO_INBOUND ? &peer : &local;
-	dst = direction == FALCO_INBOUND ? &local : &peer;
-	p[n++] = FALCO_AF_INET6;
-	memcpy(p + n, src->addr, 16);
-	n += 16;
-	n += put_port(p + n, src->port);
-	memcpy(p + n, dst->addr, 16);
-	n += 16;
-	n += put_port(p + n, dst->port);
-	return n;
+	return put_ends(p, FALCO_AF_INET6, 16, &local, &peer, direction);
 }
 
 #else

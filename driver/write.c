@@ -169,6 +169,19 @@ bool falco_read_user(struct falco_frame *f, void *dst, u64 uptr, u32 n)
 	return false;
 }
 
+u32 notrace falco_read_pages(u8 *dst, u64 uptr, u32 n)
+{
+	u32 done = 0, step;
+
+	while (done < n) {
+		step = min_t(u32, n - done, PAGE_SIZE - offset_in_page(uptr + done));
+		if (unlikely(!copy_user_nofault(dst + done, uptr + done, step)))
+			break;
+		done += step;
+	}
+	return done;
+}
+
 #ifdef FALCO_HAVE_ACCESS_OK_2 /* 5.0: and so unsafe_get_user() for everybody */
 u32 falco_read_words(u8 *dst, u64 uptr, u32 max, bool *whole)
 {
@@ -247,7 +260,7 @@ void falco_write_user_str(struct falco_frame *f, u64 uptr, u32 max)
 
 void falco_write_user_bytes(struct falco_frame *f, u64 uptr, u64 n, u32 max)
 {
-	u32 room, want, got = 0;
+	u32 room, want, got;
 	u8 *p = falco_param_begin(f, &room);
 
 	want = min3(n, (u64)max, (u64)room);
@@ -255,14 +268,8 @@ void falco_write_user_bytes(struct falco_frame *f, u64 uptr, u64 n, u32 max)
 		f->flags |= FALCO_REC_TRUNCATED;
 	if (!uptr)
 		want = 0;
-	while (got < want) {
-		u32 step = min_t(u32, want - got, PAGE_SIZE - (uptr + got) % PAGE_SIZE);
-
-		if (unlikely(!copy_user_nofault(p + got, uptr + got, step))) {
-			f->flags |= FALCO_REC_FAULT;
-			break;
-		}
-		got += step;
-	}
+	got = falco_read_pages(p, uptr, want);
+	if (unlikely(got < want))
+		f->flags |= FALCO_REC_FAULT;
 	falco_param_end(f, got);
 }

@@ -238,6 +238,12 @@ void falco_ext_end(struct falco_frame *f, u16 type, u32 len);
 bool falco_read_user(struct falco_frame *f, void *dst, u64 uptr, u32 n);
 
 /*
+ * As many of @n user bytes as can be read, page by page: a fault costs only
+ * what lies behind it. Returns their number, and flags nothing.
+ */
+u32 falco_read_pages(u8 *dst, u64 uptr, u32 n);
+
+/*
  * Copy a user string to @dst as falco_write_user_str() does, for composed
  * values. Returns its length with the NUL, 0 if there is none; flags the frame.
  */

@@ -75,7 +75,7 @@ var mutants = []mutant{
 	// What the kernel's objects are asked.
 	{"iov.c", "f->flags |= FALCO_REC_TRUNCATED;", "f->flags |= 0;", 2, "64"},
 	{"iov.c", "return U32_MAX;", "return 0;", 1, "64"},
-	{"sock.c", "dst = direction == FALCO_INBOUND ? &local : &peer;", "dst = direction == FALCO_INBOUND ? &peer : &local;", 2, "64"},
+	{"sock.c", "*dst = direction == FALCO_INBOUND ? local : peer;", "*dst = direction == FALCO_INBOUND ? peer : local;", 1, "64"},
 	{"sock.c", "backlog->max = READ_ONCE(sk->sk_max_ack_backlog);", "backlog->max = READ_ONCE(sk->sk_ack_backlog);", 1, "64"},
 	{"sock.c", "path = put_own_name(tuple->path, sk);", "path = put_peer_name(tuple->path, sk, peer);", 1, "64"},
 	{"sock.c", "if (len && !path[0]) {", "if (len > 1000) {", 1, "64"},
