@@ -30,7 +30,7 @@ var (
 	pair    [2]int32
 	address = [16]byte{syscall.AF_INET, 0, 0x1e, 0x62, 127, 0, 0, 1} // port 7778, where nobody listens
 	span    = [2]int32{0, 7000000}                                   // seconds and nanoseconds have 32 bits
-	limit   = [2]uint32{1024, 1<<32 - 1}
+	limit   = [2]uint32{0, 1<<32 - 1}
 )
 
 func main() {
@@ -51,7 +51,7 @@ func main() {
 	call(syscall.SYS_CONNECT, socket, uintptr(unsafe.Pointer(&address)), uintptr(len(address)))
 
 	call(syscall.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&span)), 0)
-	call(syscall.SYS_SETRLIMIT, syscall.RLIMIT_NOFILE, uintptr(unsafe.Pointer(&limit)))
+	call(syscall.SYS_SETRLIMIT, syscall.RLIMIT_CORE, uintptr(unsafe.Pointer(&limit)))
 	call(syscall.SYS_SETGID, 65536+3) // ids of this call have 16 bits
 	call(syscall.SYS_SETUID32, 65536+4)
 }
