@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -12,11 +13,24 @@ import (
 	"time"
 )
 
+// leaks is kmemleak's file, of a kernel that has it. It is opened before the act: the act may lock the kernel down.
+var leaks *os.File
+
+func openLeaks(must bool) {
+	const file = "/sys/kernel/debug/kmemleak"
+	if !must {
+		return
+	}
+	check("mount debugfs", syscall.Mount("debugfs", "/sys/kernel/debug", "debugfs", 0, ""))
+	var err error
+	leaks, err = os.OpenFile(file, os.O_RDWR, 0)
+	check("open kmemleak", err)
+}
+
 // lookBack asks a kernel that looks for bugs what it has found, now that our module is gone. must says that this is one:
 // then nothing may be missing, and it must have looked until now, since most of these tools fall silent after their first
 // find, or when they run out of memory.
 func lookBack(must bool) {
-	syscall.Mount("debugfs", "/sys/kernel/debug", "debugfs", 0, "")
 	for _, look := range []struct {
 		what string
 		at   func() error
@@ -35,17 +49,19 @@ func lookBack(must bool) {
 
 // scanLeaks looks for memory that nobody knows any more. kmemleak tells of objects that are older than five seconds.
 func scanLeaks() error {
-	const file = "/sys/kernel/debug/kmemleak"
-	if _, err := os.Stat(file); err != nil {
-		return err
+	if leaks == nil {
+		return os.ErrNotExist
 	}
 	for range 2 { // what the first scan finds may be on its way between two places
 		time.Sleep(6 * time.Second)
-		if err := os.WriteFile(file, []byte("scan"), 0); err != nil {
+		if _, err := leaks.WriteString("scan"); err != nil {
 			return err
 		}
 	}
-	text, err := os.ReadFile(file)
+	if _, err := leaks.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	text, err := io.ReadAll(leaks)
 	if err == nil && len(text) > 0 {
 		err = fmt.Errorf("%s", text[:min(len(text), 4000)])
 	}

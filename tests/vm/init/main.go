@@ -41,6 +41,7 @@ func main() {
 	go reap()
 
 	setUp(plan)
+	openLeaks(plan.Debug)
 	memory := readMemory()
 	insmod(plan.Module, plan.ModuleParams)
 	act := holdPlace(plan)
