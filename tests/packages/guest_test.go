@@ -107,11 +107,14 @@ dkms add -m falco -v `+newer+` && dkms build -m falco -v `+newer+` -k `+k.ABI+`
 echo "# changed by hand" >> /etc/falco/falco.yaml
 echo "# changed by hand" >> /etc/falco/falco_rules.yaml`)
 
-			result := vm.Run(t, vm.Config{
-				Root: clone, Kernel: r.kernel, NoDaemon: true, NoModule: true, Timeout: 8 * time.Minute, MemoryMB: 2048,
+			result := vm.Try(t, vm.Config{
+				Root: clone, Kernel: r.kernel, NoDaemon: true, NoModule: true, Timeout: 20 * time.Minute, MemoryMB: 2048,
 				Env:    []string{"OLDER=" + older, "NEWER=" + newer},
 				Script: life,
 			})
+			if err := result.Err(); err != nil {
+				t.Errorf("%v", err)
+			}
 			t.Logf("%s: booted after %v; %s", r.suite, result.Booted.Round(time.Second), strings.Join(facts.FindAllString(result.Act, -1), ", "))
 			has(t, result.Act, lived...)
 			if strings.Contains(result.Act, "WRONG") || t.Failed() {
