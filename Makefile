@@ -18,7 +18,7 @@ export FALCO_SHARED ?= $(abspath ../shared)
 REPORT   = $(GO) run ./tests/report
 VM       = $(GO) build -o build/guest ./tests/vm/run && build/guest
 LDFLAGS  = -s -w -X main.version=$(VERSION)
-UNIT     = ./pkg/... ./daemon/... ./tests/arch ./tests/corpus ./tests/conformance ./tests/state/... ./tests/model ./tests/vm/... ./tests/report
+UNIT     = ./pkg/... ./daemon/... ./tests/arch ./tests/corpus ./tests/conformance ./tests/state/... ./tests/model ./tests/vm/... ./tests/attacks/... ./tests/report
 GUESTS   = ./tests/vm ./tests/driver ./tests/module ./tests/chaos ./tests/state ./tests/diffproc ./tests/e2e ./tests/cost \
 	   ./tests/containers ./tests/attacks
 FUZZTIME ?= 5s
@@ -96,12 +96,16 @@ generate: ## tables in Go and C, the manual, the list of rules
 check: ## linters, for Go and C
 	@./tests/check.sh
 
+SOURCES = $(abspath $(DESTDIR)/usr/src/falco-$(VERSION))
+
 install: build ## into DESTDIR=
 	install -D -m 0755 build/falco '$(DESTDIR)$(PREFIX)/bin/falco'
 	install -D -m 0644 falco.yaml '$(DESTDIR)/etc/falco/falco.yaml'
-	install -D -m 0644 rules/falco_rules.yaml '$(DESTDIR)/etc/falco/falco_rules.yaml'
-	install -D -m 0644 rules/falco_rules.local.yaml '$(DESTDIR)/etc/falco/falco_rules.local.yaml'
-	$(MAKE) -C driver DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' install-src
+	install -D -m 0644 -t '$(DESTDIR)/etc/falco' rules/*.yaml
+	install -d '$(SOURCES)'
+	cd driver && find . \( -name '*.[ch]' ! -name '*.mod.c' -o -name '*.sh' -o -name Kbuild -o -name Makefile \) -exec cp -p --parents -t '$(SOURCES)' {} +
+	install -m 0755 dkms/sign.sh '$(SOURCES)'
+	sed 's/@VERSION@/$(VERSION)/' dkms/dkms.conf >'$(SOURCES)/dkms.conf'
 
 clean: ## what was built here
 	rm -rf build dist out
