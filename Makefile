@@ -24,7 +24,7 @@ GUESTS   = ./tests/vm ./tests/driver ./tests/module ./tests/chaos ./tests/state 
 FUZZTIME ?= 5s
 
 .DEFAULT_GOAL = help
-.PHONY: help build module demo vm shell test test-unit test-race test-fuzz test-bench test-vm test-containers test-packages \
+.PHONY: help build module demo vm shell test test-unit test-race test-fuzz test-bench test-vm test-containers test-dist test-packages \
 	test-long test-debug-kernel bench packages generate check install clean
 
 help: ## print the verbs
@@ -45,7 +45,7 @@ vm: ## run ACT= in a guest with RULES=, KERNEL=, FILES=, FALCO_ARGS=; results in
 shell: ## the same guest, interactively
 	@$(VM) shell -kernel '$(KERNEL)' -rules '$(RULES)' -files '$(FILES)'
 
-test: check test-unit test-race test-fuzz test-bench test-vm test-packages ## everything that CI runs
+test: check test-unit test-race test-fuzz test-bench test-vm test-dist ## everything that CI runs
 
 test-unit: ## what needs neither root nor a guest
 	@$(REPORT) -name $@ -- $(UNIT)
@@ -64,6 +64,9 @@ test-vm: ## what needs a booted kernel
 
 test-containers: ## look-ups against runtimes that play false, and against containerd
 	@$(REPORT) -name $@ -- -count=1 ./pkg/container/... ./tests/containers
+
+test-dist: ## packages: built twice, looked into, linted, installed in a chroot
+	@$(REPORT) -name $@ -- -count=1 -timeout 30m ./tests/packages
 
 test-packages: ## packages and charts: built, linted, installed, booted in a guest
 	@FALCO_VM=1 $(REPORT) -name $@ -- -count=1 -timeout 60m ./tests/packages ./pkg/loader
