@@ -85,7 +85,8 @@ func TestSpoolAcrossRuns(t *testing.T) {
 	run := func(name string, spool bool) string {
 		put(t, in("f.yaml"), fmt.Sprintf(conf, spool))
 		put(t, in("r.yaml"), rule(name))
-		var stdout, stderr bytes.Buffer
+		var stdout bytes.Buffer
+		var stderr safeBuffer // spools write to the log, too
 		if code := falco([]string{"falco", "-c", in("f.yaml"), "-r", in("r.yaml"), "-e", in("all.scap")}, &stdout, &stderr); code != exitOK {
 			t.Fatalf("exit code %d: %s", code, &stderr)
 		}

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
@@ -82,55 +83,61 @@ func (c *conn) info(ctx context.Context, namespace string, from *containers.Cont
 	for name, v := range from.GetExtensions() {
 		r.Extensions[name] = v.GetValue()
 	}
-	c.readImage(ctx, r)
-	c.readSandbox(ctx, r)
+	image, pod := c.readImage(ctx, r), c.readSandbox(ctx, r)
 	i := r.Info()
-	if ctx.Err() != nil { // what is missing may only have come too late
-		i.Partial = true
-	}
+	i.Partial = i.Partial || tooLate(image) || tooLate(pod)
 	return i
 }
 
+// tooLate reports whether something is missing only because there was no time to
+// read it. Whichever end of the connection is the first to see that, says so.
+func tooLate(err error) bool {
+	code := status.Code(err)
+	return code == codes.DeadlineExceeded || code == codes.Canceled
+}
+
 // readImage reads what the image's name stands for.
-func (c *conn) readImage(ctx context.Context, r *Record) {
+func (c *conn) readImage(ctx context.Context, r *Record) error {
 	if r.Image == "" {
-		return
+		return nil
 	}
 	answer, err := c.images.Get(ctx, &images.GetImageRequest{Name: r.Image})
 	if err != nil {
-		return
+		return err
 	}
 	r.Target = answer.GetImage().GetTarget().GetDigest()
 	if r.Target == "" {
-		return
+		return nil
 	}
 	if strings.HasPrefix(r.Image, "sha256:") {
 		same, err := c.images.List(ctx, &images.ListImagesRequest{Filters: []string{"target.digest==" + r.Target}})
-		if err == nil {
-			for _, i := range same.GetImages() {
-				if n := i.GetName(); n != "" && !strings.HasPrefix(n, "sha256:") && (r.Tagged == "" || !strings.Contains(n, "@")) {
-					r.Tagged = n
-				}
+		if tooLate(err) {
+			return err
+		}
+		for _, i := range same.GetImages() {
+			if n := i.GetName(); n != "" && !strings.HasPrefix(n, "sha256:") && (r.Tagged == "" || !strings.Contains(n, "@")) {
+				r.Tagged = n
 			}
 		}
 	}
-	r.Config = c.config(ctx, r.Target)
+	r.Config, err = c.config(ctx, r.Target)
+	return err
 }
 
-// config returns the digest of the configuration that target leads to, "" if it
-// cannot be read.
-func (c *conn) config(ctx context.Context, target string) string {
+// config returns the digest of the configuration that target leads to, "" if there
+// is none that we understand.
+func (c *conn) config(ctx context.Context, target string) (string, error) {
 	c.mu.Lock()
 	d, ok := c.configs[target]
 	c.mu.Unlock()
 	if ok {
-		return d
+		return d, nil
 	}
 	at := target
 	for range 3 { // an index of indexes is not made by anybody
 		text, err := c.blob(ctx, at)
 		if err != nil {
-			return ""
+			return "", err
 		}
 		var m struct {
 			Config    struct{ Digest string } `json:"config"`
@@ -140,7 +147,7 @@ func (c *conn) config(ctx context.Context, target string) string {
 			} `json:"manifests"`
 		}
 		if json.Unmarshal(text, &m) != nil {
-			return ""
+			return "", nil
 		}
 		if m.Config.Digest != "" {
 			c.mu.Lock()
@@ -149,7 +156,7 @@ func (c *conn) config(ctx context.Context, target string) string {
 			}
 			c.configs[target] = m.Config.Digest
 			c.mu.Unlock()
-			return m.Config.Digest
+			return m.Config.Digest, nil
 		}
 		at = ""
 		for _, p := range m.Manifests {
@@ -159,10 +166,10 @@ func (c *conn) config(ctx context.Context, target string) string {
 			}
 		}
 		if at == "" {
-			return ""
+			return "", nil
 		}
 	}
-	return ""
+	return "", nil
 }
 
 // blob reads a manifest.
@@ -190,9 +197,9 @@ func (c *conn) blob(ctx context.Context, digest string) ([]byte, error) {
 
 // readSandbox reads what is kept of the pod: beside its own container, or in the
 // store for sandboxes, which today's versions have.
-func (c *conn) readSandbox(ctx context.Context, r *Record) {
+func (c *conn) readSandbox(ctx context.Context, r *Record) error {
 	if r.Sandbox = metadataOf[Sandbox](r.Extensions[extSandbox]); r.Sandbox != nil {
-		return // it is the pod's own
+		return nil // it is the pod's own
 	}
 	id := r.SandboxID
 	if own := metadataOf[criMetadata](r.Extensions[extContainer]); id == "" && own != nil {
@@ -202,21 +209,24 @@ func (c *conn) readSandbox(ctx context.Context, r *Record) {
 		id = r.ID
 	}
 	if id == "" {
-		return
+		return nil
 	}
 	if id != r.ID {
 		answer, err := c.containers.Get(ctx, &containers.GetContainerRequest{ID: id})
-		if err == nil {
-			r.Sandbox = metadataOf[Sandbox](answer.GetContainer().GetExtensions()[extSandbox].GetValue())
+		if tooLate(err) {
+			return err
 		}
+		r.Sandbox = metadataOf[Sandbox](answer.GetContainer().GetExtensions()[extSandbox].GetValue())
 	}
 	if r.Sandbox == nil {
 		answer, err := c.sandboxes.Get(ctx, &sandbox.StoreGetRequest{SandboxID: id})
-		if err == nil {
-			r.Sandbox = metadataOf[Sandbox](answer.GetSandbox().GetExtensions()[extStore].GetValue())
+		if tooLate(err) {
+			return err
 		}
+		r.Sandbox = metadataOf[Sandbox](answer.GetSandbox().GetExtensions()[extStore].GetValue())
 	}
 	if r.Sandbox != nil && r.Sandbox.ID == "" {
 		r.Sandbox.ID = id
 	}
+	return nil
 }
