@@ -45,8 +45,9 @@ func fine(t *testing.T, addr, after string) {
 	c := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
 	var r *http.Response
 	var err error
-	for range 5 { // on a machine that is busy, the server's patience may end before the request comes
-		if r, err = c.Get("http://" + addr + "/healthz"); err == nil {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		// On a machine that is busy, the server's patience may end before the request comes.
+		if r, err = c.Get("http://" + addr + "/healthz"); err == nil || time.Now().After(end) {
 			break
 		}
 	}
