@@ -104,18 +104,7 @@ func TestCost(t *testing.T) {
 	if os.Getenv(vm.Enabled) == "" {
 		t.Skip("needs a guest: " + vm.Enabled + "=1, or make test-vm")
 	}
-	kernel, err := vm.GetKernel(vm.DefaultKernel, false, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	module, err := vm.BuildModule(kernel, false, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	compiler, err := compilerOf(module)
-	if err != nil {
-		t.Fatal(err)
-	}
+	kernel, module, compiler := built(t)
 	counted := count(t, module)
 	fmt.Print(table(kernel.ABI, compiler, counted))
 	for _, wrong := range overspent(counted) {
@@ -134,6 +123,24 @@ func TestCost(t *testing.T) {
 	for _, wrong := range kept.compare(kernel.ABI, compiler, counted) {
 		t.Error(wrong)
 	}
+}
+
+// built returns the default kernel, the module for it, and what compiled that.
+func built(t *testing.T) (kernel *vm.Kernel, module, compiler string) {
+	t.Helper()
+	kernel, err := vm.GetKernel(vm.DefaultKernel, false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	module, err = vm.BuildModule(kernel, false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler, err = compilerOf(module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kernel, module, compiler
 }
 
 // A guest that counts: one nanosecond an instruction. Without the features that are cleared a "rep movs" is a loop and

@@ -43,18 +43,7 @@ func TestDaemonCost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kernel, err := vm.GetKernel(vm.DefaultKernel, false, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	module, err := vm.BuildModule(kernel, false, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	compiler, err := compilerOf(module)
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, module, compiler := built(t)
 	program, err := vm.BuildC("guest/cost.c", nil)
 	if err != nil {
 		t.Fatal(err)
