@@ -170,7 +170,7 @@ func TestRounds(t *testing.T) {
 		t.Run(fmt.Sprintf("%d CPUs", cpus), func(t *testing.T) {
 			t.Parallel()
 			result := Run(t, Config{
-				NoDaemon: true, Files: files, CPUs: cpus, Timeout: 10 * time.Minute,
+				NoDaemon: true, Files: files, CPUs: cpus, Timeout: 20 * time.Minute,
 				Script: "exec /files/rounds -n 500 -- /files/falco -r /files/tiny.yaml -o engine.kmod.buf_size_preset=" + size,
 			})
 			healthy(t, result)
