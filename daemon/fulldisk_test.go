@@ -4,63 +4,31 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/falco-go/falco/pkg/capture"
 	"github.com/falco-go/falco/pkg/event/eventtest"
 	"github.com/falco-go/falco/pkg/schema"
+	"github.com/falco-go/falco/pkg/spool/spooltest"
 )
-
-// smallDisk names a file system of a megabyte, in the process that has one.
-const smallDisk = "FALCO_TEST_SMALL_DISK"
 
 // A full disk ends a recording with a word that says so. What the file has can be
 // read to its last event, and is what came first. The disk is a real one; it is
 // mounted in a namespace that ends with the process.
 func TestFullDisk(t *testing.T) {
-	if disk := os.Getenv(smallDisk); disk != "" {
-		onSmallDisk(t, disk)
-		return
-	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(self, "-test.run=^TestFullDisk$", "-test.v")
-	cmd.Env = append(os.Environ(), smallDisk+"="+t.TempDir())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
-	if uid := os.Getuid(); uid != 0 {
-		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: uid, Size: 1}}
-		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
-	}
-	out, err := cmd.CombinedOutput()
-	var exit *exec.ExitError
-	switch {
-	case err != nil && !errors.As(err, &exit), bytes.Contains(out, []byte("SKIP")):
-		if os.Getuid() == 0 {
-			t.Fatalf("root could not mount a file system: %v\n%s", err, out)
-		}
-		t.Skipf("SKIP 1 cases: nobody but root may mount a file system here (%v)\n%s", err, out)
-	case err != nil || bytes.Count(out, []byte("--- PASS: TestFullDisk/")) != 4:
-		t.Errorf("%v\n%s", err, out)
+	out := spooltest.OnSmallDisk(t, "1m", recordUntilFull)
+	if out != nil && bytes.Count(out, []byte("--- PASS: TestFullDisk/")) != 4 {
+		t.Errorf("not all was tried:\n%s", out)
 	}
 }
 
-func onSmallDisk(t *testing.T, disk string) {
-	syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, "") // what follows is for us alone
-	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=1m"); err != nil {
-		t.Skip(err)
-	}
+func recordUntilFull(t *testing.T, disk string) {
 	m := newMade(t, "host")
 	data := noise(3_000_000)
 	const events = 1000

@@ -31,6 +31,7 @@ import (
 	"time"
 
 	"github.com/falco-go/falco/pkg/alert"
+	"github.com/falco-go/falco/pkg/spool/spooltest"
 	"github.com/falco-go/falco/tests/vm"
 )
 
@@ -292,7 +293,7 @@ func TestFIFO(t *testing.T) {
 // A file on a disk that is full: without a spool what fails is counted, exactly; with one
 // everything is there once there is room.
 func TestFileOnFullDisk(t *testing.T) {
-	onSmallDisk(t, func(t *testing.T, disk string) {
+	spooltest.OnSmallDisk(t, "1m", func(t *testing.T, disk string) {
 		path := filepath.Join(disk, "alerts")
 		whole := func(path string) (n int) {
 			for l := range strings.Lines(content(t, path)) {
@@ -390,39 +391,4 @@ func TestHourAway(t *testing.T) {
 		t.Error("not all, or not in order")
 	}
 	balanced(t, q.Stats())
-}
-
-// onSmallDisk runs f with a file system of a megabyte, in a process whose mounts
-// end with it.
-func onSmallDisk(t *testing.T, f func(*testing.T, string)) {
-	if disk := os.Getenv(helper); disk != "" {
-		syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, "") // what follows is for us alone
-		if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=1m"); err != nil {
-			t.Skip(err)
-		}
-		f(t, disk)
-		return
-	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(self, "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), helper+"="+t.TempDir())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
-	if uid := os.Getuid(); uid != 0 {
-		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: uid, Size: 1}}
-		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
-	}
-	out, err := cmd.CombinedOutput()
-	switch {
-	case bytes.Contains(out, []byte("--- SKIP")) || err != nil && !bytes.Contains(out, []byte("--- FAIL")):
-		if os.Getuid() == 0 {
-			t.Fatalf("root could not mount a file system: %v\n%s", err, out)
-		}
-		t.Skipf("SKIP 1 cases: nobody but root may mount a file system here (%v)\n%s", err, out)
-	case err != nil:
-		t.Errorf("%v\n%s", err, out)
-	}
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/falco-go/falco/pkg/spool/spooltest"
 )
 
 // Behind a receiver that is gone, ordinary records make room for new ones; those that
@@ -169,7 +171,7 @@ func TestCursorFile(t *testing.T) {
 
 // What fills the disk beside us costs nothing that was accepted.
 func TestFullDisk(t *testing.T) {
-	onSmallDisk(t, func(t *testing.T, disk string) {
+	spooltest.OnSmallDisk(t, "1536k", func(t *testing.T, disk string) {
 		dir := filepath.Join(disk, "s")
 		s := open(t, dir, Options{Readers: []string{"x"}, Segment: minSegment})
 		x := reader(t, s, "x")

@@ -163,38 +163,3 @@ func TestKilled(t *testing.T) {
 	}
 	t.Logf("killed %d times: %d accepted, all delivered, %d of them twice or more", rounds, len(accepted), again)
 }
-
-// onSmallDisk runs f with a file system of a megabyte and a half, in a process
-// whose mounts end with it.
-func onSmallDisk(t *testing.T, f func(*testing.T, string)) {
-	if disk := os.Getenv(helper); disk != "" {
-		syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, "") // what follows is for us alone
-		if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=1536k"); err != nil {
-			t.Skip(err)
-		}
-		f(t, disk)
-		return
-	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(self, "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), helper+"="+t.TempDir())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
-	if uid := os.Getuid(); uid != 0 {
-		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: uid, Size: 1}}
-		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
-	}
-	out, err := cmd.CombinedOutput()
-	switch {
-	case bytes.Contains(out, []byte("--- SKIP")) || err != nil && !bytes.Contains(out, []byte("--- FAIL")):
-		if os.Getuid() == 0 {
-			t.Fatalf("root could not mount a file system: %v\n%s", err, out)
-		}
-		t.Skipf("SKIP 1 cases: nobody but root may mount a file system here (%v)\n%s", err, out)
-	case err != nil:
-		t.Errorf("%v\n%s", err, out)
-	}
-}
