@@ -46,8 +46,13 @@ type deferStats struct {
 	Missing  uint64 // decided without, for it said that it cannot
 	Overflow uint64 // events for which there was no room: decided at once
 	Behind   uint64 // alerts that had to wait behind a row
+	Over     uint64 // of Deferred, those that were held for more than overdue
 	Longest  time.Duration
 }
+
+// overdue is how long a row is held if nobody is late: the deadline, and half as
+// much for whoever else the machine lets run.
+func (d *deferral) overdue() time.Duration { return d.wait + d.wait/2 }
 
 // waiting is a row, or an alert behind one.
 type waiting struct {
@@ -151,7 +156,7 @@ func (p *pipeline) look(ts uint64) {
 // expire decides what has waited long enough. It is called between two events.
 func (p *pipeline) expire() {
 	d := &p.later
-	if d.replay {
+	if d.replay || len(d.queue) == 0 {
 		return
 	}
 	for now := time.Now(); len(d.queue) > 0; {
@@ -186,7 +191,11 @@ func (p *pipeline) pop() {
 		d.stats.Missing++
 	}
 	if !d.replay {
-		d.stats.Longest = max(d.stats.Longest, time.Since(w.since))
+		held := time.Since(w.since)
+		d.stats.Longest = max(d.stats.Longest, held)
+		if held > d.overdue() {
+			d.stats.Over++
+		}
 	}
 	d.found = w.row.Decide(d.found[:0])
 	for _, r := range d.found {

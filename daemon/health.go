@@ -187,6 +187,7 @@ func (d *daemon) snapshot(now uint64) *metrics.Snapshot {
 		s.Lookups, s.LookupsMissed, s.StateBytes = st.Lookups, st.LookupsMissed, uint64(st.Bytes)
 		d := &p.later.stats
 		s.Deferred, s.DeferredLate, s.DeferredOver = d.Deferred, d.Late+d.Missing, d.Overflow
+		s.DeferredLongest = d.Longest.Seconds()
 	}
 	if d.cfg.Engine.Kind == config.KindNone { // our own tables are of no interest where nobody looks
 		s.Threads, s.FDs = 0, 0

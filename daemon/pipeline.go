@@ -107,6 +107,7 @@ func (p *pipeline) run(limit time.Duration) error {
 		if dry, err = p.batch(); dry {
 			break
 		}
+		p.expire()
 	}
 	p.flush()
 	return err
@@ -127,18 +128,24 @@ func (p *pipeline) flow() error {
 		if stopped, err := p.rest(r, dry); stopped || err != nil {
 			return err
 		}
-		if len(p.later.queue) > 0 {
-			p.expire()
-		}
+		p.expire()
 	}
 }
 
-// batchSize is how many events may pass before the channels are looked at.
-const batchSize = 1024
+// batchSize is how many events may pass before the channels are looked at;
+// awaitSize, while an event waits for an answer that comes through one of them, or
+// for its time.
+const (
+	batchSize = 1024
+	awaitSize = 32
+)
 
 // batch turns until the source is dry, at most batchSize times.
 func (p *pipeline) batch() (dry bool, err error) {
-	for range batchSize {
+	for n := range batchSize {
+		if n >= awaitSize && len(p.later.queue) > 0 {
+			return false, nil
+		}
 		p.ev.Num = 0
 		ok, err := p.source.Next(&p.ev)
 		if !ok || err != nil {

@@ -117,7 +117,7 @@ func (p *pipeline) seed(r *rest) (stopped bool, err error) {
 	for p.early.pop(&p.ev) {
 		p.ev.Num = 0
 		p.turn(&p.ev)
-		if p.num%keepSize == 0 {
+		if p.num%keepSize == 0 || len(p.later.queue) > 0 && p.num%awaitSize == 0 {
 			if _, err := p.keep(); err != nil {
 				return false, err
 			}

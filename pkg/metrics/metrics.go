@@ -97,6 +97,7 @@ type Snapshot struct {
 	// Events that waited for what is told of their containers: all, those that did so
 	// in vain, and those for which there was no room.
 	Deferred, DeferredLate, DeferredOver uint64
+	DeferredLongest                      float64 // seconds that one of them was held
 
 	Seen, Lost, LostFull, LostBug uint64
 	LostKinds                     [len(Kinds)]uint64
@@ -221,6 +222,7 @@ func (s *Snapshot) Fields(o Options) []alert.Field {
 		f.count("falco.n_deferred", s.Deferred)
 		f.count("falco.n_deferred_late", s.DeferredLate)
 		f.count("falco.n_deferred_overflow", s.DeferredOver)
+		f.decimal("falco.deferred_longest_ms", s.DeferredLongest*1e3)
 	}
 	s.kernel(f, o, seconds)
 	return f.list

@@ -113,6 +113,7 @@ func (s *Snapshot) Prometheus(w io.Writer, o Options) {
 		p.counter("falco_n_deferred_total", s.Deferred)
 		p.counter("falco_n_deferred_late_total", s.DeferredLate)
 		p.counter("falco_n_deferred_overflow_total", s.DeferredOver)
+		p.decimal("falco_deferred_longest_seconds", s.DeferredLongest)
 	}
 	if o.Kernel && s.KernelModule {
 		p.counter("scap_n_evts_total", s.Seen)
