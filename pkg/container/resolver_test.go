@@ -149,7 +149,7 @@ func TestGivenUp(t *testing.T) {
 		t.Errorf("it is said after %d attempts", gets)
 	}
 	until(t, "the end", func() bool { s := r.Stats(); return s.Failed == 1 && s.Waiting == 0 })
-	if gets, _, _ := a.Counts(); gets < 10 || gets > 40 {
+	if gets, _, _ := a.Counts(); gets <= 5 || gets > 40 {
 		t.Errorf("%d attempts", gets)
 	}
 	for len(r.changes) > 0 {

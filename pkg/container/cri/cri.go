@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	runtime "k8s.io/cri-api/pkg/apis/runtime/v1"
 
@@ -73,15 +74,12 @@ func (e *Engine) dial(ctx context.Context) (*conn, error) {
 func connect(ctx context.Context, path string) (*conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialWait)
 	defer cancel()
-	g, err := wire.Connect(ctx, path)
+	c, v, err := speak(ctx, path)
+	if errors.Is(err, errVersion) {
+		c, v, err = speak(ctx, path, alpha()...)
+	}
 	if err != nil {
 		return nil, err
-	}
-	c := &conn{ClientConn: g, RuntimeServiceClient: runtime.NewRuntimeServiceClient(g), typ: container.TypeCRI}
-	v, err := c.Version(ctx, &runtime.VersionRequest{})
-	if err != nil {
-		g.Close()
-		return nil, why(err)
 	}
 	switch v.GetRuntimeName() {
 	case "containerd":
@@ -92,9 +90,32 @@ func connect(ctx context.Context, path string) (*conn, error) {
 	return c, nil
 }
 
+// speak connects and asks who is there.
+func speak(ctx context.Context, path string, options ...grpc.DialOption) (*conn, *runtime.VersionResponse, error) {
+	g, err := wire.Connect(ctx, path, options...)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := &conn{ClientConn: g, RuntimeServiceClient: runtime.NewRuntimeServiceClient(g), typ: container.TypeCRI}
+	v, err := c.Version(ctx, &runtime.VersionRequest{})
+	if err != nil {
+		g.Close()
+		return nil, nil, why(err)
+	}
+	return c, v, nil
+}
+
+// errVersion is why a runtime does not answer that is there.
+var errVersion = errors.New("it does not serve CRI in our version")
+
 // why returns an error of gRPC as one of ours.
 func why(err error) error {
-	return wire.Why(err, func(s *status.Status) error { return errors.New(s.Message()) })
+	return wire.Why(err, func(s *status.Status) error {
+		if s.Code() == codes.Unimplemented {
+			return fmt.Errorf("%w: %s", errVersion, s.Message())
+		}
+		return errors.New(s.Message())
+	})
 }
 
 // Get implements container.Engine.

@@ -5,8 +5,10 @@ package cri
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -198,6 +200,83 @@ func TestEvents(t *testing.T) {
 			t.Fatal("nothing is told")
 		}
 	}
+}
+
+// A runtime that only knows the version before serves the same under another name.
+func TestAlpha(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := make(chan string, 1000)
+	g := grpc.NewServer(grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
+		method, _ := grpc.MethodFromServerStream(stream)
+		select {
+		case asked <- method:
+		default:
+		}
+		name, ok := strings.CutPrefix(method, "/runtime.v1alpha2.RuntimeService/")
+		if !ok || name == "GetContainerEvents" {
+			return status.Error(codes.Unimplemented, "unknown service "+method)
+		}
+		return answerAs(&server{}, name, stream)
+	}))
+	go g.Serve(l)
+	defer g.Stop()
+	e := New([]string{path})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	changes, ended := make(chan container.Change, 1000), make(chan error, 1)
+	go func() { ended <- e.Watch(ctx, func(c container.Change) { changes <- c }) }()
+	got := map[string]string{}
+	for ready := false; !ready; {
+		select {
+		case c := <-changes:
+			if ready = c.What == container.Ready; !ready {
+				got[c.Info.FullID] = c.Info.Type.String() + " " + c.Info.Name
+			}
+		case err := <-ended:
+			t.Fatalf("the watch has ended: %v", err)
+		case <-time.After(20 * time.Second):
+			t.Fatal("nothing is told")
+		}
+	}
+	if want := map[string]string{webID: "cri-o web", podID: "cri-o POD"}; !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if first := <-asked; first != "/runtime.v1.RuntimeService/Version" {
+		t.Errorf("asked first: %s", first)
+	}
+}
+
+// answerAs serves one call of a method that the description does not name.
+func answerAs(s *server, name string, stream grpc.ServerStream) error {
+	switch name {
+	case "Version":
+		return answer(stream, s.Version)
+	case "ListContainers":
+		return answer(stream, s.ListContainers)
+	case "ListPodSandbox":
+		return answer(stream, s.ListPodSandbox)
+	case "ContainerStatus":
+		return answer(stream, s.ContainerStatus)
+	case "PodSandboxStatus":
+		return answer(stream, s.PodSandboxStatus)
+	}
+	return status.Error(codes.Unimplemented, name)
+}
+
+func answer[Q, A any](stream grpc.ServerStream, f func(context.Context, *Q) (*A, error)) error {
+	q := new(Q)
+	if err := stream.RecvMsg(q); err != nil {
+		return err
+	}
+	a, err := f(stream.Context(), q)
+	if err != nil {
+		return err
+	}
+	return stream.SendMsg(a)
 }
 
 func FuzzVerbose(f *testing.F) {

@@ -21,7 +21,7 @@ const maxMessage = 16 << 20
 
 // Connect returns a connection to the socket called path. The first attempt is made
 // by hand: gRPC wraps the reason why it fails in several layers.
-func Connect(ctx context.Context, path string) (*grpc.ClientConn, error) {
+func Connect(ctx context.Context, path string, options ...grpc.DialOption) (*grpc.ClientConn, error) {
 	var d net.Dialer
 	dial := func(ctx context.Context, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", path) }
 	trial, err := dial(ctx, path)
@@ -29,10 +29,10 @@ func Connect(ctx context.Context, path string) (*grpc.ClientConn, error) {
 		return nil, err
 	}
 	trial.Close()
-	return grpc.NewClient("passthrough:///"+path,
+	return grpc.NewClient("passthrough:///"+path, append(options,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
-		grpc.WithContextDialer(dial))
+		grpc.WithContextDialer(dial))...)
 }
 
 // Why returns an error of gRPC as one of ours; say makes one of those that have no
