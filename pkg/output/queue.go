@@ -254,6 +254,9 @@ func (q *Queue) Close(limit time.Duration) bool {
 	q.mu.Unlock()
 	q.hurry()
 	t.Reset(grace)
+	if q.disk != nil {
+		t.Reset(diskGrace)
+	}
 	select {
 	case <-q.done:
 		return q.disk != nil
@@ -265,8 +268,12 @@ func (q *Queue) Close(limit time.Duration) bool {
 	return false
 }
 
-// grace is for how long a delivery may take to notice that it is to end.
-const grace = 100 * time.Millisecond
+// grace is for how long a delivery may take to notice that it is to end, and
+// with a spool for how long a last fsync may take.
+const (
+	grace     = 100 * time.Millisecond
+	diskGrace = 2 * time.Second
+)
 
 // abandon drops what waits in memory, unless it can still go to the disk, and
 // ends the delivery that is under way.
