@@ -85,7 +85,7 @@ func (s *State) release(tbl *fdTable) {
 		for i := range arr.slots {
 			s.freeFD(arr.slots[i].fd)
 		}
-		s.fdSlots -= len(arr.slots)
+		s.stats.FDsRemoved += uint64(len(arr.slots))
 		clear(arr.slots)
 		if cap(arr.slots) > maxKeptSlots {
 			s.bytes -= slotBytes * cap(arr.slots)
@@ -113,7 +113,7 @@ func (s *State) own(tbl *fdTable, more int) {
 		slots[i].fd.refs++
 	}
 	s.bytes += slotBytes * cap(slots)
-	s.fdSlots += len(slots)
+	s.stats.FDsAdded += uint64(len(slots))
 	tbl.arr = &fdArray{slots, 1}
 }
 
@@ -172,7 +172,7 @@ func (s *State) putFD(tbl *fdTable, n int64, fd *FD) {
 	before := cap(arr.slots)
 	arr.slots = slices.Insert(arr.slots, i, fdSlot{num: int32(n), use: s.clock, fd: fd})
 	s.bytes += slotBytes * (cap(arr.slots) - before)
-	s.fdSlots++
+	s.stats.FDsAdded++
 }
 
 // evictFD removes the descriptor that was longest unused.
@@ -201,7 +201,7 @@ func (s *State) removeFD(tbl *fdTable, n int64) {
 func (s *State) deleteSlot(tbl *fdTable, i int) {
 	s.freeFD(tbl.arr.slots[i].fd)
 	tbl.arr.slots = slices.Delete(tbl.arr.slots, i, i+1)
-	s.fdSlots--
+	s.stats.FDsRemoved++
 }
 
 // dropFDs takes the table away that stands in the record of t.
@@ -227,7 +227,7 @@ func (s *State) filterFDs(tbl *fdTable, gone func(n int64, f *FD) bool) {
 		s.freeFD(sl.fd)
 		return true
 	})
-	s.fdSlots -= before - len(arr.slots)
+	s.stats.FDsRemoved += uint64(before - len(arr.slots))
 }
 
 // unshareFiles gives t's process a table of its own if it shares one with other

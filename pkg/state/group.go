@@ -20,6 +20,7 @@ func (s *State) place(t *Thread) {
 	}
 	s.makeRoom(nil)
 	s.threads[t.Tid] = t
+	s.stats.ThreadsAdded++
 	s.recent[uint64(t.Tid)%uint64(len(s.recent))] = t
 	s.enlist(t)
 	s.weigh(t)
@@ -151,6 +152,7 @@ func (s *State) forget(t *Thread) {
 	s.unweigh(t)
 	if s.threads[t.Tid] == t {
 		delete(s.threads, t.Tid)
+		s.stats.ThreadsRemoved++
 	}
 	if slot := &s.recent[uint64(t.Tid)%uint64(len(s.recent))]; *slot == t {
 		*slot = nil

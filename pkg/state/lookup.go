@@ -13,12 +13,16 @@ func (s *State) Lookup(tid int64) *Thread {
 	}
 	slot := &s.recent[uint64(tid)%uint64(len(s.recent))]
 	if t := *slot; t != nil && t.Tid == tid {
+		s.stats.ThreadHits++
 		return t
 	}
 	t := s.threads[tid]
-	if t != nil {
-		*slot = t
+	if t == nil {
+		s.stats.ThreadMisses++
+		return nil
 	}
+	s.stats.ThreadSearches++
+	*slot = t
 	return t
 }
 

@@ -148,7 +148,7 @@ type pending struct {
 	alen  uint8
 }
 
-// noteEnter keeps what ev, an enter event, tells until the call's exit.
+// noteEnter keeps what ev, an enter event, tells until the call's exit. t may be nil.
 func (s *State) noteEnter(ev *event.Event, t *Thread) {
 	name, flags, dirfd := -1, -1, int64(atFDCWD)
 	switch ev.Type {
@@ -162,11 +162,16 @@ func (s *State) noteEnter(ev *event.Event, t *Thread) {
 		name, flags, dirfd = 1, 2, intOr(ev, 0, atFDCWD)
 	case schema.ConnectE:
 	default:
-		if t.enter != nil {
+		if t != nil && t.enter != nil {
 			t.enter.typ = 0
 		}
 		return
 	}
+	if t == nil {
+		s.stats.EntersLost++
+		return
+	}
+	s.stats.Enters++
 	p := t.enter
 	if p == nil {
 		p = new(pending)
@@ -190,11 +195,13 @@ func (s *State) noteEnter(ev *event.Event, t *Thread) {
 }
 
 // entered returns what was noted at the entry of the call that ev ends, nil if
-// nothing was.
+// nothing was. It is asked once an event.
 func (s *State) entered(ev *event.Event) *pending {
 	if t := s.scene.Thread; t != nil && t.enter != nil && t.enter.typ == ev.Type-1 && t.enter.typ != 0 {
+		s.stats.EntersUsed++
 		return t.enter
 	}
+	s.stats.EntersMissed++
 	return nil
 }
 

@@ -117,13 +117,18 @@ const execEmptyPath = 0x1
 // Events of captures before 2022 do not tell what the kernel made of it.
 func (s *State) calledPath(ev *event.Event, t *Thread) string {
 	dirfd, name := int64(atFDCWD), ""
-	if p := s.entered(ev); p != nil && ev.Type == schema.ExecveatX {
+	switch ev.Type {
+	case schema.ExecveX:
+		name, _ = ev.Str(execFilename)
+	case schema.ExecveatX:
+		p := s.entered(ev)
+		if p == nil {
+			return Unknown
+		}
 		dirfd, name = p.dirfd, event.View(p.name)
 		if f := s.FD(t, dirfd); name == "" && p.flags&execEmptyPath != 0 && f != nil {
 			return f.Name
 		}
-	} else if ev.Type == schema.ExecveX {
-		name, _ = ev.Str(execFilename)
 	}
 	if name == "" || name == Unknown {
 		return Unknown

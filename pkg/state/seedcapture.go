@@ -37,6 +37,7 @@ func (c *captureSeed) Begin() {
 		s.dropFDs(t)
 		s.unweigh(t)
 	}
+	s.stats.ThreadsRemoved += uint64(len(s.threads))
 	clear(s.threads)
 	clear(s.groups)
 	s.users.init()

@@ -69,6 +69,17 @@ type Stats struct {
 	BadContainers  uint64 // events that tell of a container in a way that nobody understands
 	PathsCut       uint64 // names longer than the limit
 	UnknownClones  uint64 // clone events without a usable thread id
+
+	// What has come and gone. A fork that changes a descriptor gets all of its own.
+	ThreadsAdded, ThreadsRemoved uint64
+	FDsAdded, FDsRemoved         uint64
+
+	ThreadHits, ThreadSearches, ThreadMisses uint64 // asked for by their number: found at once, in the map, not at all
+	FDHits, FDSearches, FDMisses             uint64 // of events: found at once, behind a gap, not at all
+
+	// Entries of system calls: kept until the exit, of threads that nobody knows; exits that found what
+	// their entry told, and those that found nothing.
+	Enters, EntersLost, EntersUsed, EntersMissed uint64
 }
 
 // State holds the tables.
@@ -100,9 +111,8 @@ type State struct {
 	sweepTS  uint64 // when the oldest record was last looked at
 	swept    uint64 // when it was last thought of doing so
 	clock    uint32 // counts events; stamps uses of descriptors
-	fdSlots  int
-	fdAsks   int64 // questions of kind AskFD
-	bytes    int   // that the tables take, as counted (weight.go)
+	fdAsks   int64  // questions of kind AskFD
+	bytes    int    // that the tables take, as counted (weight.go)
 
 	scene   Scene
 	oldName string     // of scene.FD before the event
@@ -162,9 +172,7 @@ func (s *State) Apply(ev *event.Event) *Scene {
 	r := &table[ev.Type]
 	t := s.resolve(int64(ev.Tid), r.find)
 	if ev.Info.Class == schema.ClassSyscall && ev.Type.IsEnter() {
-		if t != nil {
-			s.noteEnter(ev, t)
-		}
+		s.noteEnter(ev, t)
 		return nil
 	}
 	sc.Thread = t
@@ -173,7 +181,16 @@ func (s *State) Apply(ev *event.Event) *Scene {
 		if n, ok := ev.Int(int(r.fd)); ok {
 			sc.FDNum = n
 			if tbl := s.files(t); tbl != nil {
-				if i, ok := tbl.find(n); ok {
+				i, ok := tbl.find(n)
+				switch {
+				case !ok:
+					s.stats.FDMisses++
+				case int64(i) == n:
+					s.stats.FDHits++
+				default:
+					s.stats.FDSearches++
+				}
+				if ok {
 					slot := &tbl.arr.slots[i]
 					slot.use = s.clock
 					sc.FD = slot.fd
@@ -231,7 +248,7 @@ const sweepGrain = 100_000
 // Stats returns the counters.
 func (s *State) Stats() Stats {
 	st := s.stats
-	st.Threads, st.FDs, st.Bytes = len(s.threads), s.fdSlots, s.bytes
+	st.Threads, st.FDs, st.Bytes = len(s.threads), int(st.FDsAdded-st.FDsRemoved), s.bytes
 	return st
 }
 

@@ -208,8 +208,11 @@ func (s *State) consistent() error {
 			return fmt.Errorf("%d records use a table that counts %d", n, tbl.users)
 		}
 	}
-	if fds != s.fdSlots {
-		return fmt.Errorf("%d descriptors, %d counted", fds, s.fdSlots)
+	switch st := s.Stats(); {
+	case fds != st.FDs:
+		return fmt.Errorf("%d descriptors, %d counted", fds, st.FDs)
+	case len(s.threads) != int(st.ThreadsAdded-st.ThreadsRemoved):
+		return fmt.Errorf("%d threads, %d came and %d went", len(s.threads), st.ThreadsAdded, st.ThreadsRemoved)
 	}
 	for pid, g := range s.groups {
 		alive := 0
