@@ -20,6 +20,7 @@ import (
 	"github.com/falco-go/falco/pkg/alert"
 	"github.com/falco-go/falco/pkg/config"
 	"github.com/falco-go/falco/pkg/metrics"
+	"github.com/falco-go/falco/pkg/state"
 )
 
 // health is what the daemon tells about itself. The loop takes a snapshot of its
@@ -184,7 +185,8 @@ func (d *daemon) snapshot(now uint64) *metrics.Snapshot {
 	if p.state != nil {
 		st := p.state.Stats()
 		s.Threads, s.FDs, s.ThreadsEvicted, s.FDsEvicted = uint64(st.Threads), uint64(st.FDs), st.ThreadsEvicted, st.FDsEvicted
-		s.Lookups, s.LookupsMissed, s.StateBytes = st.Lookups, st.LookupsMissed, uint64(st.Bytes)
+		s.StateBytes, s.State = uint64(st.Bytes), stateCounts(&st)
+		s.ProcLookups, s.ProcLookupsMissed, s.ProcRefused = st.Lookups, st.LookupsMissed, st.LookupsRefused
 		d := &p.later.stats
 		s.Deferred, s.DeferredLate, s.DeferredOver = d.Deferred, d.Late+d.Missing, d.Overflow
 		s.DeferredLongest = d.Longest.Seconds()
@@ -193,8 +195,8 @@ func (d *daemon) snapshot(now uint64) *metrics.Snapshot {
 		s.Threads, s.FDs = 0, 0
 	}
 	if l, err := p.source.Ledger(); err == nil && s.KernelModule {
-		s.Seen, s.Lost, s.LostFull = l.Seen, l.Lost.Total(), l.Lost.Full
-		s.LostBug = l.Lost.Nested + l.Lost.NoMemory + l.Lost.NoRing + l.Lost.TooBig
+		s.Seen, s.Lost, s.LostFull, s.LostNested = l.Seen, l.Lost.Total(), l.Lost.Full, l.Lost.Nested
+		s.LostBug = l.Lost.NoMemory + l.Lost.NoRing + l.Lost.TooBig
 	}
 	if k, live := p.source.(*kmod); live {
 		s.PerCPU, s.LostKinds, s.Losses = k.perCPU(), k.lostKinds(), k.losses()
@@ -205,6 +207,22 @@ func (d *daemon) snapshot(now uint64) *metrics.Snapshot {
 			Latency: float64(c.latency.Load()) / 1e9}
 	}
 	return s
+}
+
+// stateCounts are the counters of the tables, by the original's names. It keeps the
+// records that were asked for last apart from the others; of ours, those are
+// found without a search.
+func stateCounts(st *state.Stats) []metrics.Count {
+	return []metrics.Count{
+		{Name: "noncached_fd_lookups", N: st.FDSearches}, {Name: "cached_fd_lookups", N: st.FDHits}, {Name: "failed_fd_lookups", N: st.FDMisses},
+		{Name: "added_fds", N: st.FDsAdded}, {Name: "removed_fds", N: st.FDsRemoved},
+		{Name: "stored_evts", N: st.Enters}, {Name: "store_evts_drops", N: st.EntersLost},
+		{Name: "retrieved_evts", N: st.EntersUsed}, {Name: "retrieve_evts_drops", N: st.EntersMissed},
+		{Name: "noncached_thread_lookups", N: st.ThreadSearches}, {Name: "cached_thread_lookups", N: st.ThreadHits},
+		{Name: "failed_thread_lookups", N: st.ThreadMisses},
+		{Name: "added_threads", N: st.ThreadsAdded}, {Name: "removed_threads", N: st.ThreadsRemoved},
+		{Name: "drops_full_threadtable", N: st.ThreadsEvicted},
+	}
 }
 
 // publish makes the latest counters known to the web server.

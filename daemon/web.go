@@ -80,6 +80,7 @@ func (w *web) ServeHTTP(to http.ResponseWriter, r *http.Request) {
 	<-w.room // who reads slowly holds up nobody
 	h := to.Header()
 	h.Set("Keep-Alive", "timeout=5, max=100")
+	h.Set("Vary", "Accept")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	if kind != "" {
 		h.Set("Content-Type", kind)
@@ -105,7 +106,9 @@ func (w *web) answer(r *http.Request) (status int, kind string, body []byte) {
 		return http.StatusOK, "application/json", bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 	case "/metrics":
 		if p := w.health.latest.Load(); p != nil {
-			p.Prometheus(&b, p.options)
+			o := p.options
+			o.Original = metrics.Scrapes(r.Header)
+			p.Prometheus(&b, o)
 			return http.StatusOK, metrics.ContentType, b.Bytes()
 		}
 	}

@@ -184,3 +184,29 @@ func TestWebTLS(t *testing.T) {
 		t.Errorf("without a certificate: %v", err)
 	}
 }
+
+// Who scrapes gets the original's names, all of them; who asks by hand gets the page that promtool accepts.
+func TestWebMetrics(t *testing.T) {
+	d, addr := serveWeb(t, config.Web{Threads: 2})
+	d.health.latest.Store(&published{})
+	for accept, scraper := range map[string]bool{
+		"*/*": false, "": false, "text/html,application/xhtml+xml,*/*;q=0.8": false,
+		"application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1": true,
+		"text/plain": true,
+	} {
+		r, err := http.NewRequest(http.MethodGet, "http://"+addr+"/metrics", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Accept", accept)
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		page, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if got := strings.Contains(string(page), "_start_timestamp_nanoseconds "); err != nil || got != scraper || res.Header.Get("Vary") != "Accept" {
+			t.Errorf("%q: the original's: %v, want %v (%v, %v)", accept, got, scraper, res.Header, err)
+		}
+	}
+}

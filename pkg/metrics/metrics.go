@@ -18,6 +18,10 @@ type Options struct {
 
 	Megabytes bool // memory in MiB, not in KiB
 	Empty     bool // counters that are 0 are printed too
+
+	// Original makes the page as the original has it, for programs that scrape it. Without, the metrics whose names
+	// promtool objects to are printed in a form that it likes.
+	Original bool
 }
 
 // File is a file that has been read, with the sum of its content.
@@ -48,6 +52,12 @@ type CPU struct {
 type Loss struct {
 	Event, Cause string
 	Count        uint64
+}
+
+// Count is a counter under the name that the original has for it.
+type Count struct {
+	Name string
+	N    uint64
 }
 
 // Canary is what has become of the system calls of our own that have to come back.
@@ -89,17 +99,19 @@ type Snapshot struct {
 
 	Resources Resources
 
-	Threads, FDs                          uint64
-	ThreadsEvicted, FDsEvicted            uint64
-	StateBytes                            uint64 // that the tables take
-	Lookups, LookupsMissed, LookupsCached uint64
+	Threads, FDs                                uint64
+	ThreadsEvicted, FDsEvicted                  uint64
+	StateBytes                                  uint64  // that the tables take
+	State                                       []Count // what has become of their records
+	ProcLookups, ProcLookupsMissed, ProcRefused uint64  // tasks read from /proc: all, those not there; those for which there was no time
 
 	// Events that waited for what is told of their containers: all, those that did so
 	// in vain, and those for which there was no room.
 	Deferred, DeferredLate, DeferredOver uint64
 	DeferredLongest                      float64 // seconds that one of them was held
 
-	Seen, Lost, LostFull, LostBug uint64
+	Seen, Lost                    uint64
+	LostFull, LostNested, LostBug uint64 // all of Lost: for want of room, within another event, for any other reason
 	LostKinds                     [len(Kinds)]uint64
 	Losses                        []Loss
 	Gaps                          uint64  // places in the stream where something is missing
@@ -216,9 +228,12 @@ func (s *Snapshot) Fields(o Options) []alert.Field {
 	if o.State {
 		f.count("falco.n_threads", s.Threads)
 		f.count("falco.n_fds", s.FDs)
-		f.count("falco.n_noncached_thread_lookups", s.Lookups)
-		f.count("falco.n_failed_thread_lookups", s.LookupsMissed)
-		f.count("falco.n_drops_full_threadtable", s.ThreadsEvicted)
+		for _, c := range s.State {
+			f.count("falco.n_"+c.Name, c.N)
+		}
+		f.count("falco.n_proc_lookups", s.ProcLookups)
+		f.count("falco.n_proc_lookups_missed", s.ProcLookupsMissed)
+		f.count("falco.n_proc_lookups_refused", s.ProcRefused)
 		f.count("falco.n_deferred", s.Deferred)
 		f.count("falco.n_deferred_late", s.DeferredLate)
 		f.count("falco.n_deferred_overflow", s.DeferredOver)
@@ -273,7 +288,9 @@ func (s *Snapshot) kernel(f *fields, o Options, seconds float64) {
 	f.count("scap.n_evts", s.Seen)
 	f.count("scap.n_drops", s.Lost)
 	f.count("scap.n_drops_buffer_total", s.LostFull)
+	f.count("scap.n_drops_page_faults", 0) // no event is lost by one
 	f.count("scap.n_drops_bug", s.LostBug)
+	f.count("scap.n_preemptions", s.LostNested)
 	for i, k := range Kinds {
 		f.count("scap.n_drops_buffer_"+k+"_exit", s.LostKinds[i])
 	}

@@ -5,6 +5,7 @@ package metrics
 import (
 	"fmt"
 	"io"
+	"net/http"
 	"strconv"
 	"strings"
 )
@@ -12,12 +13,20 @@ import (
 // ContentType is that of the page.
 const ContentType = "text/plain; version=0.0.4"
 
+// Scrapes reports whether it is a program that asks for the page, for which it is to be Options.Original: all
+// that read metrics name the format that they want.
+func Scrapes(h http.Header) bool {
+	accept := strings.Join(h.Values("Accept"), ",")
+	return strings.Contains(accept, "text/plain") || strings.Contains(accept, "openmetrics")
+}
+
 const help = "https://falco.org/docs/metrics/"
 
 // page writes families of samples.
 type page struct {
-	w    io.Writer
-	last string // family that HELP and TYPE were written for
+	w        io.Writer
+	original bool
+	last     string // family that HELP and TYPE were written for
 }
 
 // sample writes one line. Labels are pairs of names and values.
@@ -55,9 +64,28 @@ func (p *page) decimal(name string, v float64, labels ...string) {
 	p.sample(name, "gauge", strconv.FormatFloat(v, 'f', 6, 64), labels...)
 }
 
+// total is a gauge with a name that ends as that of a counter. promtool does not
+// like that, unless nothing is said of its type.
+func (p *page) total(name string, v uint64) {
+	kind := "untyped"
+	if p.original {
+		kind = "gauge"
+	}
+	p.sample(name+"_total", kind, strconv.FormatUint(v, 10))
+}
+
+// moment is a point in time. The original has it in nanoseconds; of these
+// promtool likes no form.
+func (p *page) moment(name string, ns uint64) {
+	if p.original {
+		p.gauge(name+"_timestamp_nanoseconds", ns)
+	}
+	p.decimal(name+"_timestamp_seconds", float64(ns)/1e9)
+}
+
 // Prometheus writes the page. Units are base units, whatever o says.
 func (s *Snapshot) Prometheus(w io.Writer, o Options) {
-	p := &page{w: w}
+	p := &page{w: w, original: o.Original}
 	p.gauge("falco_version_info", 1, "version", s.Version)
 	for _, f := range s.RuleFiles {
 		p.gauge("falco_sha256_rules_files_info", 1, "file_name", f.Name, "sha256", f.SHA256)
@@ -69,11 +97,11 @@ func (s *Snapshot) Prometheus(w io.Writer, o Options) {
 	p.gauge("evt_hostname_info", 1, "hostname", s.Hostname)
 	p.gauge("scap_engine_name_info", 1, "engine_name", s.Engine, "evt_source", s.Source)
 	p.counter("falco_outputs_queue_num_drops_total", s.outputDrops())
-	p.gauge("falco_reload_timestamp_nanoseconds", s.ReloadNs)
-	p.gauge("falco_start_timestamp_nanoseconds", s.StartNs)
+	p.moment("falco_reload", s.ReloadNs)
+	p.moment("falco_start", s.StartNs)
 	p.counter("falco_duration_seconds_total", s.DurationSec)
-	p.gauge("falco_host_boot_timestamp_nanoseconds", s.BootNs)
-	p.gauge("falco_host_num_cpus_total", uint64(s.CPUs))
+	p.moment("falco_host_boot", s.BootNs)
+	p.total("falco_host_num_cpus", uint64(s.CPUs))
 	if o.Rules {
 		for _, r := range s.Rules {
 			if r.Matches == 0 && !o.Empty {
@@ -101,15 +129,18 @@ func (s *Snapshot) Prometheus(w io.Writer, o Options) {
 		}
 		p.decimal("falco_host_cpu_usage_ratio", r.HostCPU/100)
 		p.decimal("falco_host_memory_used_bytes", float64(r.HostUsed))
-		p.gauge("falco_host_procs_running_total", r.ProcsRunning)
-		p.gauge("falco_host_open_fds_total", r.OpenFDs)
+		p.total("falco_host_procs_running", r.ProcsRunning)
+		p.total("falco_host_open_fds", r.OpenFDs)
 	}
 	if o.State {
-		p.gauge("scap_n_threads_total", s.Threads)
-		p.gauge("scap_n_fds_total", s.FDs)
-		p.counter("scap_n_noncached_thread_lookups_total", s.Lookups)
-		p.counter("scap_n_failed_thread_lookups_total", s.LookupsMissed)
-		p.counter("scap_n_drops_full_threadtable_total", s.ThreadsEvicted)
+		p.total("scap_n_threads", s.Threads)
+		p.total("scap_n_fds", s.FDs)
+		for _, c := range s.State {
+			p.counter("scap_n_"+c.Name+"_total", c.N)
+		}
+		p.counter("falco_proc_lookups_total", s.ProcLookups)
+		p.counter("falco_proc_lookups_missed_total", s.ProcLookupsMissed)
+		p.counter("falco_proc_lookups_refused_total", s.ProcRefused)
 		p.counter("falco_n_deferred_total", s.Deferred)
 		p.counter("falco_n_deferred_late_total", s.DeferredLate)
 		p.counter("falco_n_deferred_overflow_total", s.DeferredOver)
@@ -132,7 +163,9 @@ func (s *Snapshot) Prometheus(w io.Writer, o Options) {
 		for _, k := range Kinds[:6] {
 			p.counter("scap_n_drops_buffer_total", 0, "dir", "enter", "drop", k)
 		}
+		p.counter("scap_n_drops_page_faults_total", 0) // no event is lost by one
 		p.counter("scap_n_drops_bug_total", s.LostBug)
+		p.counter("scap_n_preemptions_total", s.LostNested)
 	}
 	s.own(p)
 }
