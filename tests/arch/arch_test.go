@@ -56,7 +56,7 @@ var doors = map[string][]string{
 	// programs that act inside a guest do as they like.
 	"golang.org/x/sys": {"pkg/driver", "pkg/procfs", "tests"},
 	// YAML ends where our own types begin.
-	"gopkg.in/yaml.v3":           {"pkg/rules", "pkg/config", "tests"},
+	"gopkg.in/yaml.v3":           {"pkg/rules", "pkg/config", "pkg/forward", "tests"},
 	"github.com/sirupsen/logrus": {"daemon"},
 	"github.com/urfave/cli":      {"daemon"},
 	// Runtimes are asked by one package, over the stubs that containerd's own client uses.
@@ -64,12 +64,39 @@ var doors = map[string][]string{
 	"google.golang.org/grpc":           {"pkg/container", "tests"},
 	"google.golang.org/protobuf":       {"pkg/container", "tests"},
 	"k8s.io/cri-api":                   {"pkg/container", "tests"},
-	// Recordings are compressed.
-	"github.com/klauspost/compress":   {"pkg/capture", "tests"},
+	// Recordings are compressed, and what is posted.
+	"github.com/klauspost/compress":   {"pkg/capture", "pkg/forward", "tests"},
 	"github.com/google/go-cmp":        {"tests"},
 	"github.com/rogpeppe/go-internal": {"tests", "daemon"},
 	// Somebody else reads the schema that we publish.
-	"github.com/santhosh-tekuri/jsonschema": {"tests"},
+	"github.com/santhosh-tekuri/jsonschema": {"tests", "pkg/forward/output/outputtest"},
+	// One package speaks with the receivers: each by the library that its vendor, or
+	// whoever keeps it best, has for it.
+	"github.com/twmb/franz-go":            {"pkg/forward/output", "tests"},
+	"github.com/nats-io/nats.go":          {"pkg/forward/output", "tests"},
+	"github.com/nats-io/stan.go":          {"pkg/forward/output", "tests"},
+	"github.com/rabbitmq/amqp091-go":      {"pkg/forward/output", "tests"},
+	"github.com/emersion/go-smtp":         {"pkg/forward/output", "tests"},
+	"github.com/emersion/go-sasl":         {"pkg/forward/output", "tests"},
+	"github.com/aws/aws-sdk-go-v2":        {"pkg/forward/output", "tests"},
+	"github.com/aws/smithy-go":            {"pkg/forward/output", "tests"},
+	"github.com/Azure/azure-sdk-for-go":   {"pkg/forward/output", "tests"},
+	"cloud.google.com/go":                 {"pkg/forward/output", "tests"},
+	"google.golang.org/api":               {"pkg/forward/output", "tests"},
+	"golang.org/x/oauth2":                 {"pkg/forward/output", "tests"},
+	"github.com/DataDog/datadog-go":       {"pkg/forward/output", "tests"},
+	"github.com/redis/go-redis":           {"pkg/forward/output", "tests"},
+	"github.com/jackc/pgx":                {"pkg/forward/output", "tests"},
+	"github.com/eclipse/paho.mqtt.golang": {"pkg/forward/output", "tests"},
+	"github.com/parquet-go/parquet-go":    {"pkg/forward/output", "tests"},
+	"go.opentelemetry.io":                 {"pkg/forward/output", "tests"},
+	// Its tests have the receivers' servers, where they are to be had in Go.
+	"github.com/nats-io/nats-server":        {"tests"},
+	"github.com/johannesboyne/gofakes3":     {"tests"},
+	"github.com/fsouza/fake-gcs-server":     {"tests"},
+	"github.com/leodido/go-syslog":          {"tests"},
+	"github.com/prometheus/statsd_exporter": {"tests"},
+	"github.com/versity/versitygw":          {"tests"},
 }
 
 // pkg is what "go list -json" says of a package, as far as we ask.
