@@ -69,7 +69,8 @@ const (
 	AtMost                         // "=" holds if the value is at most the literal, no other operator (evt.around)
 	HostName                       // compare Value.IP with the addresses of a name (fd.sip.name)
 	Realpath                       // reads event.ExtRealpath, which the module tells on request
-	Metadata                       // what the runtime tells of Scene.Container, perhaps later than the event; reads nothing else of an event
+	Metadata                       // what the runtime tells of Scene.Container, perhaps later than the event; reads nothing else of an event ...
+	Lineage                        // ... but for Scene.Lineage
 )
 
 // Has reports whether all of x are set.

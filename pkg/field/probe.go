@@ -11,34 +11,31 @@ import (
 // command is no child of the container's first process but of the runtime, and is
 // started as the container's record says. What it starts belongs to it.
 
-// maxProbeSteps bounds the way up from a process to the command.
-const maxProbeSteps = 16
-
 // probeField tells whether the process belongs to the probe that of gives.
 func probeField(of func(*container.Info) *container.Probe) getter {
-	return threadBool(func(s *state.Scene, t *state.Thread) bool {
-		info := t.Container().Info()
+	return func(s *state.Scene, _ *Arg, out []Value) []Value {
+		commands := s.Lineage
+		if commands == nil && s.Thread == nil {
+			return out
+		}
+		info, _ := s.ContainerInfo()
 		if info == nil {
-			return false
+			return boolean(out, false)
+		}
+		if commands == nil {
+			commands = s.State.Lineage(s.Thread)
 		}
 		found := false // the topmost command decides
-		for n := range maxProbeSteps {
-			p := s.State.Ancestor(t, n)
-			if p == nil || p.ContainerID != t.ContainerID {
-				return found
-			}
-			if p.Vpid == 1 {
-				return false // it is what the container is there for
-			}
+		for _, c := range commands {
 			switch {
-			case of(info).Is(p.Exe, p.Args):
+			case of(info).Is(c.Exe, c.Args):
 				found = true
-			case info.Healthcheck.Is(p.Exe, p.Args), info.Liveness.Is(p.Exe, p.Args), info.Readiness.Is(p.Exe, p.Args):
+			case info.Healthcheck.Is(c.Exe, c.Args), info.Liveness.Is(c.Exe, c.Args), info.Readiness.Is(c.Exe, c.Args):
 				found = false
 			}
 		}
-		return false
-	})
+		return boolean(out, found)
+	}
 }
 
 // probeText gives the command where classic rules look at it.

@@ -160,11 +160,11 @@ var procFields = []Def{
 		Desc: "fd.name of the standard output."},
 	{Name: "proc.stderr.name", Type: String, Get: stdText(2, fdName),
 		Desc: "fd.name of the standard error output."},
-	{Name: "proc.is_container_healthcheck", Type: Bool, Traits: Deprecated, Get: probeField(func(i *container.Info) *container.Probe { return i.Healthcheck }),
+	{Name: "proc.is_container_healthcheck", Type: Bool, Traits: Deprecated | Metadata | Lineage, Get: probeField(func(i *container.Info) *container.Probe { return i.Healthcheck }),
 		Desc: "Whether the process is the health check of its container, or descends from it. Found for docker's and nerdctl's."},
-	{Name: "proc.is_container_liveness_probe", Type: Bool, Traits: Deprecated, Get: probeField(func(i *container.Info) *container.Probe { return i.Liveness }),
+	{Name: "proc.is_container_liveness_probe", Type: Bool, Traits: Deprecated | Metadata | Lineage, Get: probeField(func(i *container.Info) *container.Probe { return i.Liveness }),
 		Desc: "Whether the process is the liveness probe of its container, or descends from it. Found for pods that kubectl has applied."},
-	{Name: "proc.is_container_readiness_probe", Type: Bool, Traits: Deprecated, Get: probeField(func(i *container.Info) *container.Probe { return i.Readiness }),
+	{Name: "proc.is_container_readiness_probe", Type: Bool, Traits: Deprecated | Metadata | Lineage, Get: probeField(func(i *container.Info) *container.Probe { return i.Readiness }),
 		Desc: "Whether the process is the readiness probe of its container, or descends from it. Found for pods that kubectl has applied."},
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/falco-go/falco/pkg/event"
+	"github.com/falco-go/falco/pkg/field"
 	"github.com/falco-go/falco/pkg/filter"
 	"github.com/falco-go/falco/pkg/schema"
 	"github.com/falco-go/falco/pkg/state"
@@ -48,6 +49,8 @@ type Row struct {
 	kept     filter.Kept
 	scene    state.Scene
 	ts, num  uint64 // of the event
+	lineage  []state.Command
+	shared   int // bytes that only lineage may still hold on to
 }
 
 // Keep makes row the event of the scene that Weigh was given last, for the rules of
@@ -55,14 +58,34 @@ type Row struct {
 func (s *Set) Keep(row *Row, verdicts []Verdict, c *state.Container) {
 	scene := s.env.Scene()
 	s.slots = s.slots[:0]
+	lines := false
 	for i := range verdicts {
 		s.slots = append(s.slots, verdicts[i].Rule.kept(s)...)
+		lines = lines || verdicts[i].Rule.lines
 	}
 	slices.Sort(s.slots)
 	s.env.Keep(slices.Compact(s.slots), &row.kept)
 	row.set, row.verdicts = s, append(row.verdicts[:0], verdicts...)
 	row.scene = state.Scene{State: scene.State, Container: c, FDNum: -1}
 	row.ts, row.num = scene.Event.TS, scene.Event.Num
+	if lines {
+		row.keepLineage(scene)
+	}
+}
+
+// keepLineage keeps what a process descends from as it is now.
+func (row *Row) keepLineage(scene *state.Scene) {
+	row.lineage = append(row.lineage[:0], scene.State.Lineage(scene.Thread)...)
+	if row.lineage == nil {
+		row.lineage = []state.Command{}
+	}
+	for _, c := range row.lineage {
+		row.shared += len(c.Exe)
+		for _, a := range c.Args {
+			row.shared += len(a)
+		}
+	}
+	row.scene.Lineage = row.lineage
 }
 
 // kept returns what has to be kept of an event to try r later.
@@ -74,6 +97,7 @@ func (r *Rule) kept(s *Set) []int32 {
 		}
 		slices.Sort(r.slots)
 		r.slots = slices.Clip(slices.Compact(r.slots))
+		r.lines = slices.ContainsFunc(r.Refs(), func(f *field.Ref) bool { return f.Def.Has(field.Lineage) })
 	}
 	return r.slots
 }
@@ -107,7 +131,9 @@ func (s *Set) Settle(verdicts []Verdict, matched []*Rule) []*Rule {
 func (row *Row) Set() *Set { return row.set }
 
 // Size returns the bytes of memory that row holds on to.
-func (row *Row) Size() int { return row.kept.Size() + 24*cap(row.verdicts) }
+func (row *Row) Size() int {
+	return row.kept.Size() + 24*cap(row.verdicts) + 40*cap(row.lineage) + row.shared
+}
 
 // Free lets go of everything but memory that can be used again, of which it keeps no
 // more than limit.
@@ -117,5 +143,6 @@ func (row *Row) Free(limit int) {
 		return
 	}
 	clear(row.verdicts)
-	row.set, row.verdicts, row.scene = nil, row.verdicts[:0], state.Scene{}
+	clear(row.lineage)
+	row.set, row.verdicts, row.scene, row.lineage, row.shared = nil, row.verdicts[:0], state.Scene{}, row.lineage[:0], 0
 }

@@ -120,6 +120,57 @@ func BenchmarkWeigh(b *testing.B) {
 	}
 }
 
+// Whether a process is the health check of its container is said of what it was when
+// the event happened, not of what has become of it when the runtime answers.
+func TestRowLineage(t *testing.T) {
+	set, results := Load([]File{{"p.yaml", []byte(`
+- rule: check
+  desc: d
+  condition: evt.type=open and proc.is_container_healthcheck=true
+  output: check %proc.is_container_liveness_probe
+  priority: INFO
+- rule: other
+  desc: d
+  condition: evt.type=open and proc.is_container_healthcheck=false
+  output: other
+  priority: INFO
+`)}}, Options{Priority: Debug, All: true})
+	if set == nil {
+		t.Fatal(results[0].Text(true))
+	}
+	var row Row
+	for _, c := range []struct {
+		exe  string
+		vpid int64
+		want string
+	}{{"curl", 8, "check false"}, {"wget", 8, "other"}, {"curl", 1, "other"}} {
+		scene := inContainer(t, schema.OpenX)
+		scene.Thread.Exe, scene.Thread.Args, scene.Thread.Vpid = c.exe, []string{"x"}, c.vpid
+		verdicts := set.Weigh(scene, nil)
+		if len(verdicts) != 2 || verdicts[0].Sure || verdicts[1].Sure {
+			t.Fatalf("%+v", verdicts)
+		}
+		set.Keep(&row, verdicts, scene.Thread.Container())
+		if row.Size() < len(c.exe)+1 {
+			t.Error("what it holds is not counted")
+		}
+		scene.State.PutContainer(&container.Info{ID: rowID[:12], FullID: rowID, Healthcheck: &container.Probe{Exe: "curl", Args: []string{"x"}}})
+		scene.Thread.Exe, scene.Thread.Vpid = "sh", 9
+		set.Match(sceneOf(schema.CloseX, nil), nil)
+		var texts []string
+		for _, r := range row.Decide(nil) {
+			texts = append(texts, string(set.Text(r, nil)))
+		}
+		if got := strings.Join(texts, ", "); got != c.want {
+			t.Errorf("%s, %d: got %s, want %s", c.exe, c.vpid, got, c.want)
+		}
+		row.Free(1 << 20)
+	}
+	if row.shared != 0 {
+		t.Errorf("%d bytes are still counted", row.shared)
+	}
+}
+
 func BenchmarkKeep(b *testing.B) {
 	set, _ := mustLoad(b, given(b, "rules", "falco_rules-1.0.1.yaml"))
 	scene := inContainer(b, schema.OpenX)

@@ -105,6 +105,7 @@ type Rule struct {
 
 	late  bool    // its output shows what a runtime tells of a container
 	slots []int32 // what has to be kept of an event to try r later, once that was needed
+	lines bool    // the lineage of its process as well
 }
 
 // Extra is an extra field of a rule, compiled.

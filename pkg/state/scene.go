@@ -17,6 +17,7 @@ type Scene struct {
 	State  *State  // the tables, for look-ups
 
 	Container *Container // of events that tell of a container; see ContainerInfo for all others
+	Lineage   []Command  // of an event that had to wait for its container, instead of Thread
 
 	NameChanged bool   // the event gave FD another name (fd.name_changed)
 	ExecTime    uint64 // switch events: ns since the last switch on that CPU, else 0

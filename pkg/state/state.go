@@ -97,6 +97,7 @@ type State struct {
 	users   users
 
 	containers containers
+	lineage    []Command // that Lineage has returned
 
 	ports   map[uint16]bool // that somebody listened on when the tables were seeded
 	cgroups map[string]*cgroupSet
