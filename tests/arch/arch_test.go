@@ -65,7 +65,13 @@ var doors = map[string][]string{
 	"google.golang.org/protobuf":       {"pkg/container", "tests"},
 	"k8s.io/cri-api":                   {"pkg/container", "tests"},
 	// Recordings are compressed, and what is posted.
-	"github.com/klauspost/compress":   {"pkg/capture", "pkg/forward", "tests"},
+	"github.com/klauspost/compress": {"pkg/capture", "pkg/forward", "tests"},
+	// The page's stores, and who may log in to it.
+	"modernc.org/sqlite":              {"pkg/web"},
+	"github.com/jackc/pgx":            {"pkg/web"},
+	"github.com/coreos/go-oidc":       {"pkg/web"},
+	"golang.org/x/oauth2":             {"pkg/web"},
+	"golang.org/x/crypto":             {"pkg/web"},
 	"github.com/google/go-cmp":        {"tests"},
 	"github.com/rogpeppe/go-internal": {"tests", "daemon"},
 	// Somebody else reads the schema that we publish.
