@@ -68,10 +68,8 @@ var doors = map[string][]string{
 	"github.com/klauspost/compress": {"pkg/capture", "pkg/forward", "tests"},
 	// The page's stores, and who may log in to it.
 	"modernc.org/sqlite":              {"pkg/web"},
-	"github.com/jackc/pgx":            {"pkg/web"},
 	"github.com/coreos/go-oidc":       {"pkg/web"},
-	"golang.org/x/oauth2":             {"pkg/web"},
-	"golang.org/x/crypto":             {"pkg/web"},
+	"golang.org/x/crypto":             {"pkg/web"}, // argon2
 	"github.com/google/go-cmp":        {"tests"},
 	"github.com/rogpeppe/go-internal": {"tests", "daemon"},
 	// Somebody else reads the schema that we publish.
@@ -89,10 +87,10 @@ var doors = map[string][]string{
 	"github.com/Azure/azure-sdk-for-go":   {"pkg/forward/output", "tests"},
 	"cloud.google.com/go":                 {"pkg/forward/output", "tests"},
 	"google.golang.org/api":               {"pkg/forward/output", "tests"},
-	"golang.org/x/oauth2":                 {"pkg/forward/output", "tests"},
+	"golang.org/x/oauth2":                 {"pkg/forward/output", "pkg/web", "tests"},
 	"github.com/DataDog/datadog-go":       {"pkg/forward/output", "tests"},
 	"github.com/redis/go-redis":           {"pkg/forward/output", "tests"},
-	"github.com/jackc/pgx":                {"pkg/forward/output", "tests"},
+	"github.com/jackc/pgx":                {"pkg/forward/output", "pkg/web", "tests"},
 	"github.com/eclipse/paho.mqtt.golang": {"pkg/forward/output", "tests"},
 	"github.com/parquet-go/parquet-go":    {"pkg/forward/output", "tests"},
 	"go.opentelemetry.io":                 {"pkg/forward/output", "tests"},
