@@ -60,7 +60,7 @@ func (c *captures) late(ev *event.Event, matched []*rules.Rule) {
 // matched begins a file, or has it go on for longer, where rules ask for it.
 func (c *captures) matched(ev *event.Event, matched []*rules.Rule) {
 	for _, r := range matched {
-		if c.open == nil && (c.cfg.All || r.Capture) {
+		if c.open == nil && c.cfg.Enabled && (c.cfg.All || r.Capture) {
 			c.begin(ev)
 		}
 		if c.open != nil {
@@ -193,24 +193,35 @@ func (c *captures) finish(limit time.Duration) {
 
 // runCapturing runs the loop, and writes the captures that capture: asks for.
 func (d *daemon) runCapturing(limit time.Duration) error {
-	if !d.cfg.Capture.Enabled {
-		return d.pipe.run(limit)
-	}
-	mode := "rules"
-	if d.cfg.Capture.All {
-		mode = "all_rules"
-	}
-	d.log.infof("Capture is enabled in mode '%s'. Capturing events to %s", mode, d.cfg.Capture.PathPrefix)
-	_, live := d.pipe.source.(*kmod)
-	c := &captures{cfg: d.cfg.Capture, log: d.log, state: d.pipe.state, machine: machineOf(d.pipe.source), waits: !live, send: d.pipe.emit}
-	d.pipe.tapes = append(d.pipe.tapes, c)
-	d.caps = c
+	d.useCaptures(&d.cfg.Capture)
 	err := d.pipe.run(limit)
-	c.finish(limit)
-	if e := c.failed(); e != nil {
-		err = e
+	if c := d.caps; c != nil {
+		c.finish(limit)
+		if e := c.failed(); e != nil {
+			err = e
+		}
 	}
 	return err
+}
+
+// useCaptures has captures written as c says from now on. A file that is open is
+// written to its end.
+func (d *daemon) useCaptures(c *config.Capture) {
+	if c.Enabled && (d.caps == nil || d.caps.cfg != *c) {
+		mode := "rules"
+		if c.All {
+			mode = "all_rules"
+		}
+		d.log.infof("Capture is enabled in mode '%s'. Capturing events to %s", mode, c.PathPrefix)
+	}
+	if c.Enabled && d.caps == nil {
+		_, live := d.pipe.source.(*kmod)
+		d.caps = &captures{log: d.log, state: d.pipe.state, machine: machineOf(d.pipe.source), waits: !live, send: d.pipe.emit}
+		d.pipe.tapes = append(d.pipe.tapes, d.caps)
+	}
+	if d.caps != nil {
+		d.caps.cfg = *c
+	}
 }
 
 // machineOf returns the machine that events come from: that of a recording, or ours.

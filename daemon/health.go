@@ -29,8 +29,9 @@ import (
 type health struct {
 	interval time.Duration // of snapshots; 0 means none
 	began    time.Time
-	loaded   time.Time // the configuration
-	file     *os.File  // metrics.output_file
+	loaded   time.Time   // the configuration
+	file     *os.File    // metrics.output_file
+	due      *time.Timer // of the next snapshot, where time passes
 	sample   int
 	prev     *metrics.Snapshot
 	files    [2][]metrics.File // of rules, of the configuration
@@ -104,13 +105,26 @@ func (d *daemon) startHealth() (err error) {
 	if d.opt.dryRun {
 		return nil
 	}
-	if name := d.cfg.Metrics.File; name != "" && h.interval > 0 {
-		if h.file, err = os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644); err != nil {
-			return &failure{form: exiting, text: "metrics.output_file: " + err.Error()}
-		}
-		d.atEnd(func() { h.file.Close() })
+	if err := h.open(&d.cfg.Metrics); err != nil {
+		return &failure{form: exiting, text: "metrics.output_file: " + err.Error()}
 	}
+	d.atEnd(func() { h.file.Close() }) // nil is fine
 	h.describe(d)
+	return nil
+}
+
+// open opens the file for snapshots in the place of the one that is open. If that
+// fails, the one that is open stays.
+func (h *health) open(m *config.Metrics) error {
+	var f *os.File
+	if m.Enabled && m.File != "" {
+		var err error
+		if f, err = os.OpenFile(m.File, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644); err != nil {
+			return err
+		}
+	}
+	h.file.Close()
+	h.file = f
 	return nil
 }
 
@@ -129,11 +143,21 @@ func (h *health) describe(d *daemon) {
 	h.files[1] = sums(append([]string{d.path}, d.cfg.Includes...))
 }
 
-// reloaded follows a reload. It runs in the loop.
-func (h *health) reloaded(d *daemon) {
+// reloaded follows a reload, before which there was another configuration. It runs in the loop.
+func (h *health) reloaded(d *daemon, before *config.Config) {
 	h.reloads++
+	was := h.interval
 	h.interval, _ = metricsInterval(d.cfg) // it was checked
+	m := &d.cfg.Metrics
+	if m.File != before.Metrics.File || m.Enabled != before.Metrics.Enabled {
+		if err := h.open(m); err != nil {
+			d.log.errorf("metrics.output_file: %v; it stays as it was", err)
+		}
+	}
 	h.describe(d)
+	if h.due != nil && (h.interval != was || m.Rule != before.Metrics.Rule || m.File != before.Metrics.File) {
+		d.snapshotDue()
+	}
 }
 
 // sums returns the files among names; folders are not looked into.
@@ -227,8 +251,12 @@ func stateCounts(st *state.Stats) []metrics.Count {
 
 // publish makes the latest counters known to the web server.
 func (d *daemon) publish() {
-	if d.web != nil && d.cfg.Metrics.Enabled && d.cfg.Web.Prometheus {
+	switch {
+	case d.web == nil:
+	case d.cfg.Metrics.Enabled && d.cfg.Web.Prometheus:
 		d.health.latest.Store(&published{*d.snapshot(uint64(time.Now().UnixNano())), d.metricsOptions()})
+	default:
+		d.health.latest.Store(nil) // a reload may have ended it
 	}
 }
 
@@ -263,29 +291,28 @@ func (d *daemon) tellMetrics(now uint64) {
 	h.prev = &kept
 }
 
-// tellMetricsLive has the loop tell of itself now and after each interval.
+// tellMetricsLive has the loop tell of itself now and after each interval. The
+// loop does not run yet.
 func (d *daemon) tellMetricsLive() {
-	if d.health.interval == 0 || !d.cfg.Metrics.Rule && d.health.file == nil {
+	d.health.due = time.AfterFunc(0, func() {
+		select {
+		case d.mail <- d.snapshotDue:
+		case <-d.stop:
+		}
+	})
+	d.atEnd(func() { d.health.due.Stop() })
+}
+
+// snapshotDue tells how we are, and is called again after the interval. If nobody
+// wants to know, it is not, until a reload finds somebody.
+func (d *daemon) snapshotDue() {
+	h := &d.health
+	if h.interval == 0 || !d.cfg.Metrics.Rule && h.file == nil {
+		h.due.Stop()
 		return
 	}
-	tell := func() { d.tellMetrics(uint64(time.Now().UnixNano())) }
-	t := time.NewTicker(d.health.interval)
-	done := make(chan struct{})
-	d.atEnd(func() { t.Stop(); close(done) })
-	d.post(tell)
-	go func() {
-		for {
-			select {
-			case <-t.C:
-				d.post(func() {
-					t.Reset(max(d.health.interval, minInterval)) // a reload may have changed it
-					tell()
-				})
-			case <-done:
-				return
-			}
-		}
-	}()
+	h.due.Reset(h.interval)
+	d.tellMetrics(uint64(time.Now().UnixNano()))
 }
 
 // waitTime is the length of a wait without an event, as the original has it.

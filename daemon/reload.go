@@ -182,24 +182,23 @@ func (d *daemon) adopt(next *daemon) {
 		d.retire(left)
 	}
 	d.tellFixed(next.cfg)
-	before := d.pipe.tallies()
+	tallies := d.pipe.tallies()
 	d.pipe.swap(next.set)
-	d.retired = append(d.retired, d.pipe.carry(before)...)
+	d.retired = append(d.retired, d.pipe.carry(tallies)...)
 	if k, live := d.pipe.source.(*kmod); live {
 		if err := k.choose(next.calls, d.cfg.Engine.DropFailed, next.set.Reads(field.Realpath)); err != nil {
 			d.log.errorf("choose the system calls of the new rules: %v", err)
 		}
 	}
-	if d.caps != nil {
-		d.caps.cfg = next.cfg.Capture
-	}
+	d.useCaptures(&next.cfg.Capture)
 	if next.cfg.Rate != d.cfg.Rate {
 		d.pipe.limit = newLimiter(next.cfg, d.log)
 	}
-	next.cfg.Engine = d.cfg.Engine
+	before := d.cfg
+	next.cfg.Engine = before.Engine
 	d.pipe.later.wait = time.Duration(next.cfg.Containers.MaxWaitMs) * time.Millisecond
 	d.cfg, d.set, d.calls = next.cfg, next.set, next.calls
-	d.health.reloaded(d)
+	d.health.reloaded(d, before)
 	if d.reload.files != nil {
 		if err := d.reload.files.watch(d.watched(), next.readAt); err != nil {
 			d.log.errorf("%v", err)
@@ -218,21 +217,24 @@ func (d *daemon) retire(left []channel) {
 // tellFixed names what has changed and cannot change while we run.
 func (d *daemon) tellFixed(next *config.Config) {
 	now := d.cfg
+	web := next.Web
+	web.Prometheus = now.Web.Prometheus // what is told is asked anew each time
+	engine := next.Engine
+	engine.Snaplen = now.Engine.Snaplen // its key stands elsewhere
 	for _, k := range []struct {
 		name    string
 		changed bool
 	}{
-		{"engine", now.Engine != next.Engine},
+		{"engine", now.Engine != engine},
+		{"falco_libs.snaplen", now.Engine.Snaplen != next.Engine.Snaplen},
 		{"falco_libs.thread_table_size", now.ThreadTableSize != next.ThreadTableSize},
 		{"containers.profile", now.ClassicFields != next.ClassicFields},
 		{"containers", !now.Containers.Same(&next.Containers)},
 		{"outputs_spool", spools(now) && now.Spool != next.Spool},
 		{"state_socket", now.StateSocket != next.StateSocket},
 		{"canary_interval", now.CanaryInterval != next.CanaryInterval},
-		{"capture.enabled", d.caps == nil && next.Capture.Enabled},
-		{"webserver", now.Web != next.Web},
+		{"webserver", now.Web != web},
 		{"watch_config_files", now.WatchFiles != next.WatchFiles},
-		{"metrics.output_file", now.Metrics.File != next.Metrics.File},
 	} {
 		if k.changed {
 			d.log.warnf("%s has changed, which needs a restart of falco; it stays as it was", k.name)
