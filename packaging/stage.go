@@ -205,6 +205,8 @@ var pages = []struct {
 	{"completion/falco.bash", []string{"completion", "bash"}},
 	{"completion/_falco", []string{"completion", "zsh"}},
 	{"completion/falco.fish", []string{"completion", "fish"}},
+	{"schema/falco.schema.json", []string{"--config-schema"}},
+	{"schema/rules.schema.json", []string{"--rule-schema"}},
 }
 
 // compress makes what gzip -9n makes: no name, no time.
