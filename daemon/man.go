@@ -113,7 +113,8 @@ var manSections = []struct {
 		{"NOTIFY_SOCKET, WATCHDOG_USEC", "Whom to tell that we are ready, reload, end, and still see; systemd(1) sets them."},
 	}},
 	{"FILES", "", [][2]string{
-		{"/etc/falco/falco.yaml", "The configuration. The file that comes with falco explains each key; falco --config-schema prints their schema."},
+		{"/etc/falco/falco.yaml", "The configuration. The file that comes with falco explains each key."},
+		{"/usr/share/falco/schema", "JSON schemas of the configuration and of rules files, which --config-schema and --rule-schema print, too."},
 		{"/etc/falco/falco_rules.yaml", "The rules that come with falco. Yours belong into falco_rules.local.yaml or rules.d beside it."},
 		{"/dev/falco", "The kernel module."},
 		{"/run/falco/state.sock", "What falco ps and falco fds ask."},

@@ -197,9 +197,22 @@ func (d *daemon) tellConfig() {
 	for _, u := range d.opt.used {
 		d.log.warnf("The %s option is deprecated. Use %s instead.", u.typed, u.instead)
 	}
+	for _, v := range oldVariables {
+		if _, set := os.LookupEnv(v.name); set {
+			d.log.warnf("%s is set, which is of earlier versions: %s", v.name, v.now)
+		}
+	}
 	if d.opt.print != "" {
 		d.log.warnf("The -p/--print option is deprecated and will be removed. Use -o append_output=... instead.")
 	}
+}
+
+// oldVariables of the environment do nothing any more.
+var oldVariables = []struct{ name, now string }{
+	{"FALCO_BPF_PROBE", "the kernel module is used"},
+	{"FALCO_K8S_API", "pods are told of by the container runtime"},
+	{"FALCO_K8S_API_CERT", "pods are told of by the container runtime"},
+	{"FALCO_MESOS_API", "nothing is asked there"},
 }
 
 func (d *daemon) informWithConfig() error {

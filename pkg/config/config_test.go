@@ -212,15 +212,15 @@ func TestIncludes(t *testing.T) {
 func TestWarnings(t *testing.T) {
 	for _, tc := range []struct{ main, schema, warning string }{
 		{"jsonoutput: true", "failed for <root>: Object contains a property that could not be validated using 'properties' or 'additionalProperties' constraints: 'jsonoutput'.",
-			"m.yaml:1:13: unknown key 'jsonoutput' is ignored; did you mean 'json_output'?"},
+			"m.yaml:1:1: unknown key 'jsonoutput' is ignored; did you mean 'json_output'?"},
 		{"engine:\n  kmod:\n    buf_size: 3", "failed for <root>[engine][kmod]: Object contains a property that could not be validated using 'properties' or 'additionalProperties' constraints: 'buf_size'.",
-			"m.yaml:3:15: unknown key 'engine.kmod.buf_size' is ignored; did you mean 'engine.kmod.buf_size_preset'?"},
+			"m.yaml:3:5: unknown key 'engine.kmod.buf_size' is ignored; did you mean 'engine.kmod.buf_size_preset'?"},
 		{"rules: [{enable: {name: x, rule: y}}]", "failed for <root>[rules][0][enable]: Object contains a property that could not be validated using 'properties' or 'additionalProperties' constraints: 'name'.",
-			"m.yaml:1:25: unknown key 'rules[].enable.name' is ignored; did you mean 'rules[].enable.rule'?"},
+			"m.yaml:1:19: unknown key 'rules[].enable.name' is ignored; did you mean 'rules[].enable.rule'?"},
 		{"completely_else: 1", "failed for <root>: Object contains a property that could not be validated using 'properties' or 'additionalProperties' constraints: 'completely_else'.",
-			"m.yaml:1:18: unknown key 'completely_else' is ignored"},
+			"m.yaml:1:1: unknown key 'completely_else' is ignored"},
 		{"grpc: {enabled: false}", "failed for <root>: Object contains a property that could not be validated using 'properties' or 'additionalProperties' constraints: 'grpc'.",
-			"m.yaml:1:7: config key 'grpc' is deprecated: ignored, the gRPC server is gone"},
+			"m.yaml:1:1: config key 'grpc' is deprecated: ignored, the gRPC server is gone"},
 		{"", "failed for <root>: Value type not permitted by 'type' constraint.", ""},
 		{"webserver: {enabled: false, listen_port: 1}", "ok", ""},
 		{"engine: {kind: modern_ebpf}", "ok", "engine.kind modern_ebpf is not available in this build, using kmod"},
@@ -264,7 +264,7 @@ func TestOverrideWarnings(t *testing.T) {
 	for option, want := range map[string]string{
 		"jsn_output=true":                             "-o jsn_output=true: unknown key 'jsn_output' is ignored; did you mean 'json_output'?",
 		"webserver.listen_prot=1":                     "-o webserver.listen_prot=1: unknown key 'webserver.listen_prot' is ignored; did you mean 'webserver.listen_port'?",
-		"append_output[]={\"sugested_output\": true}": "-o append_output[]={\"sugested_output\": true}:1:21: unknown key 'append_output[].sugested_output' is ignored; did you mean 'append_output[].suggested_output'?",
+		"append_output[]={\"sugested_output\": true}": "-o append_output[]={\"sugested_output\": true}:1:2: unknown key 'append_output[].sugested_output' is ignored; did you mean 'append_output[].suggested_output'?",
 		"rules_files[0]=a":                            "", "rules[].disable.tag=x": "", "static_fields.a\\.b=1": "", "plugins[0].init_config.x=1": "",
 		"engine.kind=nodriver": "", "append_output.suggested_output=false": "", "log_level=debug": "",
 	} {

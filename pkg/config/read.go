@@ -25,7 +25,7 @@ func (l *loader) read() error {
 			continue
 		}
 		if k.old != "" && k.path != "rules_file" {
-			l.warn(n.at, "config key '%s' is deprecated: %s", k.path, k.old)
+			l.warn(n.named(), "config key '%s' is deprecated: %s", k.path, k.old)
 		}
 		if k.read != nil {
 			if err := k.read(l, n); err != nil {

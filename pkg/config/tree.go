@@ -55,6 +55,15 @@ type node struct {
 	items []*node // list, and the values of a dict
 	keys  []string
 	at    Pos
+	key   Pos // of the name in front of it, if it has one in a file
+}
+
+// named returns where it begins, with its name.
+func (n *node) named() Pos {
+	if n.key.Line > 0 {
+		return n.key
+	}
+	return n.at
 }
 
 // get returns the value of key in a dict, nil if there is none.
@@ -164,8 +173,9 @@ func convert(y *yaml.Node, file string, depth int, left *int) (*node, error) {
 				return nil, err
 			}
 			key := y.Content[i].Value
+			v.key = Pos{File: file, Line: y.Content[i].Line, Col: y.Content[i].Column}
 			if v.kind == null {
-				v.at = Pos{File: file, Line: y.Content[i].Line, Col: y.Content[i].Column}
+				v.at = v.key
 			}
 			if !seen[key] { // the first of two equal keys wins
 				seen[key] = true

@@ -51,7 +51,7 @@ func (l *loader) unknown(n *node, path, root string, status *string) {
 		}
 		if !known {
 			if l.strange++; l.strange <= maxStrange {
-				l.warn(v.at, "unknown key '%s' is ignored%s", full, suggestion(full))
+				l.warn(v.named(), "unknown key '%s' is ignored%s", full, suggestion(full))
 			}
 			continue
 		}
