@@ -98,6 +98,13 @@ var manSections = []struct {
 			"Changed files are noticed without it if watch_config_files is on."},
 		{"SIGUSR1", "Close and open again the files, programs and connections that alerts go to."},
 	}},
+	{"COMPATIBILITY", "Rule files, configurations and command lines of the original work, those of version 0.26, too.", [][2]string{
+		{"strict_upstream: true", "Conditions, lists, exceptions, outputs and selections are read and evaluated as the original does, also where it errs: " +
+			"for comparisons. It does not cover the tables that fields are made of. They stay better than the original's about the working " +
+			"directory of threads, setsid(2), setpgid(2), ids of -1, descriptors that bpf(2) does not make, O_TMPFILE, servers of IPv6, " +
+			"directories of the *at calls, and cgroups that look like containers and are none."},
+		{"FALCO_STRICT_CLI=1", "The same, and of the command line: options of earlier versions do not exist."},
+	}},
 	{"EXIT STATUS", "", [][2]string{
 		{"0", "The run ended as it should, also by a signal; a verb or -V found nothing wrong."},
 		{"1", "Options, configuration, rules or the source of events have an error, which stands on the standard error; or it came to one later."},

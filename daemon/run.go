@@ -197,6 +197,10 @@ func (d *daemon) tellConfig() {
 	for _, u := range d.opt.used {
 		d.log.warnf("The %s option is deprecated. Use %s instead.", u.typed, u.instead)
 	}
+	if d.cfg.StrictUpstream {
+		d.log.noticef("strict_upstream: rules are read and matched as the original does, also where it errs; " +
+			"what is known of processes, descriptors and containers is not made worse")
+	}
 	for _, v := range oldVariables {
 		if _, set := os.LookupEnv(v.name); set {
 			d.log.warnf("%s is set, which is of earlier versions: %s", v.name, v.now)

@@ -110,7 +110,6 @@ func TestShippedIsComplete(t *testing.T) {
 		"falco_libs.thread_table_auto_purging": "the tables are bounded in bytes", "rule_files": "does nothing", "plugins": "there are none",
 		"load_plugins": "there are none", "plugins_hostinfo": "there are none", "metrics.kernel_iter_event_counters_enabled": "of another engine",
 		"metrics.libbpf_stats_enabled": "of another engine", "metrics.plugins_metrics_enabled": "there are none", "metrics.jemalloc_stats_enabled": "of another allocator",
-		"strict_upstream": "for tests that compare",
 	}
 	// What is commented out shows how it is written, too.
 	shown := regexp.MustCompile(`(?m)^#( )`).ReplaceAllString(string(text), "$1")
