@@ -7,6 +7,15 @@ import (
 	"github.com/falco-go/falco/pkg/schema"
 )
 
+// capSetuid is CAP_SETUID in a set of capabilities.
+const capSetuid = 1 << 7
+
+// Secure bits of a task, of those that prctl(2) sets.
+const (
+	noSetuidFixup = 1 << 2 // SECBIT_NO_SETUID_FIXUP
+	keepCaps      = 1 << 4 // SECBIT_KEEP_CAPS
+)
+
 // set returns the thread whose credentials a successful call changes, else nil.
 // What /proc has told later is left alone.
 func (s *State) set(ev *event.Event) *Thread {
@@ -17,22 +26,64 @@ func (s *State) set(ev *event.Event) *Thread {
 	return t
 }
 
-func (s *State) setuid(ev *event.Event) { s.setUID(ev, 1) }
-func (s *State) setgid(ev *event.Event) { s.setGID(ev, 1) }
+// setuid gives a task that may all three ids, others the effective one.
+func (s *State) setuid(ev *event.Event) {
+	t := s.set(ev)
+	if t == nil {
+		return
+	}
+	id := uint32(uintOr(ev, 1, noID))
+	s.setUID(t, id, id != 0 && (t.UID == 0 || t.CapEff&capSetuid != 0))
+}
 
-// setreuid handles setresuid too: of the ids given, the second is the effective one.
-func (s *State) setreuid(ev *event.Event) { s.setUID(ev, 2) }
-func (s *State) setregid(ev *event.Event) { s.setGID(ev, 2) }
-
-// setUID takes the effective uid from parameter i; -1 leaves it as it is.
-func (s *State) setUID(ev *event.Event, i int) {
+// setreuid: res, ruid, euid. The saved id follows the effective one if a real one
+// is given.
+func (s *State) setreuid(ev *event.Event) {
 	if t := s.set(ev); t != nil {
-		if id, ok := ev.Uint(i); ok && uint32(id) != noID {
-			t.UID = uint32(id)
+		euid := uint32(uintOr(ev, 2, noID))
+		s.setUID(t, euid, user(ev, 1) && user(ev, 2))
+	}
+}
+
+func (s *State) setresuid(ev *event.Event) {
+	if t := s.set(ev); t != nil {
+		euid := uint32(uintOr(ev, 2, noID))
+		s.setUID(t, euid, user(ev, 1) && user(ev, 2) && user(ev, 3))
+	}
+}
+
+// user reports whether parameter i is the id of somebody who is not root.
+func user(ev *event.Event, i int) bool {
+	id := uint32(uintOr(ev, i, noID))
+	return id != 0 && id != noID
+}
+
+func (s *State) setgid(ev *event.Event)   { s.setGID(ev, 1) }
+func (s *State) setregid(ev *event.Event) { s.setGID(ev, 2) } // setresgid too
+
+// setUID makes id the effective uid of t, unless it is -1, and does to its
+// capabilities what the kernel does then, without another event: who leaves root
+// has none in effect, who comes back has those that are permitted, and from whom no
+// id of root's is left (gone) those go too (capabilities(7), "Effect of user ID
+// changes on capabilities").
+func (s *State) setUID(t *Thread, id uint32, gone bool) {
+	old := t.UID
+	if id != noID {
+		t.UID = id
+	}
+	if t.secure&noSetuidFixup == 0 && old != noID {
+		switch {
+		case old == 0 && t.UID != 0:
+			t.CapEff = 0
+		case old != 0 && t.UID == 0:
+			t.CapEff = t.CapPrm
 		}
-		if t.ContainerID != "" { // the runtime is in the container's root when it becomes who runs there
-			s.askUsers(t)
+		if gone && old == 0 && t.secure&keepCaps == 0 {
+			t.CapPrm = 0
 		}
+	}
+	if t.ContainerID != "" { // the runtime is in the container's root when it becomes who runs there
+		s.askUsers(t)
 	}
 }
 

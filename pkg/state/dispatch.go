@@ -55,7 +55,7 @@ var table = [schema.NumEvents]row{
 	schema.SetgidX:    {fn: (*State).setgid},
 	schema.SetreuidX:  {fn: (*State).setreuid},
 	schema.SetregidX:  {fn: (*State).setregid},
-	schema.SetresuidX: {fn: (*State).setreuid}, // the effective id stands in the same place
+	schema.SetresuidX: {fn: (*State).setresuid},
 	schema.SetresgidX: {fn: (*State).setregid},
 	schema.CapsetX:    {fn: (*State).capset},
 	schema.UnshareX:   {fn: (*State).unshare},

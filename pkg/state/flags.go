@@ -22,9 +22,11 @@ const (
 	hostCloexec    = 0x80000 // O_CLOEXEC, SOCK_CLOEXEC
 	hostMFDCloexec = 1
 
-	rlimitNofile   = 7
-	prSetSubreaper = 36
-	prGetSubreaper = 37
+	rlimitNofile    = 7
+	prSetKeepcaps   = 8
+	prSetSecurebits = 28
+	prSetSubreaper  = 36
+	prGetSubreaper  = 37
 
 	sockStream = 1
 	sockDgram  = 2

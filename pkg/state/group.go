@@ -253,7 +253,7 @@ func (s *State) become(t *Thread, pid, ptid, vtid, vpid int64) {
 // inherit copies what a task has from the one that made it.
 func (t *Thread) inherit(p *Thread) {
 	t.ExePath, t.Root, t.LoginUID, t.TTY = p.ExePath, p.Root, p.LoginUID, p.TTY
-	t.CapInh, t.CapPrm, t.CapEff = p.CapInh, p.CapPrm, p.CapEff
+	t.CapInh, t.CapPrm, t.CapEff, t.secure = p.CapInh, p.CapPrm, p.CapEff, p.secure
 	t.Sid, t.Vpgid, t.Pgid = p.Sid, p.Vpgid, p.Pgid
 	t.ExeFlags, t.ExeIno, t.ExeCtime, t.ExeMtime = p.ExeFlags, p.ExeIno, p.ExeCtime, p.ExeMtime
 	t.CtimeToClone = p.CtimeToClone

@@ -78,6 +78,7 @@ func (s *State) exec(ev *event.Event) {
 	t.CapInh = uintOr(ev, execCapInh, t.CapInh)
 	t.CapPrm = uintOr(ev, execCapPrm, t.CapPrm)
 	t.CapEff = uintOr(ev, execCapEff, t.CapEff)
+	t.secure &^= keepCaps
 	t.ExeIno = uintOr(ev, execIno, t.ExeIno)
 	t.ExeCtime = uintOr(ev, execCtime, t.ExeCtime)
 	t.ExeMtime = uintOr(ev, execMtime, t.ExeMtime)
@@ -245,10 +246,20 @@ func (s *State) prctl(ev *event.Event) {
 	if res, ok := ev.Return(); !ok || res < 0 || t == nil || t.group == nil {
 		return
 	}
-	if opt, _ := ev.Uint(1); opt == prSetSubreaper || opt == prGetSubreaper {
-		if v, ok := ev.Int(3); ok {
-			t.group.Reaper = v != 0
+	v, ok := ev.Int(3)
+	if !ok {
+		return
+	}
+	switch opt, _ := ev.Uint(1); opt {
+	case prSetSubreaper, prGetSubreaper:
+		t.group.Reaper = v != 0
+	case prSetKeepcaps:
+		t.secure &^= keepCaps
+		if v != 0 {
+			t.secure |= keepCaps
 		}
+	case prSetSecurebits:
+		t.secure = uint8(v) & (noSetuidFixup | keepCaps)
 	}
 }
 

@@ -520,6 +520,46 @@ func TestExec(t *testing.T) {
 			w.do(call(schema.SetresuidX, 100, "res", 0, "ruid", 0, "euid", uint32(noID), "suid", 0))
 			w.same("2nd", w.s.Lookup(100).UID, 1000)
 		}},
+		{"capabilities follow the effective id", func(w *world) {
+			x, none := w.s.Lookup(100), uint32(noID)
+			sets := func(name string, prm, eff uint64) {
+				w.Helper()
+				w.same(name, []uint64{x.CapPrm, x.CapEff}, []uint64{prm, eff})
+			}
+			some := func() {
+				w.do(call(schema.SetuidX, 100, "res", 0, "uid", 0))
+				w.do(call(schema.CapsetX, 100, "res", 0, "cap_inheritable", 0, "cap_permitted", 0xff, "cap_effective", 0xf0))
+			}
+			some()
+			w.do(call(schema.SetresuidX, 100, "res", 0, "ruid", none, "euid", 1000, "suid", none))
+			sets("left", 0xff, 0)
+			w.do(call(schema.SetresuidX, 100, "res", 0, "ruid", none, "euid", none, "suid", 0))
+			sets("stays away", 0xff, 0)
+			w.do(call(schema.SetreuidX, 100, "res", 0, "ruid", none, "euid", 0))
+			sets("back", 0xff, 0xff)
+			some()
+			w.do(call(schema.SetuidX, 100, "res", 0, "uid", 0))
+			sets("root again", 0xff, 0xf0)
+			w.do(call(schema.SetuidX, 100, "res", -1, "uid", 1000))
+			sets("refused", 0xff, 0xf0)
+			w.do(call(schema.SetuidX, 100, "res", 0, "uid", 1000))
+			sets("for good", 0, 0)
+			some()
+			w.do(call(schema.SetresuidX, 100, "res", 0, "ruid", 1, "euid", 2, "suid", 3))
+			sets("all three", 0, 0)
+			some()
+			w.do(call(schema.SetreuidX, 100, "res", 0, "ruid", 0, "euid", 2))
+			sets("one is root's", 0xff, 0)
+			some()
+			w.do(call(schema.PrctlX, 100, "res", 0, "option", prSetKeepcaps, "arg2_int", 1))
+			w.do(call(schema.SetuidX, 100, "res", 0, "uid", 1000))
+			sets("kept", 0xff, 0)
+			w.do(call(schema.PrctlX, 100, "res", 0, "option", prSetKeepcaps, "arg2_int", 0))
+			some()
+			w.do(call(schema.PrctlX, 100, "res", 0, "option", prSetSecurebits, "arg2_int", noSetuidFixup))
+			w.do(call(schema.SetuidX, 100, "res", 0, "uid", 1000))
+			sets("as they were", 0xff, 0xf0)
+		}},
 		{"C-062", func(w *world) {
 			x := w.do(call(schema.SetgidX, 100, "res", 0, "gid", 5)).Thread
 			name, _ := w.s.GroupName(x, x.GID)

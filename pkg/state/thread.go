@@ -74,6 +74,7 @@ type Thread struct {
 	suppressed       bool
 	ownFiles, ownFS  bool // a thread that does not share descriptors, or the directory, with its process
 	askedSockets     bool
+	secure           uint8 // noSetuidFixup, keepCaps
 
 	args, env *memo // what the texts take
 	cgroup    *cgroupSet
