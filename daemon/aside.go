@@ -68,11 +68,13 @@ func answer(find *procfs.Finder, a state.Ask) func(*state.State) {
 			return func(s *state.State) { s.TakeTask(t) }
 		}
 	case state.AskFD:
-		switch fd, err := find.Descriptor(a.Tid, a.FD); {
+		fd, err := find.Descriptor(a.Tid, a.FD)
+		at := uint64(time.Now().UnixNano())
+		switch {
 		case err == nil:
-			return func(s *state.State) { s.TakeDescriptor(a.Tid, a.FD, a.Num, &fd) }
+			return func(s *state.State) { s.TakeDescriptor(a.Tid, a.FD, a.Num, &fd, at) }
 		case !errors.Is(err, procfs.ErrLate):
-			return func(s *state.State) { s.TakeDescriptor(a.Tid, a.FD, a.Num, nil) }
+			return func(s *state.State) { s.TakeDescriptor(a.Tid, a.FD, a.Num, nil, at) }
 		}
 	case state.AskSockets:
 		fds, _ := find.Sockets(a.Tid)

@@ -335,7 +335,8 @@ func TestSharedFiles(t *testing.T) {
 }
 
 // What a passed descriptor is, is asked on the side if the budget does not allow
-// to look at once. Processes that are made before the answer share it.
+// to look at once. It is asked anew of a process that is made before the answer:
+// it keeps what its maker closes.
 func TestAskFD(t *testing.T) {
 	w := newAsker(t, Options{Budget: Budget{Time: -1}})
 	w.do(call(schema.SocketpairX, 100, "res", 0, "fd1", 3, "fd2", 4, "source", 1, "peer", 2))
@@ -351,34 +352,50 @@ func TestAskFD(t *testing.T) {
 	pass(10)
 	w.same("asked", w.asked, []Ask{{Kind: AskFD, Tid: 100, FD: 8, Num: 1}, {Kind: AskFD, Tid: 100, FD: 9, Num: 2}, {Kind: AskFD, Tid: 100, FD: 10, Num: 3}})
 	w.same("unknown", w.fdName(100, 8), "")
+	w.asked = nil
 	w.do(made(schema.ForkX, 200, 0, 200, 100, 0))
+	w.same("of the child", w.asked, []Ask{{Kind: AskFD, Tid: 200, FD: 8, Num: 4}, {Kind: AskFD, Tid: 200, FD: 9, Num: 5}, {Kind: AskFD, Tid: 200, FD: 10, Num: 6}})
 	w.do(closed(100, 9, 0))
 	w.do(openat(100, atCwd, "/other", schema.ORdonly, 9))
-	w.do(call(schema.Dup2X, 100, "res", 11, "oldfd", 8, "newfd", 11)) // 4
+	w.do(call(schema.Dup2X, 100, "res", 11, "oldfd", 8, "newfd", 11)) // 7
 	w.do(closed(100, 10, 0))
-	pass(10) // 5: the answer to question 3 is about something else
+	pass(10) // 8: the answer to question 3 is about something else
 	w.nothing(1)
-	for num, n := range []int64{0, 8, 9, 10, 11} {
+	for num, n := range []int64{1: 8, 2: 9, 3: 10, 7: 11} {
 		if n > 0 {
-			w.s.TakeDescriptor(100, n, int64(num), &procfs.FD{Num: n, Kind: procfs.File, Name: fmt.Sprint("/passed", n), Ino: 5, Flags: hostCloexec})
+			w.s.TakeDescriptor(100, n, int64(num), passed(n), 0)
 			w.check()
 		}
 	}
 	w.same("known", w.fdName(100, 8), "/passed8")
+	w.same("the child's, not yet", w.fdName(200, 8), "")
+	w.s.TakeDescriptor(200, 8, 4, passed(8), 0)
 	w.same("the child's", w.fdName(200, 8), "/passed8")
+	w.s.TakeDescriptor(200, 9, 5, nil, 0)
+	w.same("closed by the child", w.fdName(200, 9), "<nil>")
 	w.same("the duplicate", w.fdName(100, 11), "/passed11")
 	w.same("close-on-exec", w.s.FD(w.s.Lookup(100), 8).Has(FDCloexec), true)
 	w.same("another by now", w.fdName(100, 9), "/other")
 	w.same("passed again", w.fdName(100, 10), "")
-	w.s.TakeDescriptor(999, 8, 1, nil)
-	w.s.TakeDescriptor(100, 77, 1, nil)
 	w.asked = nil
 	w.do(execve(100, "x", "x", nil)) // 10 may have gone by that
-	w.same("asked again", w.asked, []Ask{{Kind: AskFD, Tid: 100, FD: 10, Num: 6}})
+	w.same("asked again", w.asked, []Ask{{Kind: AskFD, Tid: 100, FD: 10, Num: 9}})
 	w.nothing(1)
-	w.s.TakeDescriptor(100, 10, 5, nil)
+	w.s.TakeDescriptor(100, 10, 8, nil, 0)
 	w.same("not yet", w.fdName(100, 10), "")
-	w.s.TakeDescriptor(100, 10, 6, nil)
+	w.s.TakeDescriptor(100, 10, 9, nil, w.ts+2*sec)
+	w.nothing(1)
+	w.same("of a time to come", w.fdName(100, 10), "")
+	w.ts += 2 * sec
+	w.nothing(1)
+	w.nothing(1)
 	w.same("gone", w.fdName(100, 10), "<nil>")
+	w.s.TakeDescriptor(999, 8, 1, nil, 0)
+	w.s.TakeDescriptor(100, 77, 1, nil, 0)
 	w.check()
+}
+
+// passed is what /proc tells of a descriptor of that number.
+func passed(n int64) *procfs.FD {
+	return &procfs.FD{Num: n, Kind: procfs.File, Name: fmt.Sprint("/passed", n), Ino: 5, Flags: hostCloexec}
 }

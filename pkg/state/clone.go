@@ -202,6 +202,7 @@ func (s *State) forkProcess(x, maker *Thread, flags uint32) {
 		files.users++
 	default:
 		x.fds = s.fork(files)
+		s.askAgain(x.fds, x.Pid)
 	}
 	x.Cwd, x.Env = s.Cwd(maker), o.Env
 	s.weighEnv(x, o)

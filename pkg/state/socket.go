@@ -373,10 +373,12 @@ func (s *State) passed(ev *event.Event, control int) {
 				switch d, found := s.descriptor(o.Pid, n); found {
 				case descriptorRead:
 					s.putFD(s.tableOf(t), n, s.fromDescriptor(&d))
-				case descriptorGone:
-					s.removeFD(s.files(t), n)
-				case descriptorRefused:
-					s.askFD(s.tableOf(t), o.Pid, n, 0)
+				default: // what is gone by now may live on in a child
+					if s.asks == nil {
+						s.removeFD(s.files(t), n)
+					} else {
+						s.askFD(s.tableOf(t), o.Pid, n, 0)
+					}
 				}
 			}
 		}

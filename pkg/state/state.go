@@ -113,7 +113,9 @@ type State struct {
 	swept    uint64 // when it was last thought of doing so
 	clock    uint32 // counts events; stamps uses of descriptors
 	fdAsks   int64  // questions of kind AskFD
-	bytes    int    // that the tables take, as counted (weight.go)
+	fdsAsked int    // of them, those without an answer yet
+	answers  []fdAnswer
+	bytes    int // that the tables take, as counted (weight.go)
 
 	scene   Scene
 	oldName string     // of scene.FD before the event
@@ -239,6 +241,9 @@ func (s *State) Settle() {
 	if s.now-s.swept >= sweepGrain { // also if time steps back
 		s.swept = s.now
 		s.sweep()
+		if len(s.answers) > 0 {
+			s.takeAnswers()
+		}
 		s.containers.sweep(s.now)
 	}
 }
