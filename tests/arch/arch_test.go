@@ -74,6 +74,7 @@ var doors = map[string][]string{
 	"github.com/rogpeppe/go-internal": {"tests", "daemon"},
 	// Somebody else reads the schema that we publish.
 	"github.com/santhosh-tekuri/jsonschema": {"tests", "pkg/forward/output/outputtest"},
+	"github.com/prometheus/client_golang":   {"pkg/forward", "tests"},
 	// One package speaks with the receivers: each by the library that its vendor, or
 	// whoever keeps it best, has for it.
 	"github.com/twmb/franz-go":            {"pkg/forward/output", "tests"},

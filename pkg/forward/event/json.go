@@ -213,3 +213,6 @@ func AppendString(b []byte, s string) []byte {
 	}
 	return append(append(b, s[from:]...), '"')
 }
+
+// SetJSON gives e the text that it was parsed from, if that was made by AppendJSON.
+func (e *Event) SetJSON(text []byte) { e.text = text }

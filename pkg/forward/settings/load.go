@@ -419,3 +419,30 @@ func distance(a, b string) int {
 	}
 	return row[len(b)]
 }
+
+// Child returns the value of a key of a mapping, nil if it is not there.
+func Child(n *yaml.Node, key string) *yaml.Node { return get(n, key) }
+
+// Without returns a mapping without one of its keys.
+func Without(n *yaml.Node, key string) *yaml.Node {
+	c := *n
+	c.Content = nil
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if !strings.EqualFold(n.Content[i].Value, key) {
+			c.Content = append(c.Content, n.Content[i], n.Content[i+1])
+		}
+	}
+	return &c
+}
+
+// Inherit copies what is the default in dst, and is not in src, from src. Both point to the
+// same struct.
+func Inherit(dst, src any) {
+	from := Describe(src, "")
+	for i, k := range Describe(dst, "") {
+		_, here := k.Text()
+		if _, there := from[i].Text(); there && !here {
+			k.v.Set(from[i].v)
+		}
+	}
+}

@@ -28,6 +28,7 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"text/template"
 	"time"
@@ -206,4 +207,39 @@ func (k *Key) Text() (text string, set bool) {
 		return text, true
 	}
 	return text, !reflect.DeepEqual(was.Interface(), v.Interface())
+}
+
+// Signature is a text that is another one when a value of dst is: secrets are in it, so it is
+// not to be shown.
+func Signature(dst any) string {
+	var b strings.Builder
+	for _, k := range Describe(dst, "") {
+		v := k.v.Interface()
+		switch v := v.(type) {
+		case Secret:
+			fmt.Fprintf(&b, "%s=%q ", k.Path, string(v))
+		case *Template:
+			if v != nil {
+				fmt.Fprintf(&b, "%s=%q ", k.Path, v.Text)
+			}
+		case *int:
+			if v != nil {
+				fmt.Fprintf(&b, "%s=%d ", k.Path, *v)
+			}
+		default:
+			fmt.Fprintf(&b, "%s=%#v ", k.Path, v)
+		}
+	}
+	return b.String()
+}
+
+// YAML returns text, the value of a key, as YAML has it.
+func (k *Key) YAML(text string) string {
+	switch k.v.Kind() {
+	case reflect.Bool, reflect.Int, reflect.Int64, reflect.Float64, reflect.Pointer:
+		if k.v.Type() != templateType && text != "" {
+			return text
+		}
+	}
+	return strconv.Quote(text)
 }

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package forward
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/falco-go/falco/pkg/forward/event"
+	"github.com/falco-go/falco/pkg/forward/output"
+	"github.com/falco-go/falco/pkg/spool"
+)
+
+// inputs counts what came in.
+type inputs struct {
+	accepted, rejected, duplicates atomic.Uint64
+	broken                         atomic.Bool // the spool has refused, and taken nothing since
+}
+
+// Result is what became of a body.
+type Result struct {
+	Accepted   int
+	Duplicates int
+	Rejected   []Rejection
+	Err        error // of the spool: what is neither accepted nor rejected was not taken
+}
+
+// Rejection is an event that is none.
+type Rejection struct {
+	Index int    `json:"index"`
+	Error string `json:"error"`
+}
+
+// counted is what metrics say of an event: its labels are read before names of fields change.
+type counted struct {
+	priority event.Priority
+	labels   []string
+}
+
+// maxTold is how many rejections an answer names.
+const maxTold = 10
+
+// split cuts a body into events: one JSON value, an array of them, or one a line.
+func split(body []byte) (parts []json.RawMessage, many bool, err error) {
+	body = bytes.TrimSpace(body)
+	if len(body) == 0 {
+		return nil, false, errors.New("the body is empty")
+	}
+	if body[0] == '[' {
+		err := json.Unmarshal(body, &parts)
+		return parts, true, err
+	}
+	line, _, found := bytes.Cut(body, []byte("\n"))
+	if !found || !json.Valid(line) {
+		return []json.RawMessage{body}, false, nil
+	}
+	for l := range bytes.SplitSeq(body, []byte("\n")) {
+		if l = bytes.TrimSpace(l); len(l) > 0 {
+			parts = append(parts, l)
+		}
+	}
+	return parts, true, nil
+}
+
+// Take takes in the events of a body. target, if it is not "", is the one output that they are for.
+// When it returns, what is accepted is as durable as the settings say.
+func (f *Forwarder) Take(body []byte, target string) (r Result, many bool) {
+	parts, many, err := split(body)
+	if err != nil {
+		r.Rejected = append(r.Rejected, Rejection{0, err.Error()})
+		f.reject(1, err)
+		return r, many
+	}
+	run := f.live.Load()
+	entries := make([]spool.Entry, 0, len(parts))
+	events := make([]counted, 0, len(parts))
+	var keys [][16]byte
+	rejected := 0
+	for i, part := range parts {
+		e, err := event.Parse(part)
+		given := false
+		if err == nil {
+			given, err = run.enrich.complete(e)
+		}
+		if err != nil {
+			rejected++
+			if len(r.Rejected) < maxTold {
+				r.Rejected = append(r.Rejected, Rejection{i, err.Error()})
+			}
+			f.reject(1, err)
+			continue
+		}
+		if (given || run.enrich.content) && run.cfg.Input.Dedup && target == "" {
+			key, _ := parseUUID(e.UUID)
+			if f.known.has(key) {
+				r.Duplicates++
+				continue
+			}
+			keys = append(keys, key)
+		}
+		events = append(events, counted{e.Priority, f.metrics.values(e)})
+		run.enrich.finish(e)
+		if run.cfg.Debug {
+			f.log.Debugf("Falco's payload : %s", e.JSON())
+		}
+		entries = append(entries, seal(e, target))
+	}
+	if r.Duplicates > 0 {
+		f.intake.duplicates.Add(uint64(r.Duplicates))
+		f.metrics.dups.Add(float64(r.Duplicates))
+	}
+	if len(entries) == 0 {
+		return r, many
+	}
+	if err := f.blocked(run); err != nil {
+		r.Err = err
+		return r, many
+	}
+	n, err := f.sp.Append(entries...)
+	f.intake.broken.Store(err != nil)
+	r.Accepted, r.Err = n, err
+	if n == len(entries) {
+		f.known.add(keys)
+	}
+	for _, e := range events[:n] {
+		f.metrics.event(e.priority, e.labels)
+		f.count("falco.accepted", 1, output.Tag{Key: "priority", Value: e.priority.String()})
+	}
+	if n > 0 {
+		f.intake.accepted.Add(uint64(n))
+		f.metrics.input("accepted", n, "")
+	}
+	return r, many
+}
+
+func (f *Forwarder) reject(n int, err error) {
+	f.intake.rejected.Add(uint64(n))
+	why := "invalidjson"
+	if err.Error() == "the body is empty" {
+		why = "nobody"
+	}
+	f.metrics.input("rejected", n, why)
+}
+
+var errBlocked = errors.New("an output that must not lose events has no room left")
+
+// blocked says no while the spool is about to drop what an output has not had that is to be waited
+// for.
+func (f *Forwarder) blocked(run *running) error {
+	for _, d := range run.outs {
+		if d.inst.Delivery.OnOverflow != "block" || d.r.Stats().Pending == 0 {
+			continue
+		}
+		if f.sp.Stats().Bytes > run.cfg.roomy() {
+			return fmt.Errorf("%s: %w", d.inst.Title(), errBlocked)
+		}
+	}
+	return nil
+}
+
+// roomy is up to how many bytes the spool has room without dropping anything.
+func (c *Config) roomy() int64 {
+	s := &c.Spool
+	return s.MaxBytes - 2*min(s.Segment, s.MaxBytes/8)
+}
