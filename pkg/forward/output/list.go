@@ -5,6 +5,9 @@ package output
 // Kinds lists all outputs, in the order of the alphabet: one line each.
 func Kinds() []*Kind {
 	return []*Kind{
+		mattermost,
+		rocketchat,
+		slack,
 		webhook,
 	}
 }
