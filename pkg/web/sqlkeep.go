@@ -248,6 +248,12 @@ func (s *sqlStore) stats(ctx context.Context) (*StoreStats, error) {
 	return st, err
 }
 
+// Last returns the greatest id.
+func (s *sqlStore) Last(ctx context.Context) (id int64, err error) {
+	err = s.read.QueryRowContext(ctx, `SELECT COALESCE(MAX(id), 0) FROM event`).Scan(&id)
+	return id, err
+}
+
 // Seen lists the values of a dimension.
 func (s *sqlStore) Seen(ctx context.Context, dim string) ([]Seen, error) {
 	rows, err := s.read.QueryContext(ctx, s.sql(`SELECT value, first_ts, last_ts, n FROM dict JOIN seen ON dict_id = id WHERE kind = ? ORDER BY value LIMIT 20000`), dim)

@@ -36,6 +36,8 @@ type Store interface {
 	// Prune deletes what the policy does not want, at most about limit events.
 	Prune(ctx context.Context, p *Retention, now time.Time, limit int) (int, error)
 	Stats(ctx context.Context) (*StoreStats, error)
+	// Last returns the greatest id there is, or 0.
+	Last(ctx context.Context) (int64, error)
 
 	// Seen lists the values of a dimension with the first and the last time of each.
 	Seen(ctx context.Context, dim string) ([]Seen, error)

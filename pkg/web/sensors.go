@@ -1,0 +1,473 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package web
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// The numbers of daemons come in two ways: as events, which tell of rates and losses
+// each time that a daemon writes a snapshot (metrics.output_rule), and from the
+// metrics page of daemons that the configuration names, which also has the rings and
+// every rule.
+
+const (
+	snapshotRule = "Falco internal: metrics snapshot"
+	scrapeEach   = 10 * time.Second
+	maxSensors   = 5000
+	history      = 180 // samples of a sensor
+	maxMetrics   = 8 << 20
+)
+
+// Sensor is a daemon, as far as it tells.
+type Sensor struct {
+	Host     string  `json:"host"`
+	From     string  `json:"from"` // "events" or a URL
+	Up       bool    `json:"up"`
+	Error    string  `json:"error,omitempty"`
+	Seen     int64   `json:"seen"` // milliseconds
+	Version  string  `json:"version,omitempty"`
+	Kernel   string  `json:"kernel,omitempty"`
+	Engine   string  `json:"engine,omitempty"`
+	CPUs     int     `json:"cpus,omitempty"`
+	Uptime   int64   `json:"uptime,omitempty"` // seconds
+	Events   float64 `json:"events"`           // produced, ever
+	Lost     float64 `json:"lost"`
+	Alerts   float64 `json:"alerts"`
+	Rate     float64 `json:"rate"` // events a second
+	LossRate float64 `json:"loss_rate"`
+	CPU      float64 `json:"cpu"`    // percent of one
+	Memory   float64 `json:"memory"` // bytes
+	Threads  float64 `json:"threads"`
+	FDs      float64 `json:"fds"`
+	Lag      float64 `json:"lag"` // seconds
+	Canary   float64 `json:"canary_unanswered"`
+
+	Losses  []Loss     `json:"losses,omitempty"`
+	Rings   []Ring     `json:"rings,omitempty"`
+	Rules   []RuleHits `json:"-"`
+	History []Sample   `json:"history,omitempty"`
+}
+
+// Loss is how many events of a kind were lost for a reason.
+type Loss struct {
+	Event string  `json:"event"`
+	Cause string  `json:"cause"`
+	N     float64 `json:"count"`
+}
+
+// Ring is how full one is.
+type Ring struct {
+	CPU  int     `json:"cpu"`
+	Used float64 `json:"used"`
+	Size float64 `json:"size"`
+}
+
+// RuleHits is how often a rule of a daemon has matched.
+type RuleHits struct {
+	Name, Priority, Source string
+	N                      float64
+}
+
+// Sample is a moment of a sensor.
+type Sample struct {
+	Time int64   `json:"time"` // milliseconds
+	Rate float64 `json:"rate"`
+	Lost float64 `json:"lost"` // a second
+	Fill float64 `json:"fill"` // of the fullest ring, 0 to 1
+}
+
+type sensors struct {
+	s      *Server
+	client *http.Client
+
+	mu     sync.Mutex
+	byHost map[string]*Sensor
+}
+
+func newSensors(s *Server) *sensors {
+	return &sensors{s: s, client: &http.Client{Timeout: 5 * time.Second}, byHost: map[string]*Sensor{}}
+}
+
+// run reads what snapshots there are, and then the daemons' pages for as long as
+// the server lives.
+func (x *sensors) run(ctx context.Context) {
+	q := &Query{From: now() - (3 * time.Hour).Microseconds(), Conds: []Cond{{Field: "rule", Values: []string{snapshotRule}}}}
+	if found, err := x.s.store.Search(ctx, q, Page{Limit: 1000}); err == nil {
+		slices.Reverse(found.Events)
+		x.take(found.Events)
+	}
+	t := time.NewTicker(scrapeEach)
+	defer t.Stop()
+	for {
+		for _, url := range x.s.cfg.Sensors {
+			x.scrape(ctx, url)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+	}
+}
+
+// take looks at events for snapshots.
+func (x *sensors) take(events []*Event) {
+	for _, e := range events {
+		if e.Rule != snapshotRule {
+			continue
+		}
+		num := func(names ...string) float64 {
+			f, _ := strconv.ParseFloat(e.first(names...), 64)
+			return f
+		}
+		n := &Sensor{Host: cmp.Or(e.Field("evt.hostname"), e.Host, "?"), From: "events", Up: true, Seen: e.Time / 1000,
+			Version: e.Field("falco.version"), Kernel: e.Field("falco.kernel_release"), Engine: e.Field("scap.engine_name"),
+			CPUs: int(num("falco.host_num_cpus")), Uptime: int64(num("falco.duration_sec")),
+			Events: num("scap.n_evts", "falco.num_evts"), Lost: num("scap.n_drops"), Alerts: num("falco.rules.matches_total"),
+			Rate: num("scap.evts_rate_sec", "falco.evts_rate_sec"), LossRate: num("scap.evts_drop_rate_sec"),
+			CPU: num("falco.cpu_usage_perc"), Memory: num("falco.memory_rss") * 1024, Threads: num("falco.n_threads"), FDs: num("falco.n_fds")}
+		for name := range e.fields {
+			kind, ok := strings.CutPrefix(name, "scap.n_drops_buffer_")
+			if kind = strings.TrimSuffix(kind, "_exit"); ok && kind != "total" && num(name) > 0 {
+				n.Losses = append(n.Losses, Loss{kind, "full", num(name)})
+			}
+		}
+		slices.SortFunc(n.Losses, func(a, b Loss) int { return cmp.Compare(b.N, a.N) })
+		x.put(n)
+	}
+}
+
+func (x *sensors) put(n *Sensor) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	old := x.byHost[n.Host]
+	if old == nil && len(x.byHost) >= maxSensors {
+		return
+	}
+	if old != nil {
+		if old.From != "events" && n.From == "events" && old.Up {
+			return // its own page knows more
+		}
+		n.History = old.History
+	}
+	fill := 0.0
+	for _, r := range n.Rings {
+		if r.Size > 0 {
+			fill = max(fill, r.Used/r.Size)
+		}
+	}
+	n.History = append(n.History, Sample{n.Seen, n.Rate, n.LossRate, fill})
+	if len(n.History) > history {
+		n.History = slices.Clone(n.History[len(n.History)-history:])
+	}
+	x.byHost[n.Host] = n
+}
+
+// scrape reads the metrics page of one daemon.
+func (x *sensors) scrape(ctx context.Context, url string) {
+	n, err := x.fetch(ctx, url)
+	if ctx.Err() != nil {
+		return
+	}
+	x.mu.Lock()
+	var old *Sensor
+	for _, o := range x.byHost {
+		if o.From == url {
+			old = o
+		}
+	}
+	if err != nil {
+		if old == nil {
+			old = &Sensor{Host: url, From: url}
+			x.byHost[url] = old
+		}
+		down := *old
+		down.Up, down.Error = false, err.Error()
+		x.byHost[old.Host] = &down
+		x.mu.Unlock()
+		return
+	}
+	if old != nil {
+		if old.Host != n.Host {
+			delete(x.byHost, old.Host)
+		}
+		if d := float64(n.Seen-old.Seen) / 1000; d > 0 && n.Events >= old.Events && old.Up {
+			n.Rate, n.LossRate = (n.Events-old.Events)/d, (n.Lost-old.Lost)/d
+		}
+	}
+	x.mu.Unlock()
+	x.put(n)
+}
+
+func (x *sensors) fetch(ctx context.Context, url string) (*Sensor, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	res, err := x.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s says %s", url, res.Status)
+	}
+	n := &Sensor{Host: req.URL.Hostname(), From: url, Up: true, Seen: time.Now().UnixMilli()}
+	n.read(io.LimitReader(res.Body, maxMetrics))
+	return n, nil
+}
+
+// read takes what it knows of a page in the text form of Prometheus.
+func (n *Sensor) read(r io.Reader) {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, 1<<20)
+	rings := map[string]*Ring{}
+	ring := func(cpu string) *Ring {
+		if rings[cpu] == nil {
+			id, _ := strconv.Atoi(cpu)
+			rings[cpu] = &Ring{CPU: id}
+		}
+		return rings[cpu]
+	}
+	for lines.Scan() {
+		name, labels, v, ok := metricOf(lines.Text())
+		if !ok {
+			continue
+		}
+		for _, prefix := range []string{"falcosecurity_", "falco_", "scap_", "evt_"} {
+			name = strings.TrimPrefix(name, prefix)
+		}
+		switch name {
+		case "hostname_info":
+			n.Host = cmp.Or(labels["hostname"], n.Host)
+		case "version_info":
+			n.Version = labels["version"]
+		case "kernel_release_info":
+			n.Kernel = labels["kernel_release"]
+		case "engine_name_info":
+			n.Engine = labels["engine_name"]
+		case "host_num_cpus_total":
+			n.CPUs = int(v)
+		case "duration_seconds_total":
+			n.Uptime = int64(v)
+		case "n_evts_total":
+			n.Events = v
+		case "events_total":
+			n.Events = max(n.Events, v)
+		case "n_drops_total":
+			n.Lost = v
+		case "alerts_total":
+			n.Alerts = v
+		case "cpu_usage_ratio":
+			n.CPU = v * 100
+		case "memory_rss_bytes":
+			n.Memory = v
+		case "n_threads_total":
+			n.Threads = v
+		case "n_fds_total":
+			n.FDs = v
+		case "lag_seconds":
+			n.Lag = v
+		case "canary_unanswered":
+			n.Canary = v
+		case "ring_used_bytes":
+			ring(labels["cpu"]).Used = v
+		case "ring_size_bytes":
+			ring(labels["cpu"]).Size = v
+		case "lost_events_total":
+			if v > 0 {
+				n.Losses = append(n.Losses, Loss{labels["event"], labels["cause"], v})
+			}
+		case "rules_matches_total":
+			// The daemon numbers from 0, which is an emergency.
+			if p, err := strconv.Atoi(labels["priority"]); err == nil && labels["rule_name"] != "" && len(n.Rules) < 20000 {
+				n.Rules = append(n.Rules, RuleHits{labels["rule_name"], Priority(8 - min(max(p, 0), 7)).String(), labels["source"], v})
+			}
+		}
+	}
+	for _, r := range rings {
+		n.Rings = append(n.Rings, *r)
+	}
+	slices.SortFunc(n.Rings, func(a, b Ring) int { return a.CPU - b.CPU })
+	slices.SortFunc(n.Losses, func(a, b Loss) int { return cmp.Compare(b.N, a.N) })
+	if len(n.Losses) > 100 {
+		n.Losses = n.Losses[:100]
+	}
+}
+
+// metricOf reads one line of a metrics page.
+func metricOf(line string) (name string, labels map[string]string, v float64, ok bool) {
+	if line == "" || line[0] == '#' {
+		return "", nil, 0, false
+	}
+	i := strings.IndexAny(line, "{ ")
+	if i < 0 {
+		return "", nil, 0, false
+	}
+	name, line = line[:i], line[i:]
+	labels = map[string]string{}
+	if line[0] == '{' {
+		line = line[1:]
+		for !strings.HasPrefix(line, "}") {
+			key, rest, found := strings.Cut(line, `="`)
+			if !found {
+				return "", nil, 0, false
+			}
+			var b strings.Builder
+			j := 0
+			for ; j < len(rest) && rest[j] != '"'; j++ {
+				if rest[j] == '\\' && j+1 < len(rest) {
+					if j++; rest[j] == 'n' {
+						b.WriteByte('\n')
+						continue
+					}
+				}
+				b.WriteByte(rest[j])
+			}
+			if j == len(rest) {
+				return "", nil, 0, false
+			}
+			labels[strings.Trim(key, ", ")] = b.String()
+			line = strings.TrimPrefix(rest[j+1:], ",")
+		}
+		line = line[1:]
+	}
+	fields := strings.Fields(line)
+	if len(fields) == 0 {
+		return "", nil, 0, false
+	}
+	v, err := strconv.ParseFloat(fields[0], 64)
+	return name, labels, v, err == nil && v == v
+}
+
+type sensorsV2 struct {
+	Items []*Sensor `json:"items"`
+}
+
+func (s *Server) listSensors(c *call) error {
+	out := sensorsV2{Items: []*Sensor{}}
+	s.sensors.mu.Lock()
+	for _, n := range s.sensors.byHost {
+		out.Items = append(out.Items, n)
+	}
+	s.sensors.mu.Unlock()
+	slices.SortFunc(out.Items, func(a, b *Sensor) int { return strings.Compare(a.Host, b.Host) })
+	text, err := json.Marshal(out)
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, json.RawMessage(text))
+}
+
+type ruleV2 struct {
+	Name     string  `json:"name"`
+	Priority string  `json:"priority,omitempty"`
+	Source   string  `json:"source,omitempty"`
+	N        int64   `json:"count"`
+	Share    float64 `json:"share"` // of all events in the time, 0 to 1
+	First    string  `json:"first,omitempty"`
+	Last     string  `json:"last,omitempty"`
+	Series   []int64 `json:"series"`
+	Loaded   bool    `json:"loaded"` // a daemon has it
+}
+
+type rulesV2 struct {
+	Items   []ruleV2 `json:"items"`
+	Buckets []int64  `json:"buckets"`
+	Total   int64    `json:"total"`
+	Partial bool     `json:"partial"`
+}
+
+// rules lists those that daemons have loaded and those that events name.
+func (s *Server) rules(c *call) error {
+	span := day
+	if text := c.r.URL.Query().Get("since"); text != "" {
+		var err error
+		if span, err = ParseSince(text); err != nil {
+			return bad("since: %v", err)
+		}
+	}
+	ctx, cancel := c.limited()
+	defer cancel()
+	to := time.Now()
+	buckets, _, err := bucketsOf(to.Add(-span), to, 0, 48, time.UTC)
+	if err != nil {
+		return err
+	}
+	hist, err := s.store.Histogram(ctx, &Query{}, buckets, "rule")
+	if err != nil {
+		return err
+	}
+	seen, err := s.store.Seen(ctx, "rule")
+	if err != nil {
+		return err
+	}
+	prio, err := s.rulePriorities(ctx, buckets)
+	if err != nil {
+		return err
+	}
+	byName := map[string]*ruleV2{}
+	for _, v := range seen {
+		byName[v.Value] = &ruleV2{Name: v.Value, First: timeText(v.First), Last: timeText(v.Last), Priority: prio[v.Value]}
+	}
+	s.sensors.mu.Lock()
+	for _, n := range s.sensors.byHost {
+		for _, r := range n.Rules {
+			if byName[r.Name] == nil {
+				byName[r.Name] = &ruleV2{Name: r.Name}
+			}
+			e := byName[r.Name]
+			e.Loaded, e.Priority, e.Source = true, cmp.Or(e.Priority, r.Priority), r.Source
+		}
+	}
+	s.sensors.mu.Unlock()
+	out := rulesV2{Items: []ruleV2{}, Partial: hist.Partial}
+	for _, b := range buckets {
+		out.Buckets = append(out.Buckets, b/1000)
+	}
+	for name, r := range byName {
+		r.Series = hist.Series[name]
+		for _, n := range r.Series {
+			r.N += n
+		}
+		out.Total += r.N
+		if r.Series == nil {
+			r.Series = []int64{}
+		}
+	}
+	for _, r := range byName {
+		if out.Total > 0 {
+			r.Share = float64(r.N) / float64(out.Total)
+		}
+		out.Items = append(out.Items, *r)
+	}
+	slices.SortFunc(out.Items, func(a, b ruleV2) int { return cmp.Or(cmp.Compare(b.N, a.N), strings.Compare(a.Name, b.Name)) })
+	return c.json(http.StatusOK, out)
+}
+
+// rulePriorities says which priority the events of a rule have: of several the gravest.
+func (s *Server) rulePriorities(ctx context.Context, buckets []int64) (map[string]string, error) {
+	out := map[string]string{}
+	for p := Debug; p <= Emergency; p++ {
+		got, err := s.store.Facets(ctx, &Query{From: buckets[0], Conds: []Cond{{Field: "priority", Values: []string{p.String()}}}}, []string{"rule"}, 0)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range got.ByDim["rule"] {
+			out[r.Value] = p.String()
+		}
+	}
+	return out, nil
+}
