@@ -48,9 +48,9 @@ func (fs *FS) Descriptor(pid, fd int64) (FD, error) {
 
 // fdReader reads the descriptors of one process.
 type fdReader struct {
-	fs  *FS
-	fd  folder
-	buf []byte
+	fs *FS
+	fd folder
+	*buffers
 }
 
 func (fs *FS) openFDs(dir string) (*fdReader, error) {
@@ -58,14 +58,17 @@ func (fs *FS) openFDs(dir string) (*fdReader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &fdReader{fs, fd, make([]byte, 0, maxPath)}, nil
+	return &fdReader{fs, fd, pool.Get().(*buffers)}, nil
 }
 
-func (r *fdReader) close() { r.fd.close() }
+func (r *fdReader) close() {
+	r.fd.close()
+	pool.Put(r.buffers)
+}
 
 func (r *fdReader) read(n int64) (FD, bool) {
 	num := strconv.FormatInt(n, 10)
-	b, err := r.fd.readlink(num, r.buf)
+	b, err := r.fd.readlink(num, r.small)
 	if err != nil {
 		return FD{}, false
 	}
@@ -77,7 +80,7 @@ func (r *fdReader) read(n int64) (FD, bool) {
 		}
 	}
 	fd.Kind = kindOf(fd.Name, st.mode)
-	if b, err := r.fd.read("../fdinfo/"+num, r.buf); err == nil {
+	if b, err := r.fd.read("../fdinfo/"+num, r.small); err == nil {
 		parseFdinfo(b, &fd)
 	}
 	if fd.Kind == File || fd.Kind == Directory {
@@ -131,21 +134,21 @@ func parseFdinfo(b []byte, fd *FD) {
 		if !ok {
 			continue
 		}
-		v := string(bytes.TrimSpace(value))
+		value = bytes.TrimSpace(value)
 		switch string(key) {
 		case "flags":
-			f, _ := strconv.ParseUint(v, 8, 32)
+			f, _ := strconv.ParseUint(string(value), 8, 32)
 			fd.Flags = uint32(f)
 		case "mnt_id":
-			id, _ := strconv.ParseInt(v, 10, 32)
+			id, _ := strconv.ParseInt(string(value), 10, 32)
 			fd.MntID = int32(id)
 		case "ino":
-			if ino, err := strconv.ParseUint(v, 10, 64); err == nil && fd.Ino == 0 {
+			if ino, err := strconv.ParseUint(string(value), 10, 64); err == nil && fd.Ino == 0 {
 				fd.Ino = ino
 			}
 		case "Pid":
 			if fd.Kind == Pidfd {
-				fd.Pid = number(v)
+				fd.Pid = number(string(value))
 			}
 		}
 	}

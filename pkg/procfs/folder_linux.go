@@ -70,7 +70,9 @@ func (d folder) read(name string, buf []byte) ([]byte, error) {
 // numbers calls visit with each entry that is a number, in the directory's order,
 // at most limit times.
 func (d folder) numbers(limit int, visit func(int64)) error {
-	buf := make([]byte, 16<<10)
+	b := pool.Get().(*buffers)
+	defer pool.Put(b)
+	buf := b.big[:16<<10]
 	for seen := 0; ; {
 		d.fs.calls.Add(1)
 		n, err := syscall.ReadDirent(d.fd, buf)

@@ -19,16 +19,22 @@ func parseStrings(b []byte) []string {
 	return strings.Split(s, "\x00")
 }
 
+// statusKeys are those that parseStatus looks at.
+var statusKeys = map[string]bool{
+	"Name": true, "Tgid": true, "PPid": true, "Uid": true, "Gid": true, "NStgid": true, "NSpid": true, "NSpgid": true, "NSsid": true,
+	"Threads": true, "CapInh": true, "CapPrm": true, "CapEff": true, "VmSize": true, "VmRSS": true, "VmSwap": true,
+}
+
 // parseStatus takes what it knows from /proc/PID/status. Of ids in several
 // namespaces the last one is the innermost.
 func parseStatus(b []byte, t *Task) error {
 	seen := 0
 	for line := range bytes.Lines(b) {
-		key, value, ok := strings.Cut(strings.TrimSuffix(string(line), "\n"), ":")
-		if !ok {
+		name, rest, ok := bytes.Cut(line, []byte(":"))
+		if !ok || !statusKeys[string(name)] { // most lines are of no interest, and cost nothing
 			continue
 		}
-		value = strings.TrimSpace(value)
+		key, value := string(name), string(bytes.TrimSpace(rest))
 		fields := strings.Fields(value)
 		if len(fields) == 0 {
 			continue

@@ -15,6 +15,7 @@ package procfs
 import (
 	"bytes"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -62,6 +63,15 @@ func (fs *FS) SetBoot(ns uint64) { fs.boot = ns }
 
 // Calls returns how many system calls have been made.
 func (fs *FS) Calls() uint64 { return fs.calls.Load() }
+
+// buffers are what files are read into, one after the other. What is parsed keeps
+// nothing of them.
+type buffers struct {
+	small []byte // room for maxSmall
+	big   []byte // room for maxArgs
+}
+
+var pool = sync.Pool{New: func() any { return &buffers{make([]byte, 0, maxSmall), make([]byte, 0, maxArgs)} }}
 
 // read appends at most limit bytes of the file called name to buf.
 func (fs *FS) read(buf []byte, name string, limit int) ([]byte, error) {

@@ -127,7 +127,9 @@ func (fs *FS) thread(dir string, main *Task, tid int64) *Task {
 	t.ReadAt = uint64(fs.now().UnixNano())
 	t.Tid, t.NSTid = tid, 0
 	t.FDs, t.Env, t.Cwd = nil, nil, ""
-	b, err := fs.read(make([]byte, 0, maxSmall), dir+"/task/"+strconv.FormatInt(tid, 10)+"/status", maxSmall)
+	bufs := pool.Get().(*buffers)
+	defer pool.Put(bufs)
+	b, err := fs.read(bufs.small, dir+"/task/"+strconv.FormatInt(tid, 10)+"/status", maxSmall)
 	if err != nil || parseStatus(b, &t) != nil || t.Pid != main.Pid {
 		return nil
 	}

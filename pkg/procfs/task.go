@@ -111,7 +111,9 @@ func (fs *FS) Task(tid int64) (*Task, error) {
 
 func (fs *FS) task(dir string, tid int64) (*Task, error) {
 	t := &Task{ReadAt: uint64(fs.now().UnixNano()), Tid: tid, LoginUID: ^uint32(0), FDLimit: -1}
-	buf := make([]byte, 0, maxSmall)
+	bufs := pool.Get().(*buffers)
+	defer pool.Put(bufs)
+	buf := bufs.small
 
 	b, err := fs.read(buf, dir+"/status", maxSmall)
 	if err != nil {
@@ -127,7 +129,7 @@ func (fs *FS) task(dir string, tid int64) (*Task, error) {
 		return nil, fmt.Errorf("read %s/stat: %w", dir, err)
 	}
 
-	cmd, cmdErr := fs.read(nil, dir+"/cmdline", maxArgs)
+	cmd, cmdErr := fs.read(bufs.big, dir+"/cmdline", maxArgs)
 	exe, exeErr := fs.readlink(dir + "/exe")
 	if exeErr != nil && (cmdErr != nil || len(cmd) == 0) {
 		return nil, fmt.Errorf("%s: %w", dir, ErrNoTask)
@@ -142,7 +144,7 @@ func (fs *FS) task(dir string, tid int64) (*Task, error) {
 		t.ExeIno, t.ExeCtime, t.ExeMtime = st.ino, st.ctime, st.mtime
 	}
 	if t.IsMain() {
-		env, _ := fs.read(nil, dir+"/environ", maxArgs)
+		env, _ := fs.read(bufs.big, dir+"/environ", maxArgs)
 		t.Env, t.EnvCut = parseStrings(env), len(env) == maxArgs
 		t.Cwd, _ = fs.readlink(dir + "/cwd")
 		if b, err := fs.read(buf, dir+"/limits", maxSmall); err == nil {
