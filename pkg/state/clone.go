@@ -116,6 +116,9 @@ func (s *State) cloneChild(ev *event.Event) {
 		p.Cmdline = cmdline(p.Comm, p.Args)
 		s.weighArgs(p, nil)
 		s.become(p, x.Pid, x.Ptid, x.Vpid, x.Vpid)
+		if s.exited.lately(p.Tid, s.now) { // before its last thread could say that it is there
+			s.die(p)
+		}
 	}
 	s.fillClone(ev, x, p)
 	if p != nil && p.Valid() {

@@ -182,5 +182,11 @@ func (r *exitRing) has(maker *Thread, tid int64, thread bool, ts uint64) bool {
 	if thread {
 		made = e.pid == maker.Pid
 	}
-	return e.ts != 0 && e.tid == tid && made && (ts <= e.ts || ts-e.ts < exitMemory)
+	return made && r.lately(tid, ts)
+}
+
+// lately reports whether tid has exited not long before ts.
+func (r *exitRing) lately(tid int64, ts uint64) bool {
+	e := &r[uint64(tid)%uint64(len(r))]
+	return e.ts != 0 && e.tid == tid && (ts <= e.ts || ts-e.ts < exitMemory)
 }

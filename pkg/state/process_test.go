@@ -520,6 +520,17 @@ func TestExec(t *testing.T) {
 			w.do(call(schema.SetresuidX, 100, "res", 0, "ruid", 0, "euid", uint32(noID), "suid", 0))
 			w.same("2nd", w.s.Lookup(100).UID, 1000)
 		}},
+		{"a thread that begins when its process has ended", func(w *world) {
+			w.do(made(schema.ForkX, 200, 0, 200, 100, 0))
+			w.do(exits(200, 0))
+			w.nothing(1)
+			x := w.do(made(schema.Clone3X, 201, 0, 200, 100, threadFlags)).Thread
+			w.same("process", x.Pid, 200)
+			w.same("main thread", w.s.Lookup(200).Dead, true)
+			w.do(exits(201, 0))
+			w.nothing(1)
+			w.same("nobody is left", []bool{w.s.Lookup(200) == nil, w.s.Lookup(201) == nil}, []bool{true, true})
+		}},
 		{"capabilities follow the effective id", func(w *world) {
 			x, none := w.s.Lookup(100), uint32(noID)
 			sets := func(name string, prm, eff uint64) {
