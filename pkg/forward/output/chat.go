@@ -17,12 +17,6 @@ import (
 // What the chats share. An event's texts come from whoever is watched: they must not call
 // people, hide an address behind a word, or fetch a picture.
 
-// Names that the original shows to readers; the settings replace them.
-const (
-	projectURL = "https://github.com/falcosecurity/falcosidekick"
-	logoURL    = "https://raw.githubusercontent.com/falcosecurity/falcosidekick/master/imgs/falcosidekick_color.png"
-)
-
 // chatDigest is how many events may wait before they are summed up.
 const chatDigest = 50
 

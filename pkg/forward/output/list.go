@@ -8,6 +8,7 @@ func Kinds() []*Kind {
 		mattermost,
 		rocketchat,
 		slack,
+		syslog,
 		webhook,
 	}
 }
