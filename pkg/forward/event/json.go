@@ -6,72 +6,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"slices"
-	"strings"
 	"time"
 	"unicode/utf8"
 )
-
-// ErrNotOne is the error of Parse for a text that goes on behind the event.
-var ErrNotOne = errors.New("there is more than one JSON value")
-
-// wire is the form on the wire. Time is a text at first, so that an error can name it.
-type wire struct {
-	UUID      string         `json:"uuid"`
-	Output    string         `json:"output"`
-	Priority  string         `json:"priority"`
-	Rule      string         `json:"rule"`
-	Time      string         `json:"time"`
-	Fields    map[string]any `json:"output_fields"`
-	Source    string         `json:"source"`
-	Tags      []string       `json:"tags"`
-	Hostname  string         `json:"hostname"`
-	Truncated bool           `json:"truncated"`
-}
-
-// Parse reads one event. It says nothing about whether the event is complete (Check), but
-// what is there has to be of the right kind. Numbers stay as they are written.
-func Parse(text []byte) (*Event, error) {
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.UseNumber()
-	var w wire
-	if err := dec.Decode(&w); err != nil {
-		return nil, err
-	}
-	if dec.More() {
-		return nil, ErrNotOne
-	}
-	e := &Event{UUID: w.UUID, Output: w.Output, Rule: w.Rule, Source: w.Source, Tags: w.Tags, Hostname: w.Hostname, Truncated: w.Truncated}
-	if w.Priority != "" {
-		p, ok := ParsePriority(w.Priority)
-		if !ok {
-			return nil, fmt.Errorf("unknown priority %q", short(w.Priority))
-		}
-		e.Priority = p
-	}
-	if w.Time != "" {
-		t, err := time.Parse(time.RFC3339Nano, w.Time)
-		if err != nil {
-			return nil, fmt.Errorf("time %q is not of RFC 3339", short(w.Time))
-		}
-		e.Time = t
-	}
-	e.Fields = make(Fields, 0, len(w.Fields)+4)
-	for k, v := range w.Fields {
-		e.Fields = append(e.Fields, Field{k, v})
-	}
-	slices.SortFunc(e.Fields, func(a, b Field) int { return strings.Compare(a.Key, b.Key) })
-	return e, nil
-}
-
-// short is text as a message quotes it.
-func short(text string) string {
-	if len(text) > 64 {
-		return text[:64] + "..."
-	}
-	return text
-}
 
 // Check says what an event lacks.
 func (e *Event) Check() error {
