@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -369,4 +370,9 @@ func Headers(custom map[string]string, more ...string) map[string]string {
 		}
 	}
 	return out
+}
+
+// basic is the value of Authorization for a user and a password.
+func basic(user string, password Secret) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+string(password)))
 }

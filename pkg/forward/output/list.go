@@ -5,6 +5,7 @@ package output
 // Kinds lists all outputs, in the order of the alphabet: one line each.
 func Kinds() []*Kind {
 	return []*Kind{
+		elasticsearch,
 		mattermost,
 		rocketchat,
 		slack,
