@@ -19,7 +19,9 @@ import (
 // What senders get: NDJSON posts of 100, several at once, with one output that delivers at the
 // same time.
 
-func BenchmarkIntakeInterval(b *testing.B) { benchIntake(b, "spool: {sync: interval, interval: 100ms}") }
+func BenchmarkIntakeInterval(b *testing.B) {
+	benchIntake(b, "spool: {sync: interval, interval: 100ms}")
+}
 
 func BenchmarkIntakeAlways(b *testing.B) { benchIntake(b, "spool: {sync: always}") }
 

@@ -204,7 +204,8 @@ func load(l *settings.Loader, environ []string, sections []Section) *Config {
 		if !i.enabled() {
 			if n := len(l.Problems); n > was { // of an output that is off: worth a word, not the end
 				for j := range l.Problems[was:] {
-					l.Problems[was+j].Warning = true
+					p := &l.Problems[was+j]
+					p.Warning = !p.Enables || p.Warning
 				}
 			}
 			continue

@@ -19,17 +19,13 @@ func (c *Config) Print(w io.Writer) {
 	}
 	for _, i := range c.Instances {
 		fmt.Fprintf(w, "\n# output %s\n", i.Destination())
-		section, indent := i.Kind.Section, ""
-		if i.Named {
-			section, indent = "", "    "
-			fmt.Fprintf(w, "outputs:\n  - name: %s\n    type: %s\n    settings:\n", i.ID, i.Kind.Name)
-			indent = "      "
+		if !i.Named {
+			printKeys(w, append(settings.Describe(i.Config, i.Kind.Section), settings.Describe(&i.common, i.Kind.Section)...), "")
+			continue
 		}
-		printKeys(w, settings.Describe(i.Config, section), indent)
-		if i.Named {
-			indent = "    "
-		}
-		printKeys(w, settings.Describe(&i.common, section), indent)
+		fmt.Fprintf(w, "outputs:\n  - name: %s\n    type: %s\n    settings:\n", i.ID, i.Kind.Name)
+		printKeys(w, settings.Describe(i.Config, ""), "      ")
+		printKeys(w, settings.Describe(&i.common, ""), "    ")
 	}
 }
 

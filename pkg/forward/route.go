@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/netip"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -178,7 +179,7 @@ func like(patterns []string, name string) bool {
 }
 
 // condition is one of the rule language, over what an event brings: its output_fields by their
-// names, and rule, priority, source, hostname, tags, output.
+// names, and alert.rule, .priority, .source, .hostname, .tags, .output, .uuid.
 type condition struct {
 	prog filter.Program
 	env  *filter.Env
@@ -193,7 +194,7 @@ func newCondition(text string) (*condition, error) {
 	}
 	var macro error
 	expr, err = filter.Expand(expr, func(id *filter.Ident) (filter.Expr, error) {
-		macro = fmt.Errorf("%q is neither a comparison nor a macro that is known here", id.Name)
+		macro = fmt.Errorf("%q is neither a comparison nor a macro that is known here (members of the alert itself are %s%s and so on)", id.Name, own, members[0])
 		return nil, macro
 	})
 	if err != nil {
@@ -216,21 +217,24 @@ func (c *condition) fits(e *event.Event) bool {
 // names are the fields of a condition.
 type names condition
 
-// own are the names of an event's own members.
-var own = map[string]bool{"rule": true, "priority": true, "source": true, "hostname": true, "tags": true, "output": true, "uuid": true}
+// own is in front of the names of an event's own members: names without a dot are macros.
+const own = "alert."
 
 func (n *names) Parse(token string) (*field.Ref, error) {
-	if !own[token] && !strings.Contains(token, ".") {
-		return nil, fmt.Errorf("%q is no field: those of output_fields have a dot in their name, besides there are rule, priority, source, hostname, tags, output", token)
+	switch name, is := strings.CutPrefix(token, own); {
+	case is && !slices.Contains(members, name):
+		return nil, fmt.Errorf("%q is no field: of an alert there are %s", token, strings.Join(members, ", "))
+	case !strings.Contains(token, "."):
+		return nil, fmt.Errorf("%q is no field", token)
 	}
 	def := &field.Def{Name: token, Type: field.String}
 	if r, err := field.Parse(token); err == nil {
 		def.Type = plain(r.Type)
 	}
 	switch token {
-	case "tags":
+	case own + "tags":
 		def.Traits = field.List
-	case "priority": // "Warning" and "warning"
+	case own + "priority": // "Warning" and "warning"
 		def.Traits = field.Multi
 	}
 	def.Get = func(_ *state.Scene, _ *field.Arg, out []field.Value) []field.Value {
@@ -238,6 +242,8 @@ func (n *names) Parse(token string) (*field.Ref, error) {
 	}
 	return &field.Ref{Token: token, Def: def, Type: def.Type, Arg: field.Arg{Index: -1}}, nil
 }
+
+var members = []string{"rule", "priority", "source", "hostname", "tags", "output", "uuid"}
 
 func (n *names) Longest(text string) (*field.Ref, int, bool) { return nil, 0, false }
 
@@ -255,19 +261,19 @@ func plain(t field.Type) field.Type {
 func (n *names) get(name string, t field.Type, out []field.Value) []field.Value {
 	e := n.now
 	switch name {
-	case "rule":
+	case own + "rule":
 		return text(out, e.Rule)
-	case "priority":
+	case own + "priority":
 		return text(out, e.Priority.Lower(), e.Priority.String())
-	case "source":
+	case own + "source":
 		return text(out, e.Source)
-	case "hostname":
+	case own + "hostname":
 		return text(out, e.Hostname)
-	case "output":
+	case own + "output":
 		return text(out, e.Output)
-	case "uuid":
+	case own + "uuid":
 		return text(out, e.UUID)
-	case "tags":
+	case own + "tags":
 		return text(out, e.Tags...)
 	}
 	v, ok := e.Fields.Get(name)

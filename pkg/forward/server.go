@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/falco-go/falco/pkg/forward/event"
 	"github.com/falco-go/falco/pkg/spool"
 	"github.com/klauspost/compress/gzip"
 )
@@ -113,7 +114,24 @@ func (f *Forwarder) serveEvents(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), status)
 		return
 	}
+	if key := r.Header.Get("Idempotency-Key"); key != "" {
+		body = named(body, key)
+	}
 	f.answer(w, body, "")
+}
+
+// named gives a single event that has no UUID the one that its request is called by.
+func named(body []byte, key string) []byte {
+	parts, many, err := split(body)
+	if _, ok := parseUUID(key); !ok || err != nil || many {
+		return body
+	}
+	e, err := event.Parse(parts[0])
+	if err != nil || e.UUID != "" {
+		return body
+	}
+	e.UUID = key
+	return e.AppendJSON(nil)
 }
 
 var errLong = errors.New("the body is too long")

@@ -27,6 +27,7 @@ type Problem struct {
 	Where   string // "falcosidekick.yaml:3: slack.webhookurl", or the name of a variable
 	What    string
 	Warning bool
+	Enables bool // it is about a key that switches something on
 }
 
 func (p Problem) String() string { return p.Where + ": " + p.What }
@@ -189,6 +190,12 @@ func (l *Loader) Know(dst any, section string) {
 
 // bind reads one key: from the environment if env is true, and from what node finds.
 func (l *Loader) bind(k *Key, node func(string) *yaml.Node, path string, env bool) {
+	was := len(l.Problems)
+	defer func() {
+		for i := range l.Problems[was:] {
+			l.Problems[was+i].Enables = k.Enables
+		}
+	}()
 	take := func(where, text string) {
 		if err := k.set(text); err != nil {
 			l.complain(where, "%s", redact(k, text, err))
@@ -372,11 +379,22 @@ func (l *Loader) unknown(n *yaml.Node, path, where string, known, nodes map[stri
 			continue
 		}
 		text := "is not known"
-		if near := Nearest(p, slices.Collect(maps.Keys(known))); near != "" {
+		if near := Nearest(p, level(known, p)); near != "" {
 			text += "; did you mean " + near + "?"
 		}
 		l.complain(l.at(key, where+join(path, key.Value)), "%s", text)
 	}
+}
+
+// level returns the keys and sections that are as deep as p.
+func level(known map[string]bool, p string) []string {
+	depth, out := strings.Count(p, ".")+1, map[string]bool{}
+	for k := range known {
+		if parts := strings.Split(k, "."); len(parts) >= depth {
+			out[strings.Join(parts[:depth], ".")] = true
+		}
+	}
+	return slices.Collect(maps.Keys(out))
 }
 
 func below(known map[string]bool, p string) bool {

@@ -243,3 +243,6 @@ func (k *Key) YAML(text string) string {
 	}
 	return strconv.Quote(text)
 }
+
+// Value returns the value of a key.
+func (k *Key) Value() any { return k.v.Interface() }
