@@ -6,9 +6,14 @@ package output
 func Kinds() []*Kind {
 	return []*Kind{
 		elasticsearch,
+		kafka,
+		kafkarest,
 		mattermost,
+		natsKind,
+		rabbitmq,
 		rocketchat,
 		slack,
+		stanKind,
 		syslog,
 		webhook,
 	}
