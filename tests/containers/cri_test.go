@@ -134,22 +134,44 @@ func TestGuestCRI(t *testing.T) {
 	if !long() {
 		t.Skip("long: FALCO_LONG=1")
 	}
-	for _, c := range []struct {
-		name, suite, config string
-		systemd             bool
-	}{
-		{"bookworm", "bookworm", "2", false},
-		{"bookworm_systemd", "bookworm", "2", true},
-		{"sid_systemd", "sid", "3", true},
+	for _, c := range []criCase{
+		{suite: "bookworm", config: "2"},
+		{suite: "bookworm", config: "2", systemd: true},
+		{suite: "sid", config: "3", systemd: true},
+		{suite: "bookworm", config: "2", systemd: true, only: true},
+		{suite: "bullseye", config: "2", systemd: true, only: true}, // which speaks v1alpha2 alone
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		t.Run(c.String(), func(t *testing.T) {
 			vm.RequireDebian(t)
-			runCRI(t, c.suite, c.config, c.systemd)
+			c.run(t)
 		})
 	}
 }
 
-func runCRI(t *testing.T, suite, version string, systemd bool) {
+// criCase is a guest with containerd.
+type criCase struct {
+	suite, config string
+	systemd       bool // makes the cgroups
+	only          bool // the daemon speaks CRI with it, and nothing else
+}
+
+func (c criCase) String() string {
+	name := c.suite
+	if c.systemd {
+		name += "_systemd"
+	}
+	if c.only {
+		name += "_cri"
+	}
+	return name
+}
+
+// criOnly has the daemon ask over CRI. That does not tell of what is to come: events
+// wait until they are answered, for which a guest under emulation takes its time.
+var criOnly = []string{"-o", "containers.engines.containerd.enabled=false", "-o", "containers.max_wait_ms=5000"}
+
+func (c criCase) run(t *testing.T) {
+	suite, version, systemd := c.suite, c.config, c.systemd
 	dir := t.TempDir()
 	shop, _, pause := images(t, dir)
 	kubelet, err := vm.BuildGo("./tests/containers/guest", "kubelet", nil)
@@ -169,9 +191,14 @@ func runCRI(t *testing.T, suite, version string, systemd bool) {
 		write("config.toml", []byte(strings.NewReplacer("PAUSE", pause.ref, "SYSTEMD", yes).Replace(criConfigs[version]))),
 		write("plan.json", asJSON(pods)), kubelet,
 	}
+	var args []string
+	if c.only {
+		args = criOnly
+	}
 	w := watch(t, vm.Config{
-		Debian: &vm.Debian{Suite: suite, Systemd: true, Packages: containerPackages},
-		Rules:  rulesOf(t), Files: append(files, guestFiles(t, dir)...),
+		FalcoArgs: args,
+		Debian:    &vm.Debian{Suite: suite, Systemd: true, Packages: containerPackages},
+		Rules:     rulesOf(t), Files: append(files, guestFiles(t, dir)...),
 		Setup:  criSetUp + setUp,
 		Script: "/files/kubelet /run/containerd/containerd.sock < /files/plan.json || { journalctl -u containerd --no-pager | tail -50; exit 1; }\n",
 	})
@@ -195,16 +222,19 @@ func runCRI(t *testing.T, suite, version string, systemd bool) {
 		sandbox := maps.Clone(pod)
 		sandbox["container.name"] = "POD"
 		w.check(t, m.Sandbox, sandbox)
-		for _, c := range pods[n].Containers {
-			id := m.Containers[c.Metadata.Name]
+		for _, k := range pods[n].Containers {
+			id := m.Containers[k.Metadata.Name]
 			want := maps.Clone(pod)
 			maps.Copy(want, map[string]string{
-				"container.name": c.Metadata.Name, "container.full_id": id, "container.image": shop.ref, "container.image.id": shop.ID,
+				"container.name": k.Metadata.Name, "container.full_id": id, "container.image": shop.ref, "container.image.id": shop.ID,
 				"container.image.repository": "registry.example/team/shop", "container.image.tag": "1.2", "container.image.digest": shop.Digest,
 				"container.privileged": "false", "container.host_network": "false", "container.ip": m.IP, "k8s.pod.ip": m.IP, "container.host_pid": "false",
 			})
+			if c.only { // what it says of the image
+				want["container.image.digest"] = "sha256:" + shop.ID
+			}
 			rules := []string{ruleShell, ruleShadow, ruleConnect}
-			switch c.Metadata.Name {
+			switch k.Metadata.Name {
 			case "web":
 				rules = append(rules, ruleSite)
 				maps.Copy(want, map[string]string{"container.mounts": "/root:/host::false:private", "container.mount.dest[/root]": "/host", "container.mount.source[/host]": "/root"})
@@ -216,7 +246,7 @@ func runCRI(t *testing.T, suite, version string, systemd bool) {
 			}
 			w.check(t, id, want)
 			w.fired(t, id, rules...)
-			if c.Metadata.Name == "agent" {
+			if k.Metadata.Name == "agent" {
 				continue
 			}
 			for _, e := range w.events[short(id)] {
@@ -227,6 +257,7 @@ func runCRI(t *testing.T, suite, version string, systemd bool) {
 			}
 		}
 	}
+	w.heldNoLonger(t)
 	if t.Failed() {
 		t.Logf("act:\n%s\nset up:\n%s\nlog:\n%s", w.Act, w.Setup, w.lastWords())
 	}

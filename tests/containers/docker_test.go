@@ -89,6 +89,7 @@ func runEngine(t *testing.T, engine string, packages []string) {
 		w.check(t, id, want)
 		w.fired(t, id, append(c.rules, ruleShell, ruleShadow, ruleConnect)...)
 	}
+	w.heldNoLonger(t)
 	if t.Failed() {
 		t.Logf("act:\n%s\nset up:\n%s\nlog:\n%s", w.Act, w.Setup, w.lastWords())
 	}

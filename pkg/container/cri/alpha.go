@@ -17,8 +17,8 @@ const (
 	alphaService = "/runtime.v1alpha2.RuntimeService/"
 )
 
-// alpha makes a connection one of the older version.
-func alpha() []grpc.DialOption {
+// Alpha makes a connection one of the older version.
+func Alpha() []grpc.DialOption {
 	older := func(method string) string { return strings.Replace(method, service, alphaService, 1) }
 	return []grpc.DialOption{
 		grpc.WithUnaryInterceptor(func(ctx context.Context, method string, req, reply any, c *grpc.ClientConn, invoke grpc.UnaryInvoker, o ...grpc.CallOption) error {

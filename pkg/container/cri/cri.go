@@ -76,7 +76,7 @@ func connect(ctx context.Context, path string) (*conn, error) {
 	defer cancel()
 	c, v, err := speak(ctx, path)
 	if errors.Is(err, errVersion) {
-		c, v, err = speak(ctx, path, alpha()...)
+		c, v, err = speak(ctx, path, Alpha()...)
 	}
 	if err != nil {
 		return nil, err

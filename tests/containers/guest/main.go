@@ -16,8 +16,12 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 	runtime "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"github.com/falco-go/falco/pkg/container/cri"
 )
 
 // Pod is what shall be made.
@@ -50,15 +54,12 @@ func play(socket string) error {
 	if err := json.NewDecoder(os.Stdin).Decode(&pods); err != nil {
 		return fmt.Errorf("read the plan: %w", err)
 	}
-	conn, err := grpc.NewClient("unix://"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	client := runtime.NewRuntimeServiceClient(conn)
-	version, err := client.Version(ctx, &runtime.VersionRequest{}, grpc.WaitForReady(true))
+	client, version, err := connect(ctx, socket)
+	if status.Code(err) == codes.Unimplemented { // containerd up to 1.5
+		client, version, err = connect(ctx, socket, cri.Alpha()...)
+	}
 	if err != nil {
 		return fmt.Errorf("ask for the version: %w", err)
 	}
@@ -75,6 +76,17 @@ func play(socket string) error {
 	return nil
 }
 
+// connect returns a client that has been answered. Its connection lasts as long as we do.
+func connect(ctx context.Context, socket string, options ...grpc.DialOption) (runtime.RuntimeServiceClient, *runtime.VersionResponse, error) {
+	conn, err := grpc.NewClient("unix://"+socket, append(options, grpc.WithTransportCredentials(insecure.NewCredentials()))...)
+	if err != nil {
+		return nil, nil, err
+	}
+	client := runtime.NewRuntimeServiceClient(conn)
+	version, err := client.Version(ctx, &runtime.VersionRequest{}, grpc.WaitForReady(true))
+	return client, version, err
+}
+
 // run makes a pod as kubelet does, sees it end, and removes it.
 func run(ctx context.Context, client runtime.RuntimeServiceClient, p *Pod) (*Made, error) {
 	sandbox, err := client.RunPodSandbox(ctx, &runtime.RunPodSandboxRequest{Config: p.Sandbox})
@@ -83,11 +95,11 @@ func run(ctx context.Context, client runtime.RuntimeServiceClient, p *Pod) (*Mad
 	}
 	id := sandbox.PodSandboxId
 	made := &Made{Sandbox: id, Containers: map[string]string{}}
-	status, err := client.PodSandboxStatus(ctx, &runtime.PodSandboxStatusRequest{PodSandboxId: id})
+	pod, err := client.PodSandboxStatus(ctx, &runtime.PodSandboxStatusRequest{PodSandboxId: id})
 	if err != nil {
 		return nil, fmt.Errorf("look at the sandbox: %w", err)
 	}
-	if n := status.Status.Network; n != nil {
+	if n := pod.Status.Network; n != nil {
 		made.IP = n.Ip
 	}
 	for i, c := range p.Containers {
@@ -129,11 +141,11 @@ func run(ctx context.Context, client runtime.RuntimeServiceClient, p *Pod) (*Mad
 // wait is until a container has ended.
 func wait(ctx context.Context, client runtime.RuntimeServiceClient, id string) error {
 	for {
-		status, err := client.ContainerStatus(ctx, &runtime.ContainerStatusRequest{ContainerId: id})
+		now, err := client.ContainerStatus(ctx, &runtime.ContainerStatusRequest{ContainerId: id})
 		if err != nil {
 			return err
 		}
-		if status.Status.State == runtime.ContainerState_CONTAINER_EXITED {
+		if now.Status.State == runtime.ContainerState_CONTAINER_EXITED {
 			return nil
 		}
 		select {
