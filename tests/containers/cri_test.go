@@ -195,10 +195,11 @@ func (c criCase) run(t *testing.T) {
 	if c.only {
 		args = criOnly
 	}
+	rules := rulesOf(t)
 	w := watch(t, vm.Config{
-		FalcoArgs: args,
-		Debian:    &vm.Debian{Suite: suite, Systemd: true, Packages: containerPackages},
-		Rules:     rulesOf(t), Files: append(files, guestFiles(t, dir)...),
+		FalcoArgs: args, Capture: true,
+		Debian: &vm.Debian{Suite: suite, Systemd: true, Packages: containerPackages},
+		Rules:  rules, Files: append(files, guestFiles(t, dir)...),
 		Setup:  criSetUp + setUp,
 		Script: "/files/kubelet /run/containerd/containerd.sock < /files/plan.json || { journalctl -u containerd --no-pager | tail -50; exit 1; }\n",
 	})
@@ -213,6 +214,16 @@ func (c criCase) run(t *testing.T) {
 		t.Fatalf("%d pods were made:\n%s\n%s", len(made), w.Act, w.lastWords())
 	}
 	t.Logf("by %s", made[0].Runtime)
+	c.look(t, w, pods, made, shop)
+	t.Run("replay", func(t *testing.T) { c.look(t, w.replay(t, rules), pods, made, shop) })
+	w.heldNoLonger(t)
+	if t.Failed() {
+		t.Logf("act:\n%s\nset up:\n%s\nlog:\n%s", w.Act, w.Setup, w.lastWords())
+	}
+}
+
+// look holds what is to be seen of the pods that were made.
+func (c criCase) look(t *testing.T, w *watched, pods []criPod, made []criMade, shop *image) {
 	for n, m := range made {
 		meta := pods[n].Sandbox.Metadata
 		pod := map[string]string{
@@ -256,9 +267,5 @@ func (c criCase) run(t *testing.T) {
 				}
 			}
 		}
-	}
-	w.heldNoLonger(t)
-	if t.Failed() {
-		t.Logf("act:\n%s\nset up:\n%s\nlog:\n%s", w.Act, w.Setup, w.lastWords())
 	}
 }
