@@ -209,6 +209,9 @@ func (r *Resolver) keep(ctx context.Context, l *link) {
 				pause, last = r.opt.Times.Again, ""
 				r.report(l, nil)
 			}
+			if c.What == Known && c.Info.Partial && r.complete(l, c.Info) {
+				return
+			}
 			r.tell(c)
 		})
 		l.up.Store(false)
@@ -230,6 +233,22 @@ func (r *Resolver) keep(ctx context.Context, l *link) {
 		}
 		pause = min(2*pause, r.opt.Times.Rarely)
 	}
+}
+
+// complete asks all engines for a container of which this one knows a part, if
+// others are there: whoever waits for the container is not to take that for all.
+func (r *Resolver) complete(l *link, part *Info) bool {
+	for _, other := range r.links {
+		if other != l && other.up.Load() {
+			select {
+			case r.asks <- Match{ID: part.ID, FullID: part.FullID}:
+				return true
+			default:
+				return false
+			}
+		}
+	}
+	return false
 }
 
 func (r *Resolver) report(l *link, why error) {

@@ -222,6 +222,37 @@ func TestPartial(t *testing.T) {
 	}
 }
 
+// What one engine tells in part when a container is made is completed before it is
+// told, if there is somebody who may know more.
+func TestPartTold(t *testing.T) {
+	a, b := containertest.New("a"), containertest.New("b")
+	r := resolve(t, fast, a, b)
+	up(t, a)
+	part := func(n int) *container.Info {
+		i := info(n)
+		i.Partial, i.Name = true, "part"
+		return i
+	}
+	b.Put(info(1), true)
+	a.Put(part(1), false)
+	if c := r.next(); c.Info.Name != "c1" {
+		t.Errorf("got %+v", c.Info)
+	}
+	a.Put(part(2), false)
+	if c := r.next(); c.Info.Name != "part" { // nobody knows more
+		t.Errorf("got %+v", c.Info)
+	}
+	b.Break(errors.New("gone"))
+	until(t, "its end", func() bool { _, n, _ := b.Counts(); return n == 0 })
+	a.Put(part(3), false)
+	if c := r.next(); c.Info.Name != "part" {
+		t.Errorf("got %+v", c.Info)
+	}
+	if n := r.Stats().Asked; n != 0 {
+		t.Errorf("%d were asked for", n)
+	}
+}
+
 // More questions than fit are refused at once, and nothing waits for ever.
 func TestFlood(t *testing.T) {
 	e := containertest.New("mem")
