@@ -118,7 +118,7 @@ export class Drawer {
     for (const [label, pattern] of groups) {
       const names = [...left].filter(n => pattern.test(n));
       names.forEach(n => left.delete(n));
-      if (names.length) out.push(this.section(label, h('dl', {class: 'pairs'}, names.map(n => [h('dt', {}, n), h('dd', {}, value('field.' + n, e.output_fields[n]))]))));
+      if (names.length) out.push(this.section(label, h('dl', {class: 'pairs'}, names.map(n => [h('dt', {class: 'mono'}, n), h('dd', {}, value('field.' + n, e.output_fields[n]))]))));
     }
     return out;
   }

@@ -67,7 +67,7 @@ function build() {
         nav,
         h('div', {class: 'foot'},
           h('div', {class: 'who'}, icon('user'), h('span', {class: 't cut'}, me.user || t('no log-in')),
-            me.via === 'session' && iconButton(t('Log out'), 'right', logout)))),
+            me.via === 'session' && iconButton(t('Log out'), 'logout', logout)))),
       h('div', {class: 'top', role: 'search'}, find.el, time, iconButton(t('Keys'), 'rows', help, {class: 'btn ghost hide-small'})),
       h('div', {class: 'mainbox'}, banner, main)));
   watchStatus();

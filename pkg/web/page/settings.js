@@ -10,7 +10,7 @@ import {count, bytes, ago, stamp, settings} from './state.js';
 export function settingsScreen(main) {
   const box = {};
   for (const n of ['look', 'store', 'access', 'about', 'audit']) box[n] = h('div', {});
-  put(main, h('div', {class: 'pad'}, h('h1', {}, t('Settings')), h('div', {class: 'cols2'}, h('div', {class: 'pad', style: {padding: 0}}, box.store, box.access, box.audit), h('div', {class: 'pad', style: {padding: 0}}, box.look, box.about))));
+  put(main, h('div', {class: 'pad'}, h('h1', {}, t('Settings')), h('div', {class: 'cols2'}, h('div', {class: 'stack'}, box.store, box.access, box.audit), h('div', {class: 'stack'}, box.look, box.about))));
   const card = (title, ...kids) => h('section', {class: 'card'}, h('header', {}, h('h2', {}, t(title))), h('div', {class: 'body'}, kids));
   const choice = (label, value, options, on) => h('div', {class: 'row', style: {margin: '8px 0'}}, h('span', {class: 'grow'}, t(label)), h('div', {class: 'seg', role: 'group', 'aria-label': t(label)}, options.map(([v, name]) => h('button', {type: 'button', 'aria-pressed': String(v === value), onclick: () => on(v)}, name))));
   const meter = (label, now, most, show) => h('div', {style: {margin: '8px 0'}}, h('div', {class: 'row'}, h('span', {class: 'grow'}, t(label)), h('span', {class: 'dim'}, show(now) + (most ? ' / ' + show(most) : ''))), most ? h('div', {class: 'meter' + (now > 0.9 * most ? ' high' : ''), style: {'--w': Math.min(100, 100 * now / most) + '%'}}, h('i', {})) : null);
