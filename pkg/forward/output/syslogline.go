@@ -67,7 +67,7 @@ func tagWord(s string) string { return strings.NewReplacer("[", "_", "]", "_", "
 // param appends a parameter of structured data.
 func param(b []byte, name, value string) []byte {
 	b = append(b, " "+name+`="`...)
-	b = append(b, strings.NewReplacer(`\`, `\\`, `"`, `\"`, `]`, `\]`).Replace(Line(clean(event.Shorten(value, 1024))))...)
+	b = append(b, strings.NewReplacer(`\`, `\\`, `"`, `\"`, `]`, `\]`).Replace(clean(Line(event.Shorten(value, 1024))))...)
 	return append(b, '"')
 }
 

@@ -1,0 +1,524 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package output_test
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"mime/quotedprintable"
+	"net"
+	"net/mail"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
+	"github.com/falco-go/falco/pkg/forward/event"
+	"github.com/falco-go/falco/pkg/forward/output"
+	"github.com/falco-go/falco/pkg/forward/output/outputtest"
+)
+
+// mailServer is a server of go-smtp that keeps what it gets.
+type mailServer struct {
+	mu      sync.Mutex
+	conns   int
+	mechs   []string
+	from    []string
+	to      []string
+	mails   []string
+	refuse  map[string]*smtp.SMTPError // by MAIL, DATA, AUTH or a recipient: once
+	port    string
+	allowed []string // mechanisms
+}
+
+func serveMail(t *testing.T, secure, implicit bool, mechs ...string) *mailServer {
+	t.Helper()
+	b := &mailServer{refuse: map[string]*smtp.SMTPError{}, allowed: mechs}
+	s := smtp.NewServer(b)
+	s.Domain, s.AllowInsecureAuth = "mx.test", true
+	s.MaxLineLength = 1000
+	if secure {
+		dir := t.TempDir()
+		certificates(t, dir)
+		pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "server.crt"), filepath.Join(dir, "server.key"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}}
+		b.allowed = append(b.allowed, "ca="+filepath.Join(dir, "ca.crt"))
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, b.port, _ = net.SplitHostPort(l.Addr().String())
+	if implicit {
+		l = tls.NewListener(l, s.TLSConfig)
+	}
+	go s.Serve(l)
+	t.Cleanup(func() { s.Close() })
+	return b
+}
+
+func (b *mailServer) ca() string {
+	ca, _ := strings.CutPrefix(b.allowed[len(b.allowed)-1], "ca=")
+	return ca
+}
+
+func (b *mailServer) NewSession(*smtp.Conn) (smtp.Session, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.conns++
+	return &mailSession{b}, nil
+}
+
+func (b *mailServer) refused(what string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err, ok := b.refuse[what]; ok {
+		delete(b.refuse, what)
+		return err
+	}
+	return nil
+}
+
+type mailSession struct{ b *mailServer }
+
+func (s *mailSession) AuthMechanisms() []string { return s.b.allowed }
+
+func (s *mailSession) Auth(mech string) (sasl.Server, error) {
+	s.b.mu.Lock()
+	s.b.mechs = append(s.b.mechs, mech)
+	s.b.mu.Unlock()
+	check := func(ok bool) error {
+		if err := s.b.refused("AUTH"); err != nil {
+			return err
+		}
+		if !ok {
+			return errors.New("wrong")
+		}
+		return nil
+	}
+	switch mech {
+	case "PLAIN":
+		return sasl.NewPlainServer(func(id, user, pass string) error { return check(user == "u" && pass == "topsecret") }), nil
+	case "OAUTHBEARER":
+		return sasl.NewOAuthBearerServer(func(o sasl.OAuthBearerOptions) *sasl.OAuthBearerError {
+			if check(o.Username == "u" && o.Token == "topsecret") != nil {
+				return &sasl.OAuthBearerError{Status: "invalid_token"}
+			}
+			return nil
+		}), nil
+	case "EXTERNAL":
+		return sasl.NewExternalServer(func(id string) error { return check(id == "me") }), nil
+	case "ANONYMOUS":
+		return sasl.NewAnonymousServer(func(trace string) error { return check(trace == "t") }), nil
+	case "LOGIN", "XOAUTH2":
+		return &simpleSASL{mech: mech, check: check}, nil
+	}
+	return nil, smtp.ErrAuthUnsupported
+}
+
+// simpleSASL is the server's side of LOGIN and XOAUTH2.
+type simpleSASL struct {
+	mech  string
+	check func(bool) error
+	step  int
+	user  string
+}
+
+func (s *simpleSASL) Next(answer []byte) ([]byte, bool, error) {
+	s.step++
+	switch {
+	case s.mech == "XOAUTH2":
+		return nil, true, s.check(string(answer) == "user=u\x01auth=Bearer topsecret\x01\x01")
+	case answer == nil && s.step == 1:
+		return []byte("Username:"), false, nil
+	case s.user == "":
+		s.user = string(answer)
+		return []byte("Password:"), false, nil
+	}
+	return nil, true, s.check(s.user == "u" && string(answer) == "topsecret")
+}
+
+func (s *mailSession) Reset()        {}
+func (s *mailSession) Logout() error { return nil }
+func (s *mailSession) Mail(from string, _ *smtp.MailOptions) error {
+	if err := s.b.refused("MAIL"); err != nil {
+		return err
+	}
+	s.b.mu.Lock()
+	defer s.b.mu.Unlock()
+	s.b.from = append(s.b.from, from)
+	return nil
+}
+
+func (s *mailSession) Rcpt(to string, _ *smtp.RcptOptions) error {
+	if err := s.b.refused(to); err != nil {
+		return err
+	}
+	s.b.mu.Lock()
+	defer s.b.mu.Unlock()
+	s.b.to = append(s.b.to, to)
+	return nil
+}
+
+func (s *mailSession) Data(r io.Reader) error {
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return err
+	}
+	if err := s.b.refused("DATA"); err != nil {
+		return err
+	}
+	s.b.mu.Lock()
+	defer s.b.mu.Unlock()
+	s.b.mails = append(s.b.mails, string(text))
+	return nil
+}
+
+// readMail checks the form of a mail, and returns its parts by their type.
+func readMail(t *testing.T, text string) (mail.Header, map[string]string) {
+	t.Helper()
+	for _, line := range strings.Split(text, "\n") {
+		if len(line) > 998 {
+			t.Errorf("a line of %d bytes", len(line))
+		}
+	}
+	if strings.Count(text, "\n") != strings.Count(text, "\r\n") {
+		t.Errorf("there are lines without CRLF")
+	}
+	m, err := mail.ReadMessage(strings.NewReader(text))
+	if err != nil {
+		t.Fatalf("%v: %.500q", err, text)
+	}
+	for _, name := range []string{"Bcc", "Cc", "Reply-To"} {
+		if m.Header.Get(name) != "" {
+			t.Errorf("there is a header %s", name)
+		}
+	}
+	parts := map[string]string{}
+	kind, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(kind, enc string, r io.Reader) {
+		if enc != "quoted-printable" {
+			t.Errorf("encoding %q", enc)
+		}
+		b, err := io.ReadAll(quotedprintable.NewReader(r))
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts[kind] = strings.ReplaceAll(string(b), "\r\n", "\n")
+	}
+	if kind == "text/plain" {
+		read(kind, m.Header.Get("Content-Transfer-Encoding"), m.Body)
+		return m.Header, parts
+	}
+	mr := multipart.NewReader(m.Body, params["boundary"])
+	for {
+		p, err := mr.NextRawPart()
+		if err == io.EOF {
+			return m.Header, parts
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		kind, _, _ := mime.ParseMediaType(p.Header.Get("Content-Type"))
+		read(kind, p.Header.Get("Content-Transfer-Encoding"), p)
+	}
+}
+
+func TestSMTPAsTheOriginal(t *testing.T) {
+	// Corrected: the boundary is random, the subject is encoded and bounded, there are more headers.
+	want, e := string(outputtest.Original(t, "smtp-envelope").Method), outputtest.OriginalEvent(t)
+	if want != "EHLO" {
+		t.Fatalf("the recording begins with %q", want)
+	}
+	s := serveMail(t, false, false, "PLAIN")
+	o := outputtest.Open(t, "smtp", "smtp: {hostport: '127.0.0.1:"+s.port+"', tls: false, from: a@x.test, to: 'b@y.test, c@z.test', user: u, password: topsecret}")
+	if err := o.Send(t, e); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(s.from, []string{"a@x.test"}) || !slices.Equal(s.to, []string{"b@y.test", "c@z.test"}) || !slices.Equal(s.mechs, []string{"PLAIN"}) {
+		t.Errorf("envelope: %v %v %v", s.from, s.to, s.mechs)
+	}
+	h, parts := readMail(t, s.mails[0])
+	subject, _ := new(mime.WordDecoder).DecodeHeader(h.Get("Subject"))
+	full := "[Error] " + e.Output
+	if !strings.HasPrefix(full, strings.TrimSuffix(subject, "…")) || len([]rune(subject)) != 150 || h.Get("From") != "a@x.test" || h.Get("To") != "b@y.test, c@z.test" ||
+		h.Get("Date") != "Sun, 17 May 2026 15:31:56 +0000" || h.Get("Mime-Version") != "1.0" || h.Get("Message-Id") != "<"+e.UUID+"@x.test>" || h.Get("Auto-Submitted") != "auto-generated" {
+		t.Errorf("headers: %v, subject %q", h, subject)
+	}
+	for _, part := range []string{"priority: Error\noutput: " + e.Output + "\nrule: Write below binary dir\nsource: syscall\nhostname: node-1\ntags: T1543, edge, filesystem, mitre_persistence\n", "\nuser.name: root\n", "\nproc.pid: 4242\n"} {
+		if !strings.Contains(parts["text/plain"], part) {
+			t.Errorf("text lacks %q:\n%s", part, parts["text/plain"])
+		}
+	}
+	if !strings.Contains(parts["text/html"], "background-color: #ffc700") || !strings.Contains(parts["text/html"], "touch /bin/hack, a=&#34;b&#34;") {
+		t.Errorf("html: %s", parts["text/html"])
+	}
+}
+
+func TestSMTPAuthAndTLS(t *testing.T) {
+	for _, c := range []struct {
+		mech, conf string
+		implicit   bool
+	}{
+		{"PLAIN", "", false}, {"LOGIN", ", authmechanism: login", false}, {"OAUTHBEARER", ", authmechanism: oauthbearer, token: topsecret", false},
+		{"XOAUTH2", ", authmechanism: xoauth2, token: topsecret", true}, {"EXTERNAL", ", authmechanism: external, identity: me", false},
+		{"ANONYMOUS", ", authmechanism: anonymous, trace: t", true},
+	} {
+		s := serveMail(t, true, c.implicit, c.mech)
+		mode := "tls: true"
+		if c.implicit {
+			mode = "tlsmode: implicit"
+		}
+		conf := fmt.Sprintf("hostport: 'localhost:%s', %s, from: a@x.test, to: [b@y.test], user: u, password: topsecret, helo: me.test, outputformat: text%s", s.port, mode, c.conf)
+		o := outputtest.Open(t, "smtp", "smtp: {"+conf+", cacertfile: "+s.ca()+"}")
+		if err := o.Send(t, outputtest.Events(3)...); err != nil {
+			t.Fatalf("%s: %v", c.mech, err)
+		}
+		if len(s.mails) != 3 || s.conns > 2 || !slices.Equal(s.mechs, []string{c.mech}) {
+			t.Errorf("%s: %d mails, %d connections, %v", c.mech, len(s.mails), s.conns, s.mechs)
+		}
+		if _, parts := readMail(t, s.mails[0]); len(parts) != 1 {
+			t.Errorf("parts: %v", parts)
+		}
+		// A password that has changed is for the settings, and not told.
+		s.refuse["AUTH"] = &smtp.SMTPError{Code: 535, Message: "no"}
+		o = outputtest.Open(t, "smtp", "smtp: {"+conf+", cacertfile: "+s.ca()+"}")
+		err := o.Send(t, outputtest.Event(0))
+		outputtest.Class(t, err, output.Configuration)
+		if strings.Contains(err.Error(), "topsecret") {
+			t.Errorf("the error tells the secret: %v", err)
+		}
+		// A certificate that nobody vouches for.
+		o = outputtest.Open(t, "smtp", "smtp: {"+conf+"}")
+		outputtest.Class(t, o.Send(t, outputtest.Event(0)), output.Retryable)
+	}
+}
+
+func TestSMTPAnswers(t *testing.T) {
+	s := serveMail(t, false, false)
+	conf := "smtp: {hostport: '127.0.0.1:" + s.port + "', tls: false, from: 'Falco <a@x.test>', to: [b@y.test, 'C <c@y.test>']}"
+	o := outputtest.Open(t, "smtp", conf)
+	for _, c := range []struct {
+		what string
+		code int
+		want output.Class
+	}{{"MAIL", 451, output.Retryable}, {"MAIL", 550, output.Configuration}, {"DATA", 452, output.Retryable}, {"DATA", 554, output.Final}, {"DATA", 552, output.Big}} {
+		s.refuse[c.what] = &smtp.SMTPError{Code: c.code, Message: "scripted"}
+		outputtest.Class(t, o.Send(t, outputtest.Event(0)), c.want)
+	}
+	s.refuse["b@y.test"] = &smtp.SMTPError{Code: 550, Message: "unknown"}
+	if err := o.Send(t, outputtest.Event(0)); err != nil { // the other one has it
+		t.Error(err)
+	}
+	s.refuse["b@y.test"], s.refuse["c@y.test"] = &smtp.SMTPError{Code: 450, Message: "busy"}, &smtp.SMTPError{Code: 450, Message: "busy"}
+	outputtest.Class(t, o.Send(t, outputtest.Event(0)), output.Retryable)
+	if len(s.mails) != 1 || s.conns != 1 {
+		t.Errorf("%d mails, %d connections", len(s.mails), s.conns)
+	}
+	secure := outputtest.Open(t, "smtp", strings.Replace(conf, "tls: false", "tls: true", 1))
+	outputtest.Class(t, secure.Send(t, outputtest.Event(0)), output.Configuration) // it has no STARTTLS
+	gone := outputtest.Open(t, "smtp", "smtp: {hostport: '127.0.0.1:"+freePort(t)+"', from: a@x, to: b@x}")
+	outputtest.Class(t, gone.Send(t, outputtest.Event(0)), output.Retryable)
+	for _, bad := range []string{"hostport: h", "to: nobody", "from: 'a@b\nc'", "helo: 'a b'"} {
+		if _, err := outputtest.TryOpen(t, "smtp", fullConf(bad)); err == nil {
+			t.Errorf("%s is taken", bad)
+		}
+	}
+}
+
+// fullConf is a configuration in which one key is what is said.
+func fullConf(key string) string {
+	m := map[string]string{"hostport": "h:25", "from": "a@x.test", "to": "b@x.test"}
+	k, v, _ := strings.Cut(key, ": ")
+	m[k] = strings.Trim(v, "'")
+	text := "smtp:\n"
+	for k, v := range m {
+		text += "  " + k + ": " + strconv.Quote(v) + "\n"
+	}
+	return text
+}
+
+func TestSMTPDigest(t *testing.T) {
+	s := serveMail(t, false, false)
+	o := outputtest.Open(t, "smtp", "smtp: {hostport: '127.0.0.1:"+s.port+"', tls: false, from: a@x.test, to: b@y.test, digestevents: 10, subject: '{{.Rule}}'}")
+	if err := o.Send(t, outputtest.Events(4)...); err != nil {
+		t.Fatal(err)
+	}
+	h, parts := readMail(t, s.mails[0])
+	if len(s.mails) != 1 || h.Get("Subject") != "Terminal shell in container (and 3 more)" || strings.Count(parts["text/plain"], "rule: ") != 4 {
+		t.Errorf("%v\n%s", h, parts["text/plain"])
+	}
+}
+
+// No content makes a header, a recipient, a line that is too long or an element of HTML.
+func TestSMTPHostile(t *testing.T) {
+	s := serveMail(t, false, false)
+	o := outputtest.Open(t, "smtp", "smtp: {hostport: '127.0.0.1:"+s.port+"', tls: false, from: a@x.test, to: b@y.test}")
+	outputtest.Hostile(t, o)
+	if n := len(outputtest.HostileEvents()); len(s.mails) != n {
+		t.Errorf("%d mails, want %d", len(s.mails), n)
+	}
+	for _, to := range s.to {
+		if to != "b@y.test" {
+			t.Errorf("recipient %q", to)
+		}
+	}
+	for _, m := range s.mails {
+		h, parts := readMail(t, m)
+		if len(h) > 17 || len(parts) != 2 || strings.Contains(parts["text/html"], "<script") || strings.Contains(parts["text/html"], "<img") || len(h["Subject"]) != 1 {
+			t.Errorf("mail: %v\n%.2000s", h, parts["text/html"])
+		}
+	}
+}
+
+// A real Postfix takes the mail over STARTTLS and puts it into a mailbox.
+func TestSMTPPostfix(t *testing.T) {
+	debian(t, "/usr/sbin/postfix", "postfix")
+	owner, err := user.Lookup("postfix")
+	if err != nil || os.Geteuid() != 0 {
+		t.Skip("SKIP 1 cases: a Postfix of one's own needs root")
+	}
+	dir, err := os.MkdirTemp("", "falco-postfix-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	uid, _ := strconv.Atoi(owner.Uid)
+	gid, _ := strconv.Atoi(owner.Gid)
+	in := func(name string) string { return filepath.Join(dir, name) }
+	for _, name := range []string{"etc", "queue", "data", "mail"} {
+		os.Mkdir(in(name), 0o755)
+	}
+	os.Chmod(dir, 0o755)
+	os.Chown(in("data"), uid, gid)
+	os.Chown(in("mail"), uid, gid)
+	certificates(t, in("etc"))
+	port := freePort(t)
+	writeFile(t, in("etc/main.cf"), fmt.Sprintf(`compatibility_level = 3.6
+config_directory = %[1]s/etc
+queue_directory = %[1]s/queue
+data_directory = %[1]s/data
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+mail_owner = postfix
+setgid_group = postdrop
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mydestination =
+myhostname = mx.test
+mynetworks = 127.0.0.0/8
+maillog_file = %[1]s/log
+maillog_file_prefixes = %[1]s
+virtual_mailbox_domains = y.test
+virtual_mailbox_base = %[1]s/mail
+virtual_mailbox_maps = static:box/
+virtual_uid_maps = static:%[2]s
+virtual_gid_maps = static:%[3]s
+virtual_minimum_uid = 1
+smtpd_tls_cert_file = %[1]s/etc/server.crt
+smtpd_tls_key_file = %[1]s/etc/server.key
+smtpd_tls_security_level = encrypt
+smtpd_recipient_restrictions = permit_mynetworks, reject
+`, dir, owner.Uid, owner.Gid))
+	writeFile(t, in("etc/master.cf"), port+` inet n - n - - smtpd
+postlog unix-dgram n - n - 1 postlogd
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+error unix - - n - - error
+virtual unix - n n - - virtual
+smtp unix - - n - - smtp
+anvil unix - - n - 1 anvil
+proxymap unix - - n - - proxymap
+`)
+	for _, name := range []string{"etc/main.cf", "etc/master.cf"} {
+		os.Chmod(in(name), 0o644)
+	}
+	out := daemon(t, "/usr/sbin/postfix", "-c", in("etc"), "start-fg")
+	t.Cleanup(func() { stopPostfix(in("queue/pid/master.pid")) })
+	t.Cleanup(func() {
+		if t.Failed() {
+			log, _ := os.ReadFile(in("log"))
+			t.Logf("postfix: %s\n%s", out, log)
+		}
+	})
+	listening(t, port)
+	o := outputtest.Open(t, "smtp", "smtp: {hostport: 'localhost:"+port+"', from: falco@x.test, to: box@y.test, cacertfile: "+in("etc/ca.crt")+"}")
+	e := outputtest.Event(0).Clone()
+	e.Output, e.Rule = "é\r\nBcc: evil@y.test\r\n.\r\nQUIT", "Übung"
+	events := append([]*event.Event{e.Seal()}, outputtest.Events(3)[1:]...)
+	if err := o.Send(t, events...); err != nil {
+		t.Fatal(err)
+	}
+	box := func() []string { names, _ := filepath.Glob(in("mail/box/new/*")); return names }
+	until(t, "the mails in the box", func() bool { return len(box()) == len(events) })
+	var ids []string
+	for _, name := range box() {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, parts := readMail(t, strings.ReplaceAll(string(text), "\n", "\r\n"))
+		ids = append(ids, h.Get("Message-Id"))
+		if h.Get("Message-Id") != "<"+e.UUID+"@x.test>" {
+			continue
+		}
+		subject, err := new(mime.WordDecoder).DecodeHeader(h.Get("Subject"))
+		if want := "[Warning] é Bcc: evil@y.test . QUIT"; err != nil || subject != want || !strings.Contains(parts["text/plain"], "\n    Bcc: evil@y.test\n    .\n    QUIT\n") {
+			t.Errorf("subject %q, want %q: %v\n%s", subject, want, err, parts["text/plain"])
+		}
+		if !strings.Contains(h.Get("Received"), "me.test") && !strings.Contains(h.Get("Received"), "localhost") {
+			t.Errorf("received: %s", h.Get("Received"))
+		}
+	}
+	slices.Sort(ids)
+	if ids = slices.Compact(ids); len(ids) != len(events) {
+		t.Errorf("mails of %v", ids)
+	}
+}
+
+// stopPostfix ends the master that a test has started, which takes its children along.
+func stopPostfix(pidFile string) {
+	text, err := os.ReadFile(pidFile)
+	if err != nil {
+		return
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return
+	}
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		return
+	}
+	p.Signal(syscall.SIGTERM)
+	for range 250 {
+		if p.Signal(syscall.Signal(0)) != nil {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	p.Kill()
+}
