@@ -17,6 +17,7 @@ import (
 
 	"github.com/falco-go/falco/pkg/config"
 	"github.com/falco-go/falco/pkg/container"
+	"github.com/falco-go/falco/pkg/container/containerd/containerdtest"
 	"github.com/falco-go/falco/pkg/event"
 	"github.com/falco-go/falco/pkg/event/eventtest"
 	"github.com/falco-go/falco/pkg/rules"
@@ -166,6 +167,51 @@ func TestEngines(t *testing.T) {
 	if got := engines(&config.Containers{}, ""); len(got) != 0 {
 		t.Errorf("none is asked for: %v", got)
 	}
+}
+
+// All usual places of a containerd are tried, in the root of the machine, and each
+// again and again: k3s and rke2, microk8s, Bottlerocket, dockerd's own.
+func TestUsualSockets(t *testing.T) {
+	root := t.TempDir()
+	var servers []*containerdtest.Server
+	for n, path := range []string{"/run/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock", "/var/snap/microk8s/common/run/containerd.sock",
+		"/run/host-containerd/containerd.sock", "/run/docker/containerd/containerd.sock"} {
+		path = filepath.Join(root, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		s := containerdtest.New(t, path)
+		s.Create(containerdtest.Container{Namespace: "default", ID: fmt.Sprint("there", n)})
+		servers = append(servers, s)
+	}
+	cfg := config.DefaultContainers()
+	known, changes := map[string]bool{}, make(chan string, 100)
+	r := container.Start(container.Options{Engines: engines(&cfg, root), Tell: func(all []container.Change) {
+		for _, c := range all {
+			if c.What == container.Known {
+				changes <- c.Info.FullID
+			}
+		}
+	}})
+	defer r.Close()
+	until := func(want int) {
+		t.Helper()
+		for late := time.After(time.Minute); len(known) < want; {
+			select {
+			case id := <-changes:
+				known[id] = true
+			case <-late:
+				t.Fatalf("known: %v", known)
+			}
+		}
+	}
+	until(len(servers))
+	for n, s := range servers {
+		s.Kill()
+		s.Start(t)
+		s.Create(containerdtest.Container{Namespace: "default", ID: fmt.Sprint("again", n)})
+	}
+	until(2 * len(servers))
 }
 
 // --cri names sockets that take the place of the usual ones.
