@@ -26,14 +26,13 @@ type elastic struct {
 	*httptest.Server
 	t *testing.T
 
-	mu        sync.Mutex
-	docs      map[string]map[string]json.RawMessage // index, id
-	longs     []string                              // fields of output_fields that are numbers in the mapping
-	script    []int                                 // for the next documents: a status instead of storing
-	whole     []outputtest.Answer                   // for the next bulk requests
-	bulks     []*http.Request
-	template  json.RawMessage
-	pipelines string
+	mu       sync.Mutex
+	docs     map[string]map[string]json.RawMessage // index, id
+	longs    []string                              // fields of output_fields that are numbers in the mapping
+	script   []int                                 // for the next documents: a status instead of storing
+	whole    []outputtest.Answer                   // for the next bulk requests
+	bulks    []*http.Request
+	template json.RawMessage
 }
 
 func serveElastic(t *testing.T) *elastic {

@@ -5,12 +5,15 @@ package output
 // Kinds lists all outputs, in the order of the alphabet: one line each.
 func Kinds() []*Kind {
 	return []*Kind{
+		alertmanager,
 		elasticsearch,
 		kafka,
 		kafkarest,
 		loki,
 		mattermost,
 		natsKind,
+		opsgenie,
+		pagerduty,
 		rabbitmq,
 		rocketchat,
 		slack,
