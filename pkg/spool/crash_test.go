@@ -40,7 +40,7 @@ func payload(n uint64) []byte {
 // "in n" for what was taken, reads them and says "out n", and then acknowledges.
 func work(args []string) {
 	first, _ := strconv.ParseUint(args[1], 10, 64)
-	s, err := Open(args[0], Options{Readers: []string{"x"}, Segment: minSegment, Max: 64 << 20, Sync: 20 * time.Millisecond, saveEach: 5 * time.Millisecond})
+	s, err := Open(args[0], Options{Readers: []string{"x"}, Segment: minSegment, Max: 64 << 20, Sync: 20 * time.Millisecond, Save: 5 * time.Millisecond})
 	if err != nil {
 		fmt.Println("error", err)
 		os.Exit(1)

@@ -56,7 +56,7 @@ func (s *Spool) poke() {
 // tend syncs, saves cursors and looks at ages, while there is something to do.
 func (s *Spool) tend() {
 	defer close(s.ended)
-	each := s.opt.saveEach
+	each := s.opt.Save
 	if s.opt.Sync > 0 {
 		each = min(each, s.opt.Sync)
 	}
@@ -88,7 +88,7 @@ func (s *Spool) ageTimer() <-chan time.Time {
 	if s.opt.MaxAge == 0 {
 		return nil
 	}
-	return time.After(max(s.opt.MaxAge/64, s.opt.saveEach))
+	return time.After(max(s.opt.MaxAge/64, s.opt.Save))
 }
 
 // save writes the cursors that have moved.

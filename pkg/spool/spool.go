@@ -11,7 +11,7 @@
 // Delivery is at least once. What Append has returned for survives the end of the
 // process, however it ends; the end of the machine it survives from the next
 // fsync on, which Options.Sync places. What a reader has acknowledged is written
-// down at most a second later: after a crash it may get that much once more.
+// down at most a second later (Options.Save): after a crash it may get that much once more.
 //
 // A record is delivered whole or not at all: sums find what a crash has torn and
 // what a disk has changed. A full disk is an error of Append, which leaves the
@@ -61,16 +61,16 @@ const (
 
 // Options say how a spool behaves. The zero value is a good one.
 type Options struct {
-	Readers  []string      // who reads: segments wait for all of them
-	Segment  int64         // bytes of a file; 0 means DefaultSegment
-	Max      int64         // bytes of all files; 0 means DefaultMax
-	MaxAge   time.Duration // of a record; 0 means any
-	Full     Policy
-	Keep     uint8         // classes up to this one are dropped last (DropOrdinary)
-	Sync     time.Duration // between two fsyncs; 0 means a second, Always before Append returns
-	Report   func(error)   // is told what went wrong beside the calls; may be nil, must not call back
-	Now      func() time.Time
-	saveEach time.Duration // of cursors; a second, but in tests
+	Readers []string      // who reads: segments wait for all of them
+	Segment int64         // bytes of a file; 0 means DefaultSegment
+	Max     int64         // bytes of all files; 0 means DefaultMax
+	MaxAge  time.Duration // of a record; 0 means any
+	Full    Policy
+	Keep    uint8         // classes up to this one are dropped last (DropOrdinary)
+	Sync    time.Duration // between two fsyncs; 0 means a second, Always before Append returns
+	Report  func(error)   // is told what went wrong beside the calls; may be nil, must not call back
+	Now     func() time.Time
+	Save    time.Duration // between two writings of cursors; 0 means a second
 }
 
 // Entry is what Append takes.
@@ -173,8 +173,8 @@ func (o *Options) fill() {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.saveEach == 0 {
-		o.saveEach = time.Second
+	if o.Save == 0 {
+		o.Save = time.Second
 	}
 	report := o.Report
 	o.Report = func(err error) {

@@ -358,7 +358,7 @@ func TestModel(t *testing.T) {
 func model(t *testing.T, policy Policy, seed uint64, steps int) {
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	dir := filepath.Join(fast(t), "s")
-	opt := Options{Readers: []string{"x", "y"}, Max: 400 << 10, Segment: minSegment, Full: policy, Keep: 2, saveEach: time.Hour, Sync: time.Hour}
+	opt := Options{Readers: []string{"x", "y"}, Max: 400 << 10, Segment: minSegment, Full: policy, Keep: 2, Save: time.Hour, Sync: time.Hour}
 	s := open(t, dir, opt)
 	class := map[uint64]uint8{}
 	acked := map[string]map[uint64]bool{"x": {}, "y": {}}
