@@ -67,6 +67,9 @@ type meter struct {
 	sig  string
 }
 
+// saveEach is how old what is written down of deliveries may be: that much is sent again after a crash.
+const saveEach = 100 * time.Millisecond
+
 // outputNames is the file in which the names of outputs are kept: what has begun when, and who
 // is gone.
 const outputNames = "outputs.json"
@@ -111,7 +114,7 @@ func Validate(cfg *Config) error {
 
 func (f *Forwarder) openSpool(cfg *Config, run *running) error {
 	s := &cfg.Spool
-	opt := spool.Options{Segment: s.Segment, Max: s.MaxBytes, Full: spool.DropOrdinary, Keep: event.Critical.Class(),
+	opt := spool.Options{Save: saveEach, Segment: s.Segment, Max: s.MaxBytes, Full: spool.DropOrdinary, Keep: event.Critical.Class(),
 		Report: func(err error) { f.log.Errorf("spool: %v", err) }}
 	switch s.OnOverflow {
 	case "drop_oldest":
