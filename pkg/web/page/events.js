@@ -330,7 +330,8 @@ export function events(main) {
       else if (e.key === 'Enter' && s.cur >= 0 && (document.activeElement === list || document.activeElement === document.body)) open(shownRows()[s.cur]);
       else if (e.key === 'x' && s.cur >= 0) { const r = shownRows()[s.cur]; choose(r, !s.chosen.has(r.uuid)); render(true); } else if (e.key === 'a') triage('acknowledged');
       else if (e.key === 'l') change(p => isLive() ? p.set('live', '0') : p.delete('live'), true);
-      else if (e.key === 'Escape') { if (drawer.open) change(p => p.delete('sel'), true); } else return;
+      else if (e.key === 'Escape' && drawer.open) change(p => p.delete('sel'), true);
+      else return;
       e.preventDefault();
     },
   };

@@ -158,7 +158,7 @@ async function watchStatus() {
 }
 
 function keys(e) {
-  if (e.ctrlKey || e.metaKey || e.altKey || !frame) return;
+  if (e.ctrlKey || e.metaKey || e.altKey || !frame || document.querySelector('dialog[open]')) return;
   const typing = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement?.tagName) && document.activeElement.type !== 'checkbox';
   if (typing) return;
   if (e.key === '/') { e.preventDefault(); frame.find.input.focus(); frame.find.input.select(); return; }
