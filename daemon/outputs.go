@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -200,6 +201,10 @@ func spools(c *config.Config) bool {
 
 func closeLimit(c *config.Config) time.Duration { return max(c.OutputTimeout, time.Second) }
 
+// replayLimit is for how long an output may take nothing at the end of a capture,
+// if nobody has asked us to end: the machine may be busy with other things.
+const replayLimit = 10 * time.Second
+
 // useOutputs makes the loop send to these.
 func (d *daemon) useOutputs(list []channel) {
 	d.channels = list
@@ -261,6 +266,14 @@ func (d *daemon) tellBooks(s output.Stats) {
 // last alert. A stdout that takes nothing any more must not keep us from ending.
 func (d *daemon) closeOutputs() {
 	limit := closeLimit(d.cfg)
+	if d.cfg.Engine.Kind == config.KindReplay && !d.asked.Load() { // a capture has time, and signals end us from here on
+		limit = max(limit, replayLimit)
+		for _, q := range d.pipe.outputs {
+			if q.Stats().Name == "stdout" {
+				q.Close(math.MaxInt64) // the reader may be a pager
+			}
+		}
+	}
 	d.closeQueues(d.pipe.outputs, limit)
 	d.closing.Wait() // those that a reload has replaced; each has its own limit
 	d.log.debugf("closing inspectors")

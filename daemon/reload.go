@@ -22,8 +22,13 @@ import (
 // Nothing is stopped in between, so no event is missed and none is seen twice.
 
 // reloadQuiet is for how long nothing more must be heard of changes: editors and
-// package managers write more than one file.
-const reloadQuiet = 100 * time.Millisecond
+// package managers write more than one file. reloadPatience is for how long a
+// reload waits for whoever writes one of them: what is read of it may be half of it,
+// or nothing at all.
+const (
+	reloadQuiet    = 100 * time.Millisecond
+	reloadPatience = 10 * time.Second
+)
 
 // reloader is what a daemon needs for it.
 type reloader struct {
@@ -87,18 +92,28 @@ func (d *daemon) reloads() {
 		}
 		var next *daemon
 		var err error
+		began := time.Now()
 		for quiet := false; !quiet; {
 			if d.paused(reloadQuiet) {
 				return
 			}
+			before := picture(d.watched())
 			next, err = d.prepare()
 			if d.paused(reloadQuiet) {
 				return
 			}
 			select {
-			case <-d.reload.want: // what has been read may be half of it
+			case <-d.reload.want: // what has been read is not what is there now
 			default:
-				quiet = true
+				name, busy := writtenNow(d.watched())
+				late := time.Since(began) > reloadPatience
+				quiet = picture(d.watched()) == before && (!busy || late)
+				switch {
+				case busy && quiet:
+					d.log.warnf("%s has been open for writing for %v, and is read as it is", name, reloadPatience)
+				case busy:
+					d.log.debugf("%s is being written: the reload waits", name)
+				}
 			}
 		}
 		if err != nil {

@@ -105,6 +105,39 @@ func TestReload(t *testing.T) {
 	}
 }
 
+// A file that is being written is not read for good before it is whole.
+func TestReloadWaitsForWriters(t *testing.T) {
+	t.Setenv("NOTIFY_SOCKET", "")
+	dir := t.TempDir()
+	conf, rules := filepath.Join(dir, "f.yaml"), filepath.Join(dir, "r.yaml")
+	put(t, conf, "engine: {kind: nodriver}\nlog_stderr: true\nlog_syslog: false\nlog_level: debug\nstdout_output: {enabled: true}\nstate_socket: ''\n")
+	put(t, rules, reloadRule)
+	log := &watchedLog{more: make(chan struct{}, 1)}
+	ended := make(chan int)
+	go func() { ended <- falco([]string{"falco", "-c", conf, "-r", rules}, io.Discard, log) }()
+	log.wait(t, "Falco is watching", 1)
+
+	f, err := os.Create(rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	syscall.Kill(os.Getpid(), syscall.SIGHUP)
+	log.wait(t, "r.yaml is being written: the reload waits", 2)
+	io.WriteString(f, reloadRule)
+	log.wait(t, "r.yaml is being written: the reload waits", 4)
+	if text := log.String(); strings.Contains(text, "restarting...") || strings.Contains(text, "the reload failed") {
+		t.Errorf("it was read half:\n%s", text)
+	}
+	io.WriteString(f, strings.ReplaceAll(reloadRule, "rule: r", "rule: s"))
+	f.Close()
+	log.wait(t, "SIGHUP received, restarting...", 1)
+	log.wait(t, "(2) enabled rules in total", 1)
+	syscall.Kill(os.Getpid(), syscall.SIGTERM)
+	if code := <-ended; code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+}
+
 func content(t *testing.T, path string) string {
 	t.Helper()
 	text, err := os.ReadFile(path)

@@ -362,3 +362,34 @@ func TestReplayAllocates(t *testing.T) {
 		t.Errorf("%d allocations in %d events", n, 30*batchEvents)
 	}
 }
+
+// A pager that shows the beginning for as long as its reader likes gets all the rest, too.
+func TestReplayToPager(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	put(t, in("f.yaml"), "stdout_output: {enabled: true}\nlog_stderr: true\nlog_syslog: false\noutput_timeout: 1\n")
+	put(t, in("r.yaml"), "- rule: all\n  desc: d\n  condition: evt.num > 0\n  output: x\n  priority: INFO\n")
+	const events = 5000
+	m := newMade(t, "host")
+	for i := range events {
+		m.opened(float64(i), fmt.Sprint(i))
+	}
+	capture := file(t, m.bytes())
+	r, w := io.Pipe()
+	log := &watchedLog{more: make(chan struct{}, 1)}
+	ended := make(chan int, 1)
+	go func() {
+		ended <- falco([]string{"falco", "-c", in("f.yaml"), "-r", in("r.yaml"), "-e", capture}, w, log)
+		w.Close()
+	}()
+	log.wait(t, "nothing delivered for 1ms", 1)
+	log.wait(t, "Events seen: ", 1)     // the capture is at its end
+	time.Sleep(1100 * time.Millisecond) // longer than an output has that hangs
+	text, err := io.ReadAll(r)
+	if n := strings.Count(string(text), " x\n"); err != nil || n != events {
+		t.Errorf("%d alerts, %v\n%s", n, err, log)
+	}
+	if code := <-ended; code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+}

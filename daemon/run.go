@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/falco-go/falco/pkg/config"
@@ -45,6 +46,7 @@ type daemon struct {
 
 	stop     chan struct{} // closed by whoever ends the run
 	stopOnce sync.Once
+	asked    atomic.Bool // to end, by a signal
 	failOnce sync.Once
 	failed   error // why somebody beside the loop has ended the run
 	mail     chan func()

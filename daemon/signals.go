@@ -53,6 +53,7 @@ func (d *daemon) signalled(s os.Signal) {
 		case <-d.stop: // again: we are at it
 		default:
 			d.log.infof("SIGINT received, exiting...")
+			d.asked.Store(true)
 			d.end()
 		}
 	}

@@ -113,7 +113,7 @@ func sample() (s sampled) {
 }
 
 // A daemon that is kept busy, reloaded, asked for its metrics, and that tells all outputs, needs as much at the end as in the
-// beginning. FALCO_LONG=1 is an hour.
+// beginning. FALCO_LONG=1 is an hour, or what FALCO_SOAK says.
 func TestSoak(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a while")
@@ -181,7 +181,12 @@ metrics: {enabled: true, output_file: /dev/null, interval: 100ms}
 	})
 
 	const samples = 24
-	long := os.Getenv("FALCO_LONG") != ""
+	long, length := os.Getenv("FALCO_LONG") != "", time.Hour
+	if text := os.Getenv("FALCO_SOAK"); text != "" {
+		if length, err = time.ParseDuration(text); err != nil {
+			t.Fatal(err)
+		}
+	}
 	began, each := time.Now(), uint64(120_000)
 	if raced {
 		each /= 20
@@ -192,7 +197,7 @@ metrics: {enabled: true, output_file: /dev/null, interval: 100ms}
 			time.Sleep(20 * time.Millisecond)
 			more = events.Load() < uint64(i+1)*each
 			if long {
-				more = time.Since(began) < time.Duration(i+1)*time.Hour/samples
+				more = time.Since(began) < time.Duration(i+1)*length/samples
 				if n := events.Load(); n%8 == 0 { // many reloads, in between
 					generation(int(n))
 				}

@@ -59,11 +59,11 @@ func (w *watcher) watch(paths []string, since time.Time) error {
 	if w.ended { // the number of the descriptor may be another file's by now
 		return nil
 	}
-	missed := w.picture() != w.look // of what was watched until now
+	missed := picture(w.paths) != w.look // of what was watched until now
 	old := w.paths
 	w.paths = paths
 	err := w.follow(true)
-	w.look = w.picture()
+	w.look = picture(w.paths)
 	for _, p := range paths {
 		missed = missed || !slices.Contains(old, p) && changedSince(p, since)
 	}
@@ -148,8 +148,8 @@ func parents(path string, links *int) (dirs []string) {
 	}
 }
 
-// picture describes the paths such that it differs when they do.
-func (w *watcher) picture() string {
+// picture describes paths such that it differs when they do.
+func picture(paths []string) string {
 	var b strings.Builder
 	describe := func(p string) {
 		st, err := os.Stat(p)
@@ -167,7 +167,7 @@ func (w *watcher) picture() string {
 		}
 		b.WriteByte('\n')
 	}
-	for _, p := range w.paths {
+	for _, p := range paths {
 		describe(p)
 		if inside, err := filesIn(p); err == nil {
 			for _, q := range inside {
@@ -176,6 +176,41 @@ func (w *watcher) picture() string {
 		}
 	}
 	return b.String()
+}
+
+// Leases of fcntl(2).
+const (
+	setLease = 0x400 // F_SETLEASE
+	readOnly = 0     // F_RDLCK
+	noLease  = 2     // F_UNLCK
+)
+
+// writtenNow returns a file of paths, or of a folder among them, that somebody has
+// open for writing: of such a file the kernel grants no lease. Where it grants none
+// at all, as to those who do not own the file, nobody knows.
+func writtenNow(paths []string) (name string, busy bool) {
+	written := func(path string) bool {
+		f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+		if err != nil {
+			return false
+		}
+		defer f.Close()
+		_, _, e := syscall.Syscall(syscall.SYS_FCNTL, f.Fd(), setLease, readOnly)
+		if e == 0 {
+			syscall.Syscall(syscall.SYS_FCNTL, f.Fd(), setLease, noLease)
+		}
+		return e == syscall.EAGAIN
+	}
+	for _, p := range paths {
+		list := []string{p}
+		if inside, err := filesIn(p); err == nil {
+			list = inside
+		}
+		if i := slices.IndexFunc(list, written); i >= 0 {
+			return list[i], true
+		}
+	}
+	return "", false
 }
 
 // run waits for the kernel until close.
@@ -194,7 +229,7 @@ func (w *watcher) run() {
 		if err := w.follow(false); err != nil {
 			w.log.errorf("%v", err)
 		}
-		now := w.picture()
+		now := picture(w.paths)
 		other := now != w.look
 		w.look = now
 		w.mu.Unlock()
