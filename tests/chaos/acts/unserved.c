@@ -88,9 +88,9 @@ static void unreadable_arguments(void)
 {
 	pid_t pid;
 
-	if (prctl(PR_SET_MM, PR_SET_MM_ARG_END, nowhere + 10 * PAGE, 0, 0) ||
-	    prctl(PR_SET_MM, PR_SET_MM_ARG_START, nowhere + 9 * PAGE, 0, 0))
-		perror("prctl PR_SET_MM");
+	/* In this order: they come from the stack, which is above, and the start may not be behind the end. */
+	must(prctl(PR_SET_MM, PR_SET_MM_ARG_START, nowhere + 9 * PAGE, 0, 0), "PR_SET_MM_ARG_START");
+	must(prctl(PR_SET_MM, PR_SET_MM_ARG_END, nowhere + 10 * PAGE, 0, 0), "PR_SET_MM_ARG_END");
 	pid = syscall(SYS_fork);
 	if (!pid)
 		_exit(0);

@@ -172,14 +172,16 @@ func unserved(s *stage) error {
 	// In the order of the calls, each with the mark that something could not be read.
 	left := byTid[pid]
 	for _, name := range events {
-		for len(left) > 0 && (schema.Events[left[0].kind].ID != name || name != "fork_x" && left[0].flags&ring.Fault == 0) {
+		for len(left) > 0 && (schema.Events[left[0].kind].ID != name || left[0].flags&ring.Fault == 0) {
 			left = left[1:]
 		}
 		if len(left) == 0 {
 			return fmt.Errorf("no %s with the mark of a fault", name)
 		}
-		if d := left[0].words["data"]; d != "" && d != "0" && name != "fork_x" {
-			return fmt.Errorf("%s has %s bytes of what cannot be read", name, d)
+		for _, what := range []string{"data", "exe", "args"} {
+			if d := left[0].words[what]; d != "" && d != "0" {
+				return fmt.Errorf("%s has %s bytes of what cannot be read in its %s", name, d, what)
+			}
 		}
 		left = left[1:]
 	}
