@@ -4,11 +4,13 @@
  *
  *   mixed  one of many calls after the other: files, sockets, processes, threads, memory, failures
  *   storm  as many events as a CPU can make; each process keeps to its CPU
+ *   nested  calls with much to tell, while a profiler's timer interrupts them and faults
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/perf_event.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -173,9 +175,65 @@ static void make_storm(int cpu)
 	}
 }
 
+/*
+ * A clock that interrupts us some thousand times a second, whatever we are in, and then follows our frame pointers: reading
+ * them faults, in the interrupt.
+ */
+static void profile(void)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE, .size = sizeof(attr), .config = PERF_COUNT_SW_CPU_CLOCK, .sample_period = 200000,
+		.sample_type = PERF_SAMPLE_IP | PERF_SAMPLE_CALLCHAIN, .exclude_callchain_kernel = 1,
+	};
+
+	if (syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0) < 0)
+		perror("perf_event_open");
+}
+
+#ifdef __x86_64__
+/* A call from a function whose frame is where nothing is. */
+static long astray(long nr, long a, const void *b, long c)
+{
+	long ret;
+
+	__asm__ volatile("mov %%rbp, %%r12\n\tmov $0x20000, %%rbp\n\tsyscall\n\tmov %%r12, %%rbp"
+			 : "=a"(ret) : "a"(nr), "D"(a), "S"(b), "d"(c) : "rcx", "r11", "r12", "memory");
+	return ret;
+}
+#else
+#define astray syscall
+#endif
+
+/* Short and long events, from registers, vectors and strings. */
+static void make_nested(int cpu)
+{
+	static char argument[3000];
+	char *argv[12];
+	struct iovec iov[60];
+	int null = open("/dev/null", O_RDWR);
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+	for (int i = 0; i < 60; i++)
+		iov[i] = (struct iovec){ page, 1000 };
+	memset(argument, 'a', sizeof(argument) - 1);
+	for (int i = 0; i < 11; i++)
+		argv[i] = argument;
+	argv[11] = NULL;
+	profile();
+	for (;;) {
+		astray(SYS_writev, null, iov, 60);
+		astray(SYS_write, null, page, 200);
+		astray(SYS_execve, (long)"/nothing", argv, (long)argv);
+		astray(SYS_getppid, 0, NULL, 0);
+	}
+}
+
 int main(int argc, char **argv)
 {
-	int storm = argc > 1 && !strcmp(argv[1], "storm");
+	int storm = argc > 1 && !strcmp(argv[1], "storm"), nested = argc > 1 && !strcmp(argv[1], "nested");
 	int each = argc > 2 ? atoi(argv[2]) : 1;
 	cpu_set_t set;
 
@@ -192,6 +250,8 @@ int main(int argc, char **argv)
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			if (storm)
 				make_storm(cpu);
+			if (nested)
+				make_nested(cpu);
 			mixed(argv[0]);
 		}
 	}

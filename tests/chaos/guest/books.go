@@ -12,6 +12,7 @@ import (
 // books are the sums over all CPUs and types, once they were found to balance.
 type books struct {
 	produced, read, lost, gaps uint64
+	nested                     uint64 // of those that were read
 	causes                     [schema.ABILostCauses]uint64
 	byType                     [schema.NumEvents]uint64 // read
 }
@@ -21,6 +22,7 @@ func (b *books) add(other books) {
 	b.read += other.read
 	b.lost += other.lost
 	b.gaps += other.gaps
+	b.nested += other.nested
 	for i := range b.causes {
 		b.causes[i] += other.causes[i]
 	}
@@ -69,7 +71,7 @@ func auditCPU(dev *driver.Device, cpu int, seen *slot) (b books, err error) {
 	if err != nil {
 		return b, err
 	}
-	b.produced, b.gaps, b.causes = stats.Produced, seen.Gaps, causesOf(stats.Lost)
+	b.produced, b.gaps, b.nested, b.causes = stats.Produced, seen.Gaps, seen.Nested, causesOf(stats.Lost)
 	b.byType = seen.Events
 	var produced uint64
 	var lost driver.Loss

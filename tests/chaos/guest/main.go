@@ -37,6 +37,7 @@ var scenarios = []scenario{
 	{"resize", resize},
 	{"several", several},
 	{"storm", storm},
+	{"nested", nested},
 	{"kill", kill},
 	{"stop", stopped},
 	{"crash", crash},

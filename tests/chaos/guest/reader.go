@@ -33,6 +33,7 @@ type slot struct {
 	Seq    uint64 // of the next event
 	NS     uint64 // time of the last event
 	Gaps   uint64
+	Nested uint64                       // events that came while another was being made
 	Lost   [schema.ABILostCauses]uint64 // as gap records tell
 	Events [schema.NumEvents]uint64
 }
@@ -91,6 +92,7 @@ type lane struct {
 // options of a reader; the zero value wants all system calls and tracepoints.
 type options struct {
 	ringBytes int
+	snaplen   int
 	filter    driver.Filter
 }
 
@@ -132,7 +134,7 @@ func (r *reader) start(o options) error {
 		o.filter.Enter = true
 		o.filter.IgnoredTgids = append(o.filter.IgnoredTgids, os.Getpid())
 	}
-	if err := r.dev.Configure(driver.Config{RingBytes: o.ringBytes}); err != nil {
+	if err := r.dev.Configure(driver.Config{RingBytes: o.ringBytes, Snaplen: o.snaplen}); err != nil {
 		return err
 	}
 	if err := r.mapRings(); err != nil {
@@ -283,6 +285,9 @@ func (s *slot) take(f *ring.Frame) error {
 	}
 	s.NS = ts
 	s.Events[kind]++
+	if f.Flags&ring.Nested != 0 {
+		s.Nested++
+	}
 	return nil
 }
 

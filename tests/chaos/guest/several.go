@@ -186,6 +186,60 @@ func storm(s *stage) error {
 	return nil
 }
 
+// nested has events in the midst of others: everything is wanted, of big calls that a profiler's timer interrupts, and whose
+// reads of our memory fault there. Numbers, times and books are as if each had come alone.
+func nested(s *stage) error {
+	var everything []schema.SyscallCode
+	for i := range schema.Syscalls {
+		everything = append(everything, schema.Syscalls[i].Code)
+	}
+	stop, err := s.startLoad("nested", 1)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	const long = 65000
+	r, err := newReader(options{ringBytes: 8 << 20, snaplen: long,
+		filter: driver.Filter{Syscalls: everything, Enter: true, Realpath: true, IgnoredTgids: []int{os.Getpid()}}}, nil)
+	if err != nil {
+		return err
+	}
+	for end := time.Now().Add(2 * time.Minute); ; {
+		if err := r.followFor(time.Duration(s.count(3, 60)) * time.Second); err != nil {
+			r.close()
+			return err
+		}
+		if r.nested() > 0 || time.Now().After(end) { // where time is scarce an interrupt has to wait for its chance
+			break
+		}
+	}
+	b, err := r.finish()
+	if err != nil {
+		return err
+	}
+	if b.nested == 0 {
+		return errors.New("no event came while another was being made")
+	}
+	for _, kind := range []schema.EventType{schema.PageFaultE, schema.SwitchE, schema.WritevX, schema.WriteX, schema.ExecveX} {
+		if b.byType[kind] == 0 {
+			return fmt.Errorf("no %s", schema.Events[kind].ID)
+		}
+	}
+	s.say("nested=%d", b.nested)
+	s.tell(b)
+	return nil
+}
+
+// nested is how many events were read that came while another was being made.
+func (r *reader) nested() (n uint64) {
+	for _, l := range r.lanes {
+		if l != nil {
+			n += l.now.Nested
+		}
+	}
+	return n
+}
+
 // untilLoss waits until rings that nobody reads are full: does something for a moment, again and again.
 func untilLoss(dev *driver.Device, do func() error) error {
 	const limit = 2 * time.Minute // where a tenth of a second would do elsewhere
