@@ -20,7 +20,8 @@ var ChatLimits = Limits{Event: 4096, Field: 512}
 const mark = "[...]"
 
 // Cut returns e, or a shorter event if e is beyond l.Event: each string field that
-// is longer than l.Field is cut, in Output too where it stands there. If
+// is longer than l.Field is cut, in Output too where it stands there, and names that nobody
+// gives. If
 // that is not enough, the limit of fields is halved until it is, and at last the
 // longest of what remains goes: Output is cut, fields are dropped from the end.
 func (e *Event) Cut(l Limits) *Event {
@@ -41,6 +42,7 @@ func (e *Event) Cut(l Limits) *Event {
 				c.Output = strings.ReplaceAll(c.Output, v, cut)
 			}
 		}
+		c.cutNames(max(limit, minName))
 		if c.size() <= l.Event {
 			return c.Seal()
 		}
@@ -54,6 +56,18 @@ func (e *Event) Cut(l Limits) *Event {
 		c.Fields = c.Fields[:len(c.Fields)/2]
 	}
 	return c.Seal()
+}
+
+// minName is what rules, hosts, sources and tags are left with: no honest one is longer.
+const minName = 256
+
+// cutNames cuts the parts that are neither a field nor the text.
+func (e *Event) cutNames(limit int) {
+	e.Rule, e.Hostname, e.Source = Shorten(e.Rule, limit), Shorten(e.Hostname, limit), Shorten(e.Source, limit)
+	for i, t := range e.Tags {
+		e.Tags[i] = Shorten(t, limit)
+	}
+	e.Tags = e.Tags[:min(len(e.Tags), minName)]
 }
 
 func (e *Event) size() int { return len(e.JSON()) }
