@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
@@ -52,7 +54,11 @@ func (a *AWSAccount) open(env *Env, h *HTTP, region, endpoint string) (*awsSessi
 	if err != nil {
 		return nil, err
 	}
-	client := &http.Client{Transport: t, Timeout: requestTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	// The SDK wants a client of its own kind, to which it adds what AWS_CA_BUNDLE names.
+	client := awshttp.NewBuildableClient().WithTimeout(requestTimeout).WithTransportOptions(func(own *http.Transport) {
+		own.TLSClientConfig, own.Proxy, own.DialContext = t.TLSClientConfig, t.Proxy, t.DialContext
+		own.TLSHandshakeTimeout, own.MaxIdleConnsPerHost = t.TLSHandshakeTimeout, t.MaxIdleConnsPerHost
+	})
 	opts := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(client), config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }), config.WithAppID(UserAgent),
 	}
@@ -173,7 +179,7 @@ func (s *awsSession) failure(err error) error {
 	}
 	e := &Error{Class: Retryable, Err: err}
 	res, answered := errors.AsType[*smithyhttp.ResponseError](err)
-	if answered && res.Response != nil {
+	if answered = answered && res.Response != nil && res.Response.Response != nil && res.HTTPStatusCode() > 0; answered {
 		e.Status = res.HTTPStatusCode()
 		a := &Answer{Status: e.Status, Header: res.Response.Header}
 		byStatus := Classify(a, s.env.Now())
@@ -191,10 +197,12 @@ func (s *awsSession) failure(err error) error {
 		e.Err = errors.New(Line(text))
 		if class, known := awsCodes[code]; known {
 			e.Class = class
-			if class == Retryable && e.After == 0 && answered && res.Response != nil {
+			if class == Retryable && e.After == 0 && answered {
 				e.After = spool.RetryAfter(res.Response.Header.Get("Retry-After"), s.env.Now())
 			}
 		}
+	} else if u, ok := errors.AsType[*url.Error](err); ok {
+		e.Err = u.Err
 	} else if op, ok := errors.AsType[*smithy.OperationError](err); ok {
 		e.Err = op.Err
 	}

@@ -6,6 +6,11 @@ package output
 func Kinds() []*Kind {
 	return []*Kind{
 		alertmanager,
+		awscloudwatchlogs,
+		awslambda,
+		awss3,
+		awssns,
+		awssqs,
 		elasticsearch,
 		kafka,
 		kafkarest,
@@ -21,5 +26,6 @@ func Kinds() []*Kind {
 		stanKind,
 		syslog,
 		webhook,
+		yandexs3,
 	}
 }

@@ -31,18 +31,19 @@ type Want struct {
 	Lines    bool   // the schema is for each line
 	MaxBody  int    // bytes after decompression; 0: 16 MiB
 	Check    func(r *Request) error
-	Status   int               // of success; 0 means 200
-	Body     string            // of success
-	Reply    map[string]string // headers of success
-	Tolerant bool              // what is wrong is answered, but does not fail the test
+	Status   int                     // of success; 0 means 200
+	Body     string                  // of success
+	Reply    map[string]string       // headers of success
+	Respond  func(r *Request) string // instead of Body, for protocols that repeat what they got
+	Tolerant bool                    // what is wrong is answered, but does not fail the test
 }
 
 // Request is one that the server has taken.
 type Request struct {
-	Method, Path, Query string
-	Header              http.Header
-	Body                []byte // decompressed
-	TLS                 *tls.ConnectionState
+	Method, Host, Path, Query string
+	Header                    http.Header
+	Body                      []byte // decompressed
+	TLS                       *tls.ConnectionState
 }
 
 // Answer is what a script says instead of success.
@@ -161,7 +162,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		status = http.StatusOK
 	}
 	w.WriteHeader(status)
-	io.WriteString(w, s.want.Body)
+	body := s.want.Body
+	if s.want.Respond != nil {
+		body = s.want.Respond(&req)
+	}
+	io.WriteString(w, body)
 }
 
 func (s *Server) play(w http.ResponseWriter, r *http.Request, a *Answer) {
@@ -183,7 +188,7 @@ func (s *Server) play(w http.ResponseWriter, r *http.Request, a *Answer) {
 }
 
 func (s *Server) read(r *http.Request) (Request, error) {
-	req := Request{Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Header: r.Header, TLS: r.TLS}
+	req := Request{Method: r.Method, Host: r.Host, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery, Header: r.Header, TLS: r.TLS}
 	limit := s.want.MaxBody
 	if limit == 0 {
 		limit = 16 << 20
