@@ -339,6 +339,18 @@ void falco_record_native_enter(unsigned long nr, struct pt_regs *regs)
 	preempt_enable_notrace();
 }
 
+/* The words of a socketcall lie in user memory: our own faults are no events. */
+static const struct falco_syscall_desc *get_foreign(struct falco_call *c, struct pt_regs *regs,
+						    int nr, enum falco_abi abi)
+{
+	const struct falco_syscall_desc *desc;
+
+	this_cpu_inc(scratch.level);
+	desc = falco_args_get_foreign(c, regs, nr, abi);
+	this_cpu_dec(scratch.level);
+	return desc;
+}
+
 void falco_record_foreign(const struct falco_gate *gate, struct pt_regs *regs, long ret, int nr,
 			  enum falco_abi abi)
 {
@@ -348,7 +360,7 @@ void falco_record_foreign(const struct falco_gate *gate, struct pt_regs *regs, l
 
 	if (falco_gate_refuses(gate, abi, ret))
 		return;
-	desc = falco_args_get_foreign(&c, regs, nr, abi);
+	desc = get_foreign(&c, regs, nr, abi);
 	c.ret = falco_args_ret(&c, ret);
 	if (told_elsewhere(&c))
 		return;
@@ -366,7 +378,7 @@ void falco_record_foreign_enter(const struct falco_gate *gate, struct pt_regs *r
 	struct falco_call c;
 	unsigned long who;
 
-	desc = falco_args_get_foreign(&c, regs, nr, abi);
+	desc = get_foreign(&c, regs, nr, abi);
 	c.ret = 0;
 	if (!desc->enter)
 		return; /* a socketcall other than connect */

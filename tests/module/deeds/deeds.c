@@ -73,6 +73,7 @@ static const struct {
 	{ "arguments", deed_arguments },
 	{ "x32", deed_x32 },
 	{ "ids", deed_ids },
+	{ "socketcall", deed_socketcall },
 	{ "messages", deed_messages },
 	{ "vectors", deed_vectors },
 	{ "sendto", deed_sendto },

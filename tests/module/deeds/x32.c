@@ -71,6 +71,16 @@ static long call32(long nr, long a, long b, long c)
 	return (int)ret;
 }
 
+/* A socketcall whose words nobody can read. */
+static void deed_socketcall(void)
+{
+	void *nowhere = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+
+	must("mmap", (long)nowhere);
+	fact("nowhere", (long)nowhere);
+	fact("ret", call32(102, 3, at(nowhere), 0));
+}
+
 /* Ids of 16 bits, and what the kernel makes of those that have more. */
 static void deed_ids(void)
 {

@@ -10,6 +10,7 @@ import (
 var tracepoints = []check{
 	{"signals", signals},
 	{"faults", faults},
+	{"faults/socketcall", socketcall},
 	{"switches", switches},
 	{"hooks", hooks},
 }
@@ -100,6 +101,31 @@ func faults(t *T) {
 		if r.num("size") == 4096 && r.flags&schema.ABIRecFault == 0 {
 			t.Errorf("the module had no fault")
 		}
+	}
+}
+
+// socketcall: the kernel cannot read the words of a call, and neither can the module; only the kernel's faults are told.
+func socketcall(t *T) {
+	const efault = -14
+	var faults [2]int
+	for i, rows := range [][]string{{"page_fault_kernel"}, {"page_fault_kernel", "connect", "socketcall"}} {
+		c := &consumer{rows: rows, filter: driver.Filter{Enter: true}}
+		f := see(t, c, "socketcall")
+		if f.int(t, "ret") != efault {
+			t.Fatalf("the call says %d", f.int(t, "ret"))
+		}
+		tid := f.int(t, "tid")
+		for _, r := range c.of(tid, schema.PageFaultE) {
+			if r.num("addr")&^0xfff == f.int(t, "nowhere") {
+				faults[i]++
+			}
+		}
+		if n := len(c.of(tid, schema.GenericX)); n != i {
+			t.Errorf("%d generic events, not %d", n, i)
+		}
+	}
+	if faults[0] == 0 || faults[1] != faults[0] {
+		t.Errorf("%d faults of the kernel's, %d with the module's", faults[0], faults[1])
 	}
 }
 
