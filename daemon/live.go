@@ -197,7 +197,7 @@ func (d *daemon) beginLive() error {
 		return err
 	}
 	if k.canary == nil && d.health.canary.Swap(nil) != nil {
-		d.log.warnf("no canary: the module is older than this daemon")
+		d.log.warnf("no canary: the module is older than this daemon; that nothing is seen any more would not be noticed")
 	}
 	seeds := make(chan func(), 64)
 	p.seeds = seeds
