@@ -100,6 +100,7 @@ var doors = map[string][]string{
 	"github.com/johannesboyne/gofakes3":     {"tests"},
 	"github.com/fsouza/fake-gcs-server":     {"tests"},
 	"github.com/leodido/go-syslog":          {"tests"},
+	"github.com/influxdata/line-protocol":   {"tests"},
 	"github.com/prometheus/statsd_exporter": {"tests"},
 	"github.com/versity/versitygw":          {"tests"},
 }

@@ -47,6 +47,12 @@ func OriginalEvent(t testing.TB) *event.Event {
 	return e.Seal()
 }
 
+// Recording returns what the original's output name has sent, where that is no request of HTTP: "statsd".
+func Recording(t testing.TB, name string) []byte {
+	t.Helper()
+	return given(t, name+".txt")
+}
+
 // Original returns the request of the original's output name for OriginalEvent: "slack". The target is in
 // Path, with its query.
 func Original(t testing.TB, name string) Request {
