@@ -156,10 +156,10 @@ metrics: {enabled: true, output_file: /dev/null, interval: 100ms}
 `)
 	generation := func(n int) { put(t, rules, fmt.Sprintf(soakRule, n, n, n)) }
 	generation(0)
-	out, log := new(counter64), &watchedLog{more: make(chan struct{}, 1)}
+	out, log := new(counter64), &soakLog{counts: map[string]int{watching: 0, restarting: 0}}
 	ended := make(chan int)
 	go func() { ended <- falco([]string{"falco", "-c", conf, "-r", rules}, out, log) }()
-	log.wait(t, "Falco is watching", 1)
+	log.wait(t, watching, 1)
 
 	stop := make(chan struct{})
 	var scrapes atomic.Uint64
@@ -204,7 +204,7 @@ metrics: {enabled: true, output_file: /dev/null, interval: 100ms}
 			}
 		}
 		generation(i + 1)
-		log.wait(t, "SIGHUP received, restarting...", i+1)
+		log.wait(t, restarting, i+1)
 		all = append(all, sample())
 	}
 	close(stop)
@@ -234,7 +234,7 @@ metrics: {enabled: true, output_file: /dev/null, interval: 100ms}
 			t.Errorf("%s grows: %d, then %d", m.name, a, b)
 		}
 	}
-	reloads := strings.Count(log.String(), "SIGHUP received, restarting...")
+	reloads := log.count(restarting)
 	alerts := events.Load() / soakAlert
 	t.Logf("%d events (%v of that machine's time), %d alerts, %d posted, %d reloads, %d scrapes in %v", events.Load(),
 		time.Duration(events.Load())*10*time.Millisecond, alerts, posted.Load(), reloads, scrapes.Load(), time.Since(began).Round(time.Second))
@@ -245,6 +245,50 @@ metrics: {enabled: true, output_file: /dev/null, interval: 100ms}
 
 func least(list []sampled, of func(sampled) int) int {
 	return of(slices.MinFunc(list, func(a, b sampled) int { return cmp.Compare(of(a), of(b)) }))
+}
+
+// soakLog is a log of which only the end is kept, for what a test remembers grows, too. It counts what it has keys for.
+type soakLog struct {
+	mu     sync.Mutex
+	tail   []byte
+	counts map[string]int
+}
+
+const (
+	watching   = "Falco is watching"
+	restarting = "SIGHUP received, restarting..."
+)
+
+func (l *soakLog) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for text := range l.counts {
+		l.counts[text] += strings.Count(string(b), text)
+	}
+	l.tail = append(l.tail[:copy(l.tail, l.tail[max(0, len(l.tail)-8<<10):])], b...)
+	return len(b), nil
+}
+
+func (l *soakLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return string(l.tail)
+}
+
+func (l *soakLog) count(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.counts[text]
+}
+
+// wait returns when what was said holds text for the nth time.
+func (l *soakLog) wait(t *testing.T, text string, n int) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); l.count(text) < n; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%q was not said %d times:\n%s", text, n, l)
+		}
+	}
 }
 
 // counter64 counts what is written to it, and forgets it.
