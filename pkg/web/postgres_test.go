@@ -29,6 +29,10 @@ var cluster struct {
 }
 
 func TestMain(m *testing.M) {
+	if path := os.Getenv("FALCO_WEB_APPENDER"); path != "" {
+		fmt.Fprintln(os.Stderr, appender(path))
+		os.Exit(1)
+	}
 	code := m.Run()
 	if c := &cluster; c.cmd != nil {
 		c.cmd.Process.Signal(syscall.SIGINT)
