@@ -19,8 +19,8 @@ import (
 
 // serve runs until a signal ends it. It starts in the order of its steps, and stops in their reverse:
 //
-//	settings ─► outputs, spool ─► page ─► listeners ─► READY
-//	listeners closed ─► page ─► drained ─► outputs, spool
+//	settings ─► page's store ─► outputs, spool ─► listeners, page ─► READY
+//	listeners closed ─► drained ─► page ─► outputs, spool ─► page's store
 func (p *program) serve() int {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
@@ -31,23 +31,24 @@ func (p *program) serve() int {
 		return 1
 	}
 	p.log = newLogger(p.stdout, level(cfg), cfg.Log.Format)
-	f, err := forward.New(cfg, forward.Options{Log: p.log, Version: version})
+	page, err := openPage(web, cfg, p.log)
 	if err != nil {
 		return p.complain(err)
 	}
-	page, err := openPage(web, cfg, p.log)
+	f, err := forward.New(cfg, forward.Options{Log: p.log, Version: version})
 	if err != nil {
-		f.Close()
+		page.Close()
 		return p.complain(err)
 	}
 	listeners, err := f.Listen()
 	if err != nil {
-		page.Close()
 		f.Close()
+		page.Close()
 		return p.complain(err)
 	}
 	f.Start()
-	failed := make(chan error, len(listeners))
+	failed := make(chan error, len(listeners)+1)
+	page.start(f, p.log, failed)
 	for _, l := range listeners {
 		go func() {
 			if err := l.HTTP.Serve(l.Net); !errors.Is(err, http.ErrServerClosed) {
@@ -57,7 +58,7 @@ func (p *program) serve() int {
 		p.log.Infof("Falco Sidekick is up and listening on %s", where(l.Name))
 	}
 	notify("READY=1")
-	code := p.wait(f, signals, failed)
+	code := p.wait(f, page, signals, failed)
 	notify("STOPPING=1")
 	ctx, cancel := context.WithTimeout(context.Background(), cfg.ShutdownTimeout)
 	defer cancel()
@@ -73,8 +74,8 @@ func (p *program) serve() int {
 	if left := f.Drain(ctx); left > 0 {
 		p.log.Warnf("%d events are not delivered yet; they wait in the spool", left)
 	}
-	page.Close()
-	if err := f.Close(); err != nil {
+	page.quiet()
+	if err := errors.Join(f.Close(), page.Close()); err != nil {
 		return p.complain(err)
 	}
 	return code
@@ -96,7 +97,7 @@ func level(cfg *forward.Config) string {
 }
 
 // wait returns the exit code when it is time to go.
-func (p *program) wait(f *forward.Forwarder, signals <-chan os.Signal, failed <-chan error) int {
+func (p *program) wait(f *forward.Forwarder, page *page, signals <-chan os.Signal, failed <-chan error) int {
 	for {
 		select {
 		case err := <-failed:
@@ -107,16 +108,19 @@ func (p *program) wait(f *forward.Forwarder, signals <-chan os.Signal, failed <-
 				return 0
 			}
 			notify("RELOADING=1\nMONOTONIC_USEC=" + strconv.FormatInt(monotonic()/1000, 10))
-			p.reload(f)
+			p.reload(f, page)
 			notify("READY=1")
 		}
 	}
 }
 
 // reload reads the settings anew; what is wrong with them leaves everything as it is.
-func (p *program) reload(f *forward.Forwarder) {
+func (p *program) reload(f *forward.Forwarder, page *page) {
 	cfg, _, ok := p.load()
 	if ok {
+		if page != nil { // its own settings take a restart
+			cfg.Add(storeKind(page.web), "webui-store")
+		}
 		if err := f.Reload(cfg); err != nil {
 			p.complain(err)
 			ok = false

@@ -19,7 +19,7 @@ import (
 // Settings are those of the forwarder as a whole.
 type Settings struct {
 	ListenAddress string `key:"listenaddress" doc:"IP address to listen on; empty: all"`
-	ListenPort    int    `key:"listenport" default:"2801"`
+	ListenPort    int    `key:"listenport" default:"2801" doc:"0: do not listen there"`
 	ListenSocket  string `key:"listensocket" doc:"unix socket to listen on: for the daemon on the same host"`
 	Debug         bool   `key:"debug" doc:"log each event"`
 
@@ -367,4 +367,10 @@ func (c *Config) check(l *settings.Loader) {
 	if (c.Input.User == "") != (c.Input.Password == "") {
 		bad("input.user", errors.New("a user needs a password, and a password a user"))
 	}
+}
+
+// Add adds an output that is not of the list of kinds: one inside of the program. It is to be
+// called before New, and before each Reload.
+func (c *Config) Add(kind *output.Kind, id string) {
+	c.Instances = append(c.Instances, &Instance{ID: id, Kind: kind, Config: kind.Config(), Delivery: c.Settings.Delivery})
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -96,6 +97,10 @@ func valueOf(dst any, section, path string) any {
 func sampleOf(k *settings.Key) (string, any) {
 	if k.OneOf != nil {
 		last := k.OneOf[len(k.OneOf)-1]
+		if _, is := k.Value().(int); is {
+			n, _ := strconv.Atoi(last)
+			return last, n
+		}
 		return strings.ToUpper(last), last
 	}
 	switch k.Value().(type) {

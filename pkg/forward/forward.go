@@ -527,3 +527,36 @@ func (f *Forwarder) count(name string, n int, tags ...output.Tag) {
 		}
 	}
 }
+
+// Status is an output with its books.
+type Status struct {
+	ID, Kind string
+	Books
+}
+
+// Status returns the books of all outputs, in the order of the settings.
+func (f *Forwarder) Status() (out []Status) {
+	for _, d := range f.live.Load().outs {
+		out = append(out, Status{d.inst.ID, d.kind.Name, d.books()})
+	}
+	return out
+}
+
+// Test sends the test event to one output alone.
+func (f *Forwarder) Test(id string) error {
+	d := f.find(id)
+	if d == nil {
+		return fmt.Errorf("there is no output %q", id)
+	}
+	r, _ := f.Take(f.testBody(), d.inst.ID)
+	return r.Err
+}
+
+// DeadLetters returns the first dead letters of an output.
+func (f *Forwarder) DeadLetters(id string, limit int) ([]Letter, error) {
+	d := f.find(id)
+	if d == nil {
+		return nil, fmt.Errorf("there is no output %q", id)
+	}
+	return d.dead.list(limit)
+}

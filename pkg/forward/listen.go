@@ -43,7 +43,7 @@ func (f *Forwarder) Listen() (out []*Serving, err error) {
 		out = append(out, &Serving{name, l, Server(h)})
 	}
 	addr := func(port int) string { return net.JoinHostPort(c.ListenAddress, strconv.Itoa(port)) }
-	if c.ListenPort > 0 || c.ListenSocket == "" {
+	if c.ListenPort > 0 {
 		l, err := net.Listen("tcp", addr(c.ListenPort))
 		if err != nil {
 			return out, err
@@ -177,14 +177,15 @@ func ListenUnix(path string, log Logger) (net.Listener, error) {
 			}
 		}
 	}
-	return &unixListener{UnixListener: l, log: log}, nil
+	return &unixListener{UnixListener: l, log: log, allowed: allowed}, nil
 }
 
 // unixListener lets those in whom the kernel says are root or ourselves.
 type unixListener struct {
 	*net.UnixListener
-	log  Logger
-	said time.Time
+	log     Logger
+	said    time.Time
+	allowed func(uid uint32) bool
 }
 
 // peerConn is a connection of somebody who was let in.
@@ -198,7 +199,7 @@ func (l *unixListener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		uid, err := peer(c)
-		if err == nil && allowed(uid) {
+		if err == nil && l.allowed(uid) {
 			return &peerConn{c}, nil
 		}
 		c.Close()
@@ -212,8 +213,8 @@ func (l *unixListener) Accept() (net.Conn, error) {
 	}
 }
 
-// allowed is a variable for tests alone: they have but one uid.
-var allowed = func(uid uint32) bool { return uid == 0 || uid == uint32(os.Geteuid()) }
+// allowed says who may come by the socket: root, and ourselves.
+func allowed(uid uint32) bool { return uid == 0 || uid == uint32(os.Geteuid()) }
 
 // peer asks who is at the other end.
 func peer(c *net.UnixConn) (uid uint32, err error) {

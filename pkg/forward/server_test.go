@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -248,9 +249,18 @@ func TestSocket(t *testing.T) {
 		t.Error("a socket that somebody listens at was taken away from him")
 	}
 
-	was := allowed
-	allowed = func(uint32) bool { return false }
-	defer func() { allowed = was }()
+	if allowed(12345) || !allowed(0) {
+		t.Error("others than root and ourselves are let in, or root is not")
+	}
+	closed, err := ListenUnix(path+"2", silent{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.(*unixListener).allowed = func(uid uint32) bool { return uid != uint32(os.Getuid()) }
+	server := Server(r.Handler())
+	go server.Serve(closed)
+	defer server.Close()
+	client = &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", path+"2") }}}
 	if res, err := client.Post("http://x/", "application/json", bytes.NewReader(line(1))); err == nil {
 		t.Errorf("a peer that may not was answered: %v", res.Status)
 	}

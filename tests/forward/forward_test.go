@@ -556,3 +556,40 @@ func TestStatic(t *testing.T) {
 		}
 	}
 }
+
+// With the page on, its store is one more output: what comes in can be read there.
+func TestPage(t *testing.T) {
+	addr := freeAddr(t)
+	_, port, _ := net.SplitHostPort(addr)
+	s := start(t, t.TempDir(), "webui: {enabled: true, listenport: "+port+"}\n")
+	s.must(0, 200)
+	get := func(path string) string {
+		res, err := http.Get("http://" + addr + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		text, _ := io.ReadAll(res.Body)
+		return string(text)
+	}
+	until(t, "the page has them all", func() bool {
+		return s.metric(`falcosecurity_falcosidekick_output_delivered_total{destination="webui"}`) == 200
+	})
+	if text := get("/api/v2/events"); !strings.Contains(text, uuid(199)) {
+		t.Errorf("the last event is not in the page: %.300s", text)
+	}
+	if text := get("/api/v2/outputs"); !strings.Contains(text, `"name":"webui-store","state":"ok"`) || !strings.Contains(text, `"sent":200`) {
+		t.Errorf("outputs: %s", text)
+	}
+	if !strings.Contains(s.out.String(), "Enabled Outputs : [WebUI]") {
+		t.Errorf("the log does not name it: %s", s.out)
+	}
+	if code := s.stop(syscall.SIGTERM); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	open := launch(t, t.TempDir(), "webui: {enabled: true, listenaddress: 0.0.0.0, listenport: "+port+"}\n")
+	<-open.done
+	if open.cmd.ProcessState.ExitCode() != 1 || !strings.Contains(open.out.String(), "nobody can log in yet") {
+		t.Errorf("a page without users for everybody: exit code %d, %s", open.cmd.ProcessState.ExitCode(), open.out)
+	}
+}
