@@ -117,6 +117,8 @@ func (o *chatOutput) Close() error { return o.client.Close() }
 
 var errNotTried = errors.New("was not tried, because one before it has failed")
 
+var errRateLimited = errors.New("the answer is 429: too many messages")
+
 // remaining is the result of a batch of n of which those before i are through, the i-th has
 // failed, and the others were not tried.
 func remaining(n, i int, err error) error {

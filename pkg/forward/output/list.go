@@ -11,8 +11,10 @@ func Kinds() []*Kind {
 		awss3,
 		awssns,
 		awssqs,
+		discord,
 		dogstatsd,
 		elasticsearch,
+		googlechat,
 		influxdb,
 		kafka,
 		kafkarest,
@@ -28,6 +30,7 @@ func Kinds() []*Kind {
 		stanKind,
 		statsd,
 		syslog,
+		teams,
 		webhook,
 		yandexs3,
 	}

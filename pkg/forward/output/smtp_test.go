@@ -261,8 +261,7 @@ func TestSMTPAsTheOriginal(t *testing.T) {
 	}
 	h, parts := readMail(t, s.mails[0])
 	subject, _ := new(mime.WordDecoder).DecodeHeader(h.Get("Subject"))
-	full := "[Error] " + e.Output
-	if !strings.HasPrefix(full, strings.TrimSuffix(subject, "…")) || len([]rune(subject)) != 150 || h.Get("From") != "a@x.test" || h.Get("To") != "b@y.test, c@z.test" ||
+	if subject != "[Error] "+e.Output || h.Get("From") != "a@x.test" || h.Get("To") != "b@y.test, c@z.test" ||
 		h.Get("Date") != "Sun, 17 May 2026 15:31:56 +0000" || h.Get("Mime-Version") != "1.0" || h.Get("Message-Id") != "<"+e.UUID+"@x.test>" || h.Get("Auto-Submitted") != "auto-generated" {
 		t.Errorf("headers: %v, subject %q", h, subject)
 	}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package output
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/falco-go/falco/pkg/forward/event"
+)
+
+type discordConfig struct {
+	WebhookURL Secret `key:"webhookurl" enables:"true" doc:"URL of a webhook"`
+	Icon       string `key:"icon" default:"https://raw.githubusercontent.com/falcosecurity/falcosidekick/master/imgs/falcosidekick_color.png" doc:"URL of a picture"`
+	HTTP
+}
+
+// Limits of a message. The characters are those of all its embeds together.
+const (
+	discordEmbeds      = 10
+	discordFields      = 25
+	discordName        = 256
+	discordValue       = 1024
+	discordDescription = 2000 // 4096 would leave too little for fields
+	discordTotal       = 6000
+)
+
+// Ten events fit into a message if they are short: their JSON is about as long as their embeds.
+var discord = Define(Kind{
+	Name: "discord", Title: "Discord", Section: "discord", Limits: ChatLimits, Rate: Rate{5, 2 * time.Second}, Digest: chatDigest,
+	Batch: Batch{Events: discordEmbeds, Bytes: 4500},
+}, func(cfg *discordConfig, env *Env) (Output, error) {
+	o, err := newChat(env, &cfg.HTTP, cfg.WebhookURL, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &discordOutput{cfg: cfg, chatOutput: o}, nil
+})
+
+type discordOutput struct {
+	cfg *discordConfig
+	*chatOutput
+}
+
+type discordMessage struct {
+	Content  string         `json:"content"`
+	Avatar   string         `json:"avatar_url,omitempty"`
+	Embeds   []discordEmbed `json:"embeds"`
+	Mentions struct {
+		Parse []string `json:"parse"`
+	} `json:"allowed_mentions"`
+}
+
+type discordEmbed struct {
+	Title       string         `json:"title"`
+	URL         string         `json:"url"`
+	Description string         `json:"description"`
+	Color       int            `json:"color"`
+	Fields      []discordField `json:"fields"`
+}
+
+type discordField struct {
+	Name   string `json:"name"`
+	Value  string `json:"value"`
+	Inline bool   `json:"inline"`
+}
+
+func runes(s string) int { return utf8.RuneCountInString(s) }
+
+func (d *discordEmbed) size() int {
+	n := runes(d.Description)
+	for _, f := range d.Fields {
+		n += runes(f.Name) + runes(f.Value)
+	}
+	return n
+}
+
+// Send puts as many events into a message as fit; what does not is one message more.
+func (o *discordOutput) Send(ctx context.Context, batch []*Event) error {
+	from, total := 0, 0
+	m := o.message()
+	for i, e := range batch {
+		d := embed(e)
+		if len(m.Embeds) > 0 && (total+d.size() > discordTotal || len(m.Embeds) == discordEmbeds) {
+			if err := o.post(ctx, m); err != nil {
+				return unsent(len(batch), from, i, err)
+			}
+			m, from, total = o.message(), i, 0
+		}
+		m.Embeds, total = append(m.Embeds, d), total+d.size()
+	}
+	if err := o.post(ctx, m); err != nil {
+		return unsent(len(batch), from, len(batch), err)
+	}
+	return nil
+}
+
+// unsent is the result of a batch of n of which those in [from, to) were in the message that failed.
+func unsent(n, from, to int, err error) error {
+	if from == 0 && to == n {
+		return err
+	}
+	errs := make([]error, n)
+	for i := from; i < n; i++ {
+		errs[i] = Retry(errNotTried, 0)
+		if i < to {
+			errs[i] = err
+			if class, _ := ClassOf(err); to-from > 1 && (class == Final || class == Big) {
+				errs[i] = Retry(err, 0) // one of them it is: alone it will tell
+			}
+		}
+	}
+	return Results(errs)
+}
+
+func (o *discordOutput) message() *discordMessage {
+	m := &discordMessage{Avatar: o.cfg.Icon}
+	m.Mentions.Parse = []string{}
+	return m
+}
+
+func (o *discordOutput) post(ctx context.Context, m *discordMessage) error {
+	body, err := JSON(m)
+	if err != nil {
+		return Permanent(err)
+	}
+	_, err = o.client.Do(ctx, &Request{URL: o.url, Body: body, Classify: discordClassify})
+	return err
+}
+
+// discordClassify reads the pause that a 429 asks for, which has fractions only in the body.
+func discordClassify(a *Answer) error {
+	var r struct {
+		After float64 `json:"retry_after"`
+	}
+	if a.Status != 429 || json.Unmarshal(a.Body, &r) != nil || r.After <= 0 || r.After > 86400 {
+		return nil
+	}
+	return &Error{Class: Retryable, Status: 429, After: time.Duration(r.After * float64(time.Second)), Err: errRateLimited}
+}
+
+// embed is an event within the limits: the fields that tell most come first into what room there
+// is, the others share one field as JSON.
+func embed(e *Event) discordEmbed {
+	d := discordEmbed{Description: event.ShortenRunes(defuse(e.Output), discordDescription), Color: e.Priority.DiscordColor()}
+	pairs := e.Std("rule", "priority", "source", "hostname", "fields", "tags", "time")
+	kept, rest := choose(pairs, discordFields)
+	if len(rest) > 0 {
+		kept, rest = choose(pairs, discordFields-1)
+	}
+	room := discordTotal - d.size()
+	const more = "more fields"
+	reserve := 0
+	if len(rest) > 0 {
+		reserve = 400
+	}
+	for _, p := range kept {
+		f := discordField{Name: filled(event.ShortenRunes(clean(p.Name), discordName)), Inline: true}
+		if p.Field {
+			// Back-ticks end a block, whatever stands in it.
+			value := strings.ReplaceAll(clean(p.Value), "```", "`"+blank+"`"+blank+"`")
+			f.Value = "```" + filled(event.ShortenRunes(value, discordValue-8)) + "```"
+		} else {
+			f.Value = filled(event.ShortenRunes(defuse(p.Value), discordValue))
+		}
+		if n := runes(f.Name) + runes(f.Value); n <= room-reserve {
+			d.Fields, room = append(d.Fields, f), room-n
+			continue
+		}
+		rest = append(rest, p)
+		reserve = 400
+	}
+	if len(rest) > 0 && len(d.Fields) < discordFields {
+		if n := min(discordValue, room-len(more)) - 8; n > 16 {
+			text := strings.ReplaceAll(clean(pairsJSON(rest, n)), "```", "'''")
+			d.Fields = append(d.Fields, discordField{Name: more, Value: "```" + text + "```"})
+		}
+	}
+	return d
+}
