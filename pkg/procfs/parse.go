@@ -150,7 +150,7 @@ func (fs *FS) parseStat(b []byte, t *Task) error {
 		return errors.New("starts in the far future")
 	}
 	t.Start = fs.boot + start*(1_000_000_000/ticksPerSecond)
-	if t.NSPgid == 0 {
+	if t.NSPgid < 0 { // kernels before 4.1 do not tell; 0 is a group of the namespace outside
 		t.NSPgid = t.Pgid
 	}
 	return nil

@@ -110,7 +110,7 @@ func (fs *FS) Task(tid int64) (*Task, error) {
 }
 
 func (fs *FS) task(dir string, tid int64) (*Task, error) {
-	t := &Task{ReadAt: uint64(fs.now().UnixNano()), Tid: tid, LoginUID: ^uint32(0), FDLimit: -1}
+	t := &Task{ReadAt: uint64(fs.now().UnixNano()), Tid: tid, NSPgid: -1, LoginUID: ^uint32(0), FDLimit: -1}
 	bufs := pool.Get().(*buffers)
 	defer pool.Put(bufs)
 	buf := bufs.small
