@@ -73,7 +73,9 @@ func answer(find *procfs.Finder, a state.Ask) func(*state.State) {
 		switch {
 		case err == nil:
 			return func(s *state.State) { s.TakeDescriptor(a.Tid, a.FD, a.Num, &fd, at) }
-		case !errors.Is(err, procfs.ErrLate):
+		case errors.Is(err, procfs.ErrLate):
+			return func(s *state.State) { s.MissDescriptor(a.Num) }
+		default:
 			return func(s *state.State) { s.TakeDescriptor(a.Tid, a.FD, a.Num, nil, at) }
 		}
 	case state.AskSockets:

@@ -3,7 +3,6 @@
 package state
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/falco-go/falco/pkg/container"
@@ -15,7 +14,7 @@ import (
 // comes back between two later events:
 //
 //	AskTask     a look-up that the budget did not allow     TakeTask
-//	AskFD       the same, of a descriptor that was passed   TakeDescriptor
+//	AskFD       what a passed descriptor is (askfd.go)      TakeDescriptor
 //	AskSockets  what the sockets of a process are           TakeSockets
 //	AskUsers    who the users of a container are            SetUsers
 //	AskRuntime  what its runtime says of a container        PutContainer, FailContainer
@@ -94,84 +93,6 @@ func (s *State) TakeSockets(pid int64, fds []procfs.FD) {
 		s.putFD(s.tableOf(t), fds[i].Num, f)
 	}
 	s.giveRoles(t)
-}
-
-// askFD puts a record under number n of tbl that says only that there is something,
-// and asks what it is in process pid.
-func (s *State) askFD(tbl *fdTable, pid, n int64, more FDFlags) *FD {
-	s.fdAsks++
-	f := s.newFD()
-	*f = FD{Type: FDUnknown, Flags: FDFromProc | FDPending | more, Pid: s.fdAsks}
-	s.putFD(tbl, n, f)
-	if s.ask(Ask{Kind: AskFD, Tid: pid, FD: n, Num: s.fdAsks}) {
-		s.fdsAsked++
-	}
-	return f
-}
-
-// askAgain asks once more for what is still pending in tbl, in process pid. It has
-// executed a program, and nobody knows which of them have survived that; or it is
-// new, and may keep what its maker closes before the answer.
-func (s *State) askAgain(tbl *fdTable, pid int64) {
-	if s.fdsAsked == 0 {
-		return
-	}
-	for i := range tbl.arr.slots {
-		if sl := &tbl.arr.slots[i]; sl.fd.Has(FDPending) {
-			s.askFD(tbl, pid, int64(sl.num), sl.fd.Flags&FDCloexec)
-		}
-	}
-}
-
-// TakeDescriptor answers question num of kind AskFD; a nil d says that there is no
-// such descriptor. It was read before the time at, in ns since the epoch, and waits
-// until all events up to then have been applied: they tell what was closed, and who
-// was made, before it was read. It only counts where nothing else has become known
-// under that number.
-func (s *State) TakeDescriptor(pid, n, num int64, d *procfs.FD, at uint64) {
-	s.fdsAsked = max(s.fdsAsked-1, 0)
-	if at > s.now {
-		s.answers = append(s.answers, fdAnswer{pid, n, num, d, at})
-		return
-	}
-	s.takeDescriptor(pid, n, num, d)
-}
-
-// fdAnswer is an answer that waits for its time. There are at most as many as there
-// were questions.
-type fdAnswer struct {
-	pid, n, num int64
-	d           *procfs.FD
-	at          uint64
-}
-
-// takeAnswers takes those whose time has come.
-func (s *State) takeAnswers() {
-	s.answers = slices.DeleteFunc(s.answers, func(a fdAnswer) bool {
-		if a.at > s.now {
-			return false
-		}
-		s.takeDescriptor(a.pid, a.n, a.num, a.d)
-		return true
-	})
-}
-
-func (s *State) takeDescriptor(pid, n, num int64, d *procfs.FD) {
-	t := s.Lookup(pid)
-	f := s.FD(t, n)
-	if t == nil || f == nil || !f.Has(FDPending) || f.Pid != num {
-		return
-	}
-	if d == nil {
-		s.removeFD(s.files(t), n)
-		return
-	}
-	is := s.fromDescriptor(d)
-	is.refs, is.cost = f.refs, f.cost
-	*f = *is
-	s.weighFD(f)
-	s.giveRoles(t)
-	s.askSockets(t)
 }
 
 // TakeTask answers AskTask with what /proc tells by now. It only counts if the

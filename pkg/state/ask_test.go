@@ -335,8 +335,8 @@ func TestSharedFiles(t *testing.T) {
 }
 
 // What a passed descriptor is, is asked on the side if the budget does not allow
-// to look at once. It is asked anew of a process that is made before the answer:
-// it keeps what its maker closes.
+// to look at once. Processes that are made before the answer share it; they are asked
+// themselves about what their maker has closed.
 func TestAskFD(t *testing.T) {
 	w := newAsker(t, Options{Budget: Budget{Time: -1}})
 	w.do(call(schema.SocketpairX, 100, "res", 0, "fd1", 3, "fd2", 4, "source", 1, "peer", 2))
@@ -352,38 +352,46 @@ func TestAskFD(t *testing.T) {
 	pass(10)
 	w.same("asked", w.asked, []Ask{{Kind: AskFD, Tid: 100, FD: 8, Num: 1}, {Kind: AskFD, Tid: 100, FD: 9, Num: 2}, {Kind: AskFD, Tid: 100, FD: 10, Num: 3}})
 	w.same("unknown", w.fdName(100, 8), "")
-	w.asked = nil
 	w.do(made(schema.ForkX, 200, 0, 200, 100, 0))
-	w.same("of the child", w.asked, []Ask{{Kind: AskFD, Tid: 200, FD: 8, Num: 4}, {Kind: AskFD, Tid: 200, FD: 9, Num: 5}, {Kind: AskFD, Tid: 200, FD: 10, Num: 6}})
+	w.do(made(schema.ForkX, 201, 0, 201, 200, 0))
+	w.do(call(schema.FcntlX, 200, "res", 0, "fd", 8, "cmd", schema.FSetfd, "arg", 1)) // a copy that was written to
 	w.do(closed(100, 9, 0))
 	w.do(openat(100, atCwd, "/other", schema.ORdonly, 9))
-	w.do(call(schema.Dup2X, 100, "res", 11, "oldfd", 8, "newfd", 11)) // 7
+	w.do(call(schema.Dup2X, 100, "res", 11, "oldfd", 8, "newfd", 11)) // 4
 	w.do(closed(100, 10, 0))
-	pass(10) // 8: the answer to question 3 is about something else
+	pass(10) // 5: the answer to question 3 is about something else
 	w.nothing(1)
-	for num, n := range []int64{1: 8, 2: 9, 3: 10, 7: 11} {
+	w.asked = nil
+	for num, n := range []int64{1: 8, 2: 9, 3: 10, 4: 11} {
 		if n > 0 {
 			w.s.TakeDescriptor(100, n, int64(num), passed(n), 0)
 			w.check()
 		}
 	}
 	w.same("known", w.fdName(100, 8), "/passed8")
-	w.same("the child's, not yet", w.fdName(200, 8), "")
-	w.s.TakeDescriptor(200, 8, 4, passed(8), 0)
 	w.same("the child's", w.fdName(200, 8), "/passed8")
-	w.s.TakeDescriptor(200, 9, 5, nil, 0)
-	w.same("closed by the child", w.fdName(200, 9), "<nil>")
+	w.same("its child's", w.fdName(201, 8), "/passed8")
 	w.same("the duplicate", w.fdName(100, 11), "/passed11")
 	w.same("close-on-exec", w.s.FD(w.s.Lookup(100), 8).Has(FDCloexec), true)
 	w.same("another by now", w.fdName(100, 9), "/other")
 	w.same("passed again", w.fdName(100, 10), "")
+	w.same("asked of the child", w.asked, []Ask{{Kind: AskFD, Tid: 200, FD: 9, Num: 2}, {Kind: AskFD, Tid: 200, FD: 10, Num: 3}})
+	w.asked = nil
+	w.s.TakeDescriptor(200, 9, 2, nil, 0) // closed there too
+	w.same("asked of its child", w.asked, []Ask{{Kind: AskFD, Tid: 201, FD: 9, Num: 2}})
+	w.s.TakeDescriptor(201, 9, 2, passed(9), 0)
+	w.s.TakeDescriptor(200, 10, 3, passed(10), 0)
+	w.same("the child has not", w.fdName(200, 9), "<nil>")
+	w.same("its child has", []string{w.fdName(201, 9), w.fdName(201, 10)}, []string{"/passed9", "/passed10"})
+	w.check()
+
 	w.asked = nil
 	w.do(execve(100, "x", "x", nil)) // 10 may have gone by that
-	w.same("asked again", w.asked, []Ask{{Kind: AskFD, Tid: 100, FD: 10, Num: 9}})
+	w.same("asked again", w.asked, []Ask{{Kind: AskFD, Tid: 100, FD: 10, Num: 6}})
 	w.nothing(1)
-	w.s.TakeDescriptor(100, 10, 8, nil, 0)
+	w.s.TakeDescriptor(100, 10, 5, nil, 0)
 	w.same("not yet", w.fdName(100, 10), "")
-	w.s.TakeDescriptor(100, 10, 9, nil, w.ts+2*sec)
+	w.s.TakeDescriptor(100, 10, 6, nil, w.ts+2*sec)
 	w.nothing(1)
 	w.same("of a time to come", w.fdName(100, 10), "")
 	w.ts += 2 * sec
@@ -392,6 +400,39 @@ func TestAskFD(t *testing.T) {
 	w.same("gone", w.fdName(100, 10), "<nil>")
 	w.s.TakeDescriptor(999, 8, 1, nil, 0)
 	w.s.TakeDescriptor(100, 77, 1, nil, 0)
+	w.same("nothing is open", w.s.fdAsks.open(), false)
+	w.check()
+}
+
+// Questions wait while he who answers has enough of them, and those that have become
+// pointless are not put.
+func TestAskFDMany(t *testing.T) {
+	w := newAsker(t, Options{Budget: Budget{Time: -1}})
+	tbl := w.s.tableOf(w.s.Lookup(100))
+	for n := int64(10); n < 10+2*maxFDAsked; n++ {
+		w.s.askFD(tbl, 100, n, 0)
+	}
+	w.same("out", len(w.asked), maxFDAsked)
+	w.do(closed(100, 10+maxFDAsked, 0))
+	w.nothing(1)
+	w.asked = nil
+	w.busy = true
+	w.s.TakeDescriptor(100, 10, 1, passed(10), 0)
+	w.same("refused", len(w.asked), 0)
+	w.busy = false
+	w.nothing(1)
+	w.nothing(1)
+	w.same("the next", w.asked, []Ask{{Kind: AskFD, Tid: 100, FD: 11 + maxFDAsked, Num: 2 + maxFDAsked}})
+	for range 2 * maxFDAsked {
+		w.s.MissDescriptor(0)
+	}
+	w.same("all put", len(w.asked), maxFDAsked-1)
+	w.same("none lost", w.s.Stats().AsksLost, 0)
+	for range maxFDQuestions + 2*maxFDAsked {
+		w.s.askFD(tbl, 100, 9, 0)
+	}
+	w.same("too many", w.s.Stats().AsksLost > 0, true)
+	w.same("no more than that", len(w.s.fdAsks.waiting) <= maxFDQuestions, true)
 	w.check()
 }
 

@@ -50,6 +50,9 @@ func (s *State) cloneCaller(ev *event.Event, child int64) {
 	}
 	flags := uint32(uintOr(ev, cloneFlags, 0))
 	if flags&(inPidnsFlags|schema.CloneParent) != 0 || c.Tid != c.Vtid {
+		if wasValid && flags&noPromise == 0 && ev.Type != schema.VforkX {
+			s.promise(c, child, flags)
+		}
 		return // the id that was returned may be another namespace's: the child's event tells
 	}
 	if flags&schema.CloneVfork != 0 || ev.Type == schema.VforkX {
@@ -121,7 +124,9 @@ func (s *State) cloneChild(ev *event.Event) {
 		}
 	}
 	s.fillClone(ev, x, p)
-	if p != nil && p.Valid() {
+	if promised := s.promised(x); promised != nil {
+		s.bear(x, promised)
+	} else if p != nil && p.Valid() {
 		s.refresh(p) // it is not to be evicted for its child
 		x.inherit(p)
 		if thread {
@@ -132,6 +137,9 @@ func (s *State) cloneChild(ev *event.Event) {
 			flags = schema.CloneThread | schema.CloneFiles
 		}
 		s.forkProcess(x, p, flags)
+	}
+	if x.Vtid != x.Tid && x.Vpgid == x.Pgid && x.Pgid > 0 {
+		x.Vpgid = 0 // its group is of the namespace outside
 	}
 	x.PidnsStartTS = s.Machine.BootTime
 	if x.Flags&inPidnsFlags != 0 || x.Tid != x.Vtid {
@@ -203,9 +211,10 @@ func (s *State) forkProcess(x, maker *Thread, flags uint32) {
 	case flags&schema.CloneFiles != 0:
 		x.fds = files
 		files.users++
+		s.shareAsks(x.fds, x.Pid)
 	default:
 		x.fds = s.fork(files)
-		s.askAgain(x.fds, x.Pid)
+		s.shareAsks(x.fds, x.Pid)
 	}
 	x.Cwd, x.Env = s.Cwd(maker), o.Env
 	s.weighEnv(x, o)

@@ -112,9 +112,8 @@ type State struct {
 	sweepTS  uint64 // when the oldest record was last looked at
 	swept    uint64 // when it was last thought of doing so
 	clock    uint32 // counts events; stamps uses of descriptors
-	fdAsks   int64  // questions of kind AskFD
-	fdsAsked int    // of them, those without an answer yet
-	answers  []fdAnswer
+	fdAsks   fdAsks // questions of kind AskFD
+	promises []promise
 	bytes    int // that the tables take, as counted (weight.go)
 
 	scene   Scene
@@ -241,8 +240,12 @@ func (s *State) Settle() {
 	if s.now-s.swept >= sweepGrain { // also if time steps back
 		s.swept = s.now
 		s.sweep()
-		if len(s.answers) > 0 {
+		if len(s.promises) > 0 {
+			s.keepPromises(maxPromises)
+		}
+		if s.fdAsks.open() {
 			s.takeAnswers()
+			s.sendFDs()
 		}
 		s.containers.sweep(s.now)
 	}

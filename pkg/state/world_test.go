@@ -161,6 +161,15 @@ func (s *State) consistent() error {
 	if n != len(s.threads) {
 		return fmt.Errorf("%d threads in the list, %d in the table", n, len(s.threads))
 	}
+	for _, p := range s.promises {
+		if p.x.fds != nil {
+			users[p.x.fds]++
+			if !arrays[p.x.fds.arr] {
+				arrays[p.x.fds.arr] = true
+				fds += len(p.x.fds.arr.slots)
+			}
+		}
+	}
 	for tid, t := range s.threads {
 		if t.fds != nil {
 			users[t.fds]++
@@ -246,6 +255,9 @@ func (s *State) weighAll(arrays map[*fdArray]bool) (sum int) {
 	for _, t := range s.threads {
 		sum += t.weight
 		memos[t.args], memos[t.env], sets[t.cgroup] = true, true, true
+	}
+	for _, p := range s.promises {
+		memos[p.x.env] = true
 	}
 	for _, set := range s.cgroups {
 		sets[set] = true
