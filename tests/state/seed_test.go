@@ -118,8 +118,8 @@ func TestSeedCost(t *testing.T) {
 	afterTraced := traced()
 
 	tasks, fds := after.Tasks-before.Tasks, after.FDs-before.FDs
-	// Others come and go meanwhile.
-	if tasks < processes*99/100 || fds < processes*descriptors*99/100 {
+	// Others come and go meanwhile, a compiler's threads by the dozen.
+	if tasks < processes*9/10 || fds < processes*descriptors*9/10 {
 		t.Fatalf("%d tasks and %d descriptors more, want %d and %d", tasks, fds, processes, processes*descriptors)
 	}
 	calls := int(after.Calls - before.Calls)
