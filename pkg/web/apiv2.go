@@ -67,6 +67,7 @@ func shownAll(list []*Event) []*eventV2 {
 type eventsV2 struct {
 	Events  []*eventV2 `json:"events"`
 	Next    string     `json:"next,omitempty"` // cursor
+	Last    int64      `json:"last"`           // the greatest id there was before: where a stream goes on
 	Total   *int64     `json:"total,omitempty"`
 	Partial bool       `json:"partial"`
 	Since   string     `json:"since,omitempty"` // of a partial total
@@ -149,11 +150,15 @@ func (s *Server) list(c *call) error {
 	}
 	ctx, cancel := c.limited()
 	defer cancel()
+	last, err := s.store.Last(ctx)
+	if err != nil {
+		return err
+	}
 	found, err := s.store.Search(ctx, q, p)
 	if err != nil {
 		return err
 	}
-	out := eventsV2{Events: shownAll(found.Events), Next: found.Next.String(), Partial: found.Partial}
+	out := eventsV2{Last: last, Events: shownAll(found.Events), Next: found.Next.String(), Partial: found.Partial}
 	if v.Get("total") == "true" {
 		all, err := s.store.Count(ctx, q)
 		if err != nil {

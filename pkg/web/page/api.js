@@ -44,10 +44,10 @@ export const may = what => me.may.includes(what);
 
 // Live follows events. After two failures it polls, as some proxies let no stream through.
 export class Live {
-  constructor(query, on) {
+  constructor(query, on, after) {
     this.query = query;
     this.on = on;
-    this.last = 0;
+    this.last = after;
     this.failures = 0;
     this.open();
   }

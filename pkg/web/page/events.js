@@ -53,7 +53,7 @@ export function events(main) {
       if (current() && !status.store.events) put(pane, h('div', {style: {position: 'static'}}, teach()));
       else if (current()) put(pane, h('div', {class: 'empty'}, h('h2', {}, t('No event fits')), h('p', {}, t('Nothing in this time fulfils all conditions.')), button(t('Clear all filters'), 'close', clear)));
     }
-    follow(got.events[0]?.id || 0);
+    follow(got.last);
   });
 
   const loadSide = latest(async (current, signal) => {
@@ -104,8 +104,7 @@ export function events(main) {
     if (isLive()) {
       const query = filters(s.params);
       ['since', 'from', 'to'].forEach(k => query.delete(k));
-      live = new Live(query, onLive);
-      live.last = after;
+      live = new Live(query, onLive, after);
       liveState = 'wait';
     }
     drawBar();
@@ -318,7 +317,7 @@ export function events(main) {
       layout();
       if (key !== before) { s.chosen.clear(); s.skipped = 0; loadAll(); } else {
         render(true);
-        if (isLive() !== !!live) { if (isLive()) loadAll(); else follow(0); }
+        if (isLive() !== !!live) { if (isLive()) loadAll(); else follow(); }
         drawBar();
       }
       drawer.show(params.get('sel'));

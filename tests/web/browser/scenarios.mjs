@@ -158,7 +158,10 @@ test('4 dragging over the chart chooses a time', async () => {
 test('5 an event that is posted shows without a reload; pause and resume', async () => {
   const page = await enter(main.base, '#/events?since=1h');
   await page.waitForSelector('.btn.live.on');
-  await page.waitForTimeout(300);
+  let asked = 0;
+  page.on('request', r => { if (r.url().includes('/api/v2/events')) asked++; });
+  await page.waitForTimeout(1500);
+  assert.equal(asked, 0, 'the list is read again though nothing has come');
   const begun = Date.now();
   await post(main.base, event(1));
   await page.waitForSelector('.er.item:has-text("live number 1")');
