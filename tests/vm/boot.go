@@ -131,6 +131,10 @@ var errStalled = errors.New("the kernel stood still")
 
 const stallLimit = 15 * time.Second
 
+// late is how much longer a kernel may be silent before its first line: what it says is kept until it has a console, and that
+// can be when all memory has been set up. 4.18 takes more than 20 seconds to it, under emulation.
+const late = 6
+
 // watchBoot looks after a guest until init runs.
 func watchBoot(ctx context.Context, collector *collector, console *keep, limit time.Duration, stop context.CancelCauseFunc) {
 	ticker := time.NewTicker(time.Second)
@@ -146,7 +150,11 @@ func watchBoot(ctx context.Context, collector *collector, console *keep, limit t
 			said, silent = n, 0
 			continue
 		}
-		if silent += time.Second; silent >= limit {
+		allowed := limit
+		if said == 0 {
+			allowed *= late
+		}
+		if silent += time.Second; silent >= allowed {
 			stop(errStalled)
 			return
 		}
