@@ -19,8 +19,6 @@ import (
 	"github.com/falco-go/falco/pkg/rules"
 )
 
-const completionFlag = "--generate-bash-completion"
-
 // verb is a helper. One without run stands here before it can do its work, so
 // that whoever types it is not taken for somebody who starts the daemon.
 type verb struct {
@@ -111,7 +109,6 @@ func falco(argv []string, stdout, stderr io.Writer) int {
 		Name:                      "falco",
 		HideHelp:                  true,
 		HideVersion:               true,
-		EnableBashCompletion:      true,
 		DisableSliceFlagSeparator: true,
 		Writer:                    stdout,
 		ErrWriter:                 stderr,
@@ -122,14 +119,12 @@ func falco(argv []string, stdout, stderr io.Writer) int {
 	}
 	words := argv[1:]
 	if v := typedVerb(words); v != nil {
-		if v.run != nil && !completing(words) {
+		if v.run != nil {
 			words = append([]string{v.name}, flagsFirst(words[1:], v.allFlags())...)
 		}
 	} else {
 		s := scanner{strict: os.Getenv("FALCO_STRICT_CLI") == "1"}
-		if completing(words) { // half a word is no option yet; cli looks at os.Args itself
-			s.words = []string{completionFlag}
-		} else if err := s.scan(words); err != nil {
+		if err := s.scan(words); err != nil {
 			return printError(stderr, log, err)
 		}
 		words = s.words
@@ -150,9 +145,6 @@ func falco(argv []string, stdout, stderr io.Writer) int {
 	}
 	return code
 }
-
-// completing reports whether a shell asks how the words could go on.
-func completing(words []string) bool { return len(words) > 0 && words[len(words)-1] == completionFlag }
 
 // typedVerb returns the verb that words begin with, nil if they begin with none.
 func typedVerb(words []string) *verb {
