@@ -71,7 +71,7 @@ func TestCanary(t *testing.T) {
 func TestCanaryJudge(t *testing.T) {
 	c := &canary{every: time.Second}
 	now := time.Unix(1000, 0)
-	w := &web{health: new(health), page: &config.Web{Healthz: "/healthz"}, room: make(chan struct{}, 1)}
+	w := &web{health: new(health), page: config.Web{Healthz: "/healthz"}, room: make(chan struct{}, 1)}
 	w.health.canary.Store(c)
 	var produced, lost uint64
 	for i, step := range []struct {

@@ -206,6 +206,7 @@ func (d *daemon) adopt(next *daemon) {
 		}
 	}
 	d.useCaptures(&next.cfg.Capture)
+	d.reloadWeb(next.cfg)
 	if next.cfg.Rate != d.cfg.Rate {
 		d.pipe.limit = newLimiter(next.cfg, d.log)
 	}
@@ -232,8 +233,6 @@ func (d *daemon) retire(left []channel) {
 // tellFixed names what has changed and cannot change while we run.
 func (d *daemon) tellFixed(next *config.Config) {
 	now := d.cfg
-	web := next.Web
-	web.Prometheus = now.Web.Prometheus // what is told is asked anew each time
 	engine := next.Engine
 	engine.Snaplen = now.Engine.Snaplen // its key stands elsewhere
 	for _, k := range []struct {
@@ -248,7 +247,6 @@ func (d *daemon) tellFixed(next *config.Config) {
 		{"outputs_spool", spools(now) && now.Spool != next.Spool},
 		{"state_socket", now.StateSocket != next.StateSocket},
 		{"canary_interval", now.CanaryInterval != next.CanaryInterval},
-		{"webserver", now.Web != web},
 		{"watch_config_files", now.WatchFiles != next.WatchFiles},
 	} {
 		if k.changed {

@@ -246,7 +246,7 @@ func TestWatcherMissesNothing(t *testing.T) {
 // The web server answers what it knows, and nothing else.
 func TestWebAnswers(t *testing.T) {
 	d := &daemon{}
-	w := &web{health: &d.health, page: &config.Web{Healthz: "/healthz"}}
+	w := &web{health: &d.health, page: config.Web{Healthz: "/healthz"}}
 	for _, tc := range []struct {
 		method, path, want string
 	}{

@@ -3,7 +3,11 @@
 package main
 
 import (
+	"fmt"
 	"io"
+	"net"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -137,14 +141,14 @@ syslog_output.enabled                          now  syslog_output.enabled=true
 syslog_output.spool                            now  syslog_output.spool=true
 time_format_iso_8601                           now  time_format_iso_8601=true
 watch_config_files                             restart watch_config_files  watch_config_files=true
-webserver.enabled                              restart webserver  webserver.enabled=true
-webserver.k8s_healthz_endpoint                 restart webserver  webserver.k8s_healthz_endpoint=/77
-webserver.listen_address                       restart webserver  webserver.listen_address=127.0.0.7
-webserver.listen_port                          restart webserver  webserver.listen_port=7777
+webserver.enabled                              now  webserver.enabled=false
+webserver.k8s_healthz_endpoint                 now  webserver.k8s_healthz_endpoint=/77
+webserver.listen_address                       now  webserver.listen_address=127.0.0.7
+webserver.listen_port                          now  webserver.listen_port=PORT
 webserver.prometheus_metrics_enabled           now  webserver.prometheus_metrics_enabled=true
-webserver.ssl_certificate                      restart webserver  webserver.ssl_certificate=77
-webserver.ssl_enabled                          restart webserver  webserver.ssl_enabled=true
-webserver.threadiness                          restart webserver  webserver.threadiness=77
+webserver.ssl_certificate                      now  webserver.ssl_certificate=77
+webserver.ssl_enabled                          now  webserver={"enabled":true,"listen_address":"127.0.0.1","listen_port":0,"ssl_enabled":true,"ssl_certificate":"DIR/none.pem"}
+webserver.threadiness                          now  webserver.threadiness=77
 `
 
 // changed is a daemon before and after a reload that changed one key. Its loop does not run: the test is the loop.
@@ -157,6 +161,18 @@ type changed struct {
 // runs reports whether the nth rule is enabled.
 func (c *changed) runs(n int) bool { return c.set.Runs(c.set.Rules[n]) }
 
+// freePort returns one that nobody listens on.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}
+
 // change makes a daemon, and reloads it with one override more.
 func change(t *testing.T, dir, override string) *changed {
 	t.Helper()
@@ -164,7 +180,7 @@ func change(t *testing.T, dir, override string) *changed {
 	c := &changed{log: log, daemon: &daemon{stdout: io.Discard, stderr: log, log: newLogger(log), path: filepath.Join(dir, "falco.yaml"),
 		opt: &opts{}, stop: make(chan struct{}), mail: make(chan func(), 16)}}
 	d := c.daemon
-	for _, step := range []func(*daemon) error{(*daemon).loadConfig, (*daemon).loadRules, (*daemon).startOutputs, (*daemon).selectCalls, (*daemon).startHealth} {
+	for _, step := range []func(*daemon) error{(*daemon).loadConfig, (*daemon).loadRules, (*daemon).startOutputs, (*daemon).selectCalls, (*daemon).startHealth, (*daemon).startWeb} {
 		if err := step(d); err != nil {
 			t.Fatal(err)
 		}
@@ -176,9 +192,9 @@ func change(t *testing.T, dir, override string) *changed {
 	d.tellMetricsLive()
 	d.useCaptures(&d.cfg.Capture)
 	d.pipe.later.wait = time.Duration(d.cfg.Containers.MaxWaitMs) * time.Millisecond
-	c.before = daemon{cfg: d.cfg, set: d.set, calls: d.calls, channels: d.channels}
+	c.before = daemon{cfg: d.cfg, web: d.web, set: d.set, calls: d.calls, channels: d.channels}
 	c.before.health.file, c.before.health.interval = d.health.file, d.health.interval
-	d.opt.override = []string{strings.ReplaceAll(override, "DIR", dir)}
+	d.opt.override = []string{strings.NewReplacer("DIR", dir, "PORT", freePort(t)).Replace(override)}
 	next, err := d.prepare()
 	if err != nil {
 		t.Fatalf("%s: %v", override, err)
@@ -206,6 +222,7 @@ program_output: {enabled: true, program: cat >/dev/null}
 http_output: {enabled: true, url: "http://127.0.0.1:1/"}
 metrics: {enabled: true, interval: 1h, output_rule: true, output_file: DIR/metrics}
 outputs_spool: {path: DIR/spool}
+webserver: {enabled: true, listen_address: 127.0.0.1, listen_port: 0}
 `, "DIR", dir))
 	spooled := strings.ReplaceAll(content(t, filepath.Join(dir, "falco.yaml")), "stdout_output: {enabled: true}", "stdout_output: {enabled: true, spool: true}")
 	var covered []string
@@ -260,7 +277,17 @@ var reloadEffects = map[string]func(*changed) bool{
 	"rules_files[]":          func(c *changed) bool { return c.set.Rules[0].Name == "other" },
 	"stdout_output.enabled":  func(c *changed) bool { return len(c.channels) == 3 },
 	"stdout_output.spool":    func(c *changed) bool { return c.channels[1].spool },
-	"syslog_output.enabled":  func(c *changed) bool { return len(c.channels) == 5 },
+	"webserver.enabled":      func(c *changed) bool { return c.web == nil },
+	"webserver.k8s_healthz_endpoint": func(c *changed) bool {
+		status, _, _ := c.web.answer(&http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/77"}})
+		return status == http.StatusOK
+	},
+	"webserver.listen_address": func(c *changed) bool { return strings.HasPrefix(c.web.addr.String(), "127.0.0.7:") },
+	"webserver.listen_port":    func(c *changed) bool { return strings.HasSuffix(c.web.addr.String(), fmt.Sprint(":", c.cfg.Web.Port)) },
+	"webserver.ssl_enabled": func(c *changed) bool { // there is no such certificate
+		return strings.Contains(c.log.String(), "none.pem: no such file or directory; it stays as it was") && c.web != nil && !c.cfg.Web.TLS
+	},
+	"syslog_output.enabled": func(c *changed) bool { return len(c.channels) == 5 },
 }
 
 // A reload turns captures and snapshots on, and off again.

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -12,6 +13,7 @@ import (
 	"net/http"
 	"runtime"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/falco-go/falco/pkg/config"
@@ -33,44 +35,96 @@ type web struct {
 	addr   net.Addr
 	room   chan struct{} // one place for each request that is served
 	health *health
-	page   *config.Web
+	page   config.Web
+	pair   atomic.Pointer[tls.Certificate]
 }
 
 // startWeb opens the server, if there is to be one.
 func (d *daemon) startWeb() error {
-	c := d.cfg.Web
+	d.atEnd(d.closeWeb)
+	return d.openWeb(d.cfg.Web)
+}
+
+func (d *daemon) closeWeb() {
+	if d.web != nil {
+		d.web.server.Close()
+		d.web = nil
+	}
+}
+
+// reloadWeb makes the server the one that next asks for, with the certificate that is
+// there now. If it cannot be, it stays as it was, in next, too.
+func (d *daemon) reloadWeb(next *config.Config) {
+	from := d.cfg.Web
+	failed := func(err error) {
+		why := err.Error()
+		if f := (*failure)(nil); errors.As(err, &f) {
+			why += ": " + f.hint
+		}
+		d.log.errorf("%s; it stays as it was", why)
+	}
+	if from.Same(next.Web) {
+		if d.web != nil && from.TLS {
+			if err := d.web.renew(); err != nil {
+				failed(err)
+			}
+		}
+		return
+	}
+	d.closeWeb() // the address may be the same
+	err := d.openWeb(next.Web)
+	if err == nil {
+		return
+	}
+	failed(err)
+	from.Prometheus = next.Web.Prometheus
+	next.Web = from
+	if err := d.openWeb(from); err != nil {
+		d.log.errorf("there is no web server any more: %v", err)
+	}
+}
+
+// renew reads the certificate.
+func (w *web) renew() error {
+	pair, err := tls.LoadX509KeyPair(w.page.Certificate, w.page.Certificate)
+	if err != nil {
+		return &failure{form: exiting, text: "invalid webserver configuration", hint: "webserver.ssl_certificate: " + err.Error()}
+	}
+	w.pair.Store(&pair)
+	return nil
+}
+
+func (d *daemon) openWeb(c config.Web) error {
 	if !c.Enabled || d.cfg.Engine.Kind == config.KindReplay {
 		return nil
 	}
 	if c.Threads <= 0 {
 		c.Threads = runtime.NumCPU()
 	}
-	var conf *tls.Config
+	w := &web{room: make(chan struct{}, c.Threads), health: &d.health, page: c}
 	suffix := ""
 	if c.TLS {
-		pair, err := tls.LoadX509KeyPair(c.Certificate, c.Certificate)
-		if err != nil {
-			return &failure{form: exiting, text: "invalid webserver configuration", hint: "webserver.ssl_certificate: " + err.Error()}
+		if err := w.renew(); err != nil {
+			return err
 		}
-		conf, suffix = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}, " (SSL)"
+		suffix = " (SSL)"
 	}
 	d.log.infof("Starting health webserver with threadiness %d, listening on %s:%d%s", c.Threads, c.Address, c.Port, suffix)
 	l, err := net.Listen("tcp", net.JoinHostPort(c.Address, strconv.Itoa(c.Port)))
 	if err != nil {
 		return &failure{form: exiting, text: "an error occurred while starting webserver", hint: err.Error()}
 	}
-	at := l.Addr()
+	w.addr = l.Addr()
 	guests := newGuests(webConns)
 	l = &counted{Listener: l, guests: guests}
-	if conf != nil {
-		l = tls.NewListener(l, conf)
+	if c.TLS {
+		l = tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS12,
+			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return w.pair.Load(), nil }})
 	}
-	w := &web{addr: at, room: make(chan struct{}, c.Threads), health: &d.health, page: &c}
 	w.server = &http.Server{Handler: w, ConnState: guests.moved, ReadHeaderTimeout: webHeaderTime, ReadTimeout: webTime, WriteTimeout: webTime, IdleTimeout: webHeaderTime,
 		MaxHeaderBytes: webHeader, ErrorLog: log.New(io.Discard, "", 0)}
 	d.web = w
 	go w.server.Serve(l)
-	d.atEnd(func() { w.server.Close() })
 	return nil
 }
 

@@ -4,7 +4,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -130,13 +129,15 @@ func TestWebSlowloris(t *testing.T) {
 	}
 }
 
-// Over TLS the answers are the same; whoever speaks plainly there has none.
-func TestWebTLS(t *testing.T) {
+// selfSigned returns a certificate for this machine, with its key.
+func selfSigned(t *testing.T) []byte {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	self := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "falco"}, NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	self := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "falco"}, NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
 	der, err := x509.CreateCertificate(rand.Reader, self, self, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
@@ -145,16 +146,19 @@ func TestWebTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var b bytes.Buffer
-	pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: der})
-	pem.Encode(&b, &pem.Block{Type: "PRIVATE KEY", Bytes: secret})
+	return append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})...)
+}
+
+// Over TLS the answers are the same; whoever speaks plainly there has none. A reload takes a certificate that was renewed.
+func TestWebTLS(t *testing.T) {
+	cert := selfSigned(t)
 	file := filepath.Join(t.TempDir(), "falco.pem")
-	if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
+	if err := os.WriteFile(file, cert, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, addr := serveWeb(t, config.Web{Threads: 2, TLS: true, Certificate: file})
+	d, addr := serveWeb(t, config.Web{Threads: 2, TLS: true, Certificate: file})
 	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(b.Bytes())
+	roots.AppendCertsFromPEM(cert)
 	ask := func(conf *tls.Config) (string, error) {
 		c := http.Client{Transport: &http.Transport{TLSClientConfig: conf, DisableKeepAlives: true}}
 		r, err := c.Get("https://" + addr + "/versions")
@@ -179,7 +183,18 @@ func TestWebTLS(t *testing.T) {
 			t.Errorf("plain HTTP: %s", r.Status)
 		}
 	}
-	d := &daemon{log: newLogger(io.Discard), cfg: &config.Config{Web: config.Web{Enabled: true, TLS: true, Certificate: "/nowhere.pem"}}}
+	renewed := selfSigned(t)
+	for _, step := range []struct{ text, serves []byte }{{renewed, renewed}, {[]byte("none"), renewed}} {
+		put(t, file, string(step.text))
+		d.reloadWeb(d.cfg)
+		roots = x509.NewCertPool()
+		roots.AppendCertsFromPEM(step.serves)
+		if body, err := ask(&tls.Config{RootCAs: roots}); err != nil || body == "" {
+			t.Errorf("after a reload: %q, %v", body, err)
+		}
+	}
+
+	d = &daemon{log: newLogger(io.Discard), cfg: &config.Config{Web: config.Web{Enabled: true, TLS: true, Certificate: "/nowhere.pem"}}}
 	if err := d.startWeb(); err == nil || err.Error() != "invalid webserver configuration" {
 		t.Errorf("without a certificate: %v", err)
 	}

@@ -19,6 +19,12 @@ type Web struct {
 	Certificate string // with its key in the same file
 }
 
+// Same reports whether w and o ask for the same server; what it tells may differ.
+func (w Web) Same(o Web) bool {
+	w.Prometheus = o.Prometheus
+	return w == o
+}
+
 // Drops says what happens when events are lost.
 type Drops struct {
 	Threshold        float64 // of the events lost in a second
