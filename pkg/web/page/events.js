@@ -3,7 +3,7 @@
 // common beside it, and new ones as they come.
 
 import {h, put, icon, button, iconButton, spark, toast} from './dom.js';
-import {get, ask, may, Live} from './api.js';
+import {get, ask, may, me, Live} from './api.js';
 import {t, label} from './i18n.js';
 import {Timeline} from './chart.js';
 import {Drawer} from './drawer.js';
@@ -261,6 +261,7 @@ export function events(main) {
       h('button', {type: 'button', class: 'btn small live' + (on ? liveState === 'down' ? ' lost' : ' on' : ''), 'aria-pressed': String(on), disabled: !!s.params.get('to'), onclick: () => change(p => on ? p.set('live', '0') : p.delete('live'), true)}, h('span', {class: 'dot'}), t(word)),
       h('div', {class: 'seg hide-small', role: 'group', 'aria-label': t('Density')}, Object.keys(heights).map(d => h('button', {type: 'button', 'aria-pressed': String(d === dense), onclick: () => { settings.set('dense', d); change(p => p.set('dense', d), true); }}, t(d)))),
       h('button', {type: 'button', class: 'btn small ghost hide-small', 'aria-pressed': String(s.params.get('grouped') === '1'), title: t('One row for the same rule, host and process'), onclick: () => change(p => p.get('grouped') === '1' ? p.delete('grouped') : p.set('grouped', '1'), true)}, icon('group'), t('Group')),
+      h('div', {class: 'poprel hide-small'}, iconButton(t('Saved views'), 'star', e => views(e.currentTarget.parentElement))),
       h('div', {class: 'poprel hide-small'}, iconButton(t('Columns'), 'columns', e => columnMenu(e.currentTarget.parentElement))),
       h('div', {class: 'poprel hide-small'}, iconButton(t('Export'), 'export', e => menu(e.currentTarget.parentElement, ['ndjson', 'csv', 'json'].map(f => h('a', {class: 'btn ghost', href: `api/v2/export?format=${f}&${query}`, download: ''}, f.toUpperCase()))))));
   }
@@ -273,6 +274,23 @@ export function events(main) {
     pop.addEventListener('keydown', e => { if (e.key === 'Escape') { pop.remove(); at.querySelector('button').focus(); } });
     at.append(pop);
     pop.querySelector('input, a, button')?.focus();
+  }
+
+  // views lists what was saved; a view is what the address says.
+  async function views(at) {
+    try {
+      const got = await get('views');
+      const keep = (name, query, shared) => ask('PUT', 'api/v2/views', {body: {name, query, shared}});
+      menu(at, h('div', {class: 'near'},
+        got.items.map(v => h('div', {class: 'row'}, h('a', {class: 'grow cut', href: '#/events?' + v.query}, v.name), v.shared && h('span', {class: 'dim'}, v.owner), v.owner === me.user && may('annotate') && iconButton(t('Remove'), 'close', async e => { const row = e.currentTarget.parentElement; try { await keep(v.name, '', false); row.remove(); } catch (err) { toast(err.message, true); } }))),
+        got.items.length ? null : h('p', {class: 'dim'}, t('No view has been saved.')),
+        may('annotate') && h('form', {class: 'row', onsubmit: async e => {
+          e.preventDefault();
+          const f = new FormData(e.target), p = new URLSearchParams(s.params);
+          p.delete('sel');
+          try { await keep(f.get('name'), String(p) || 'since=24h', f.get('shared') === 'on'); toast(t('Saved')); at.querySelector('.pop').remove(); } catch (err) { toast(err.message, true); }
+        }}, h('input', {class: 'input grow', name: 'name', required: true, placeholder: t('Name of this view'), 'aria-label': t('Name of this view')}), h('label', {class: 'row'}, h('input', {type: 'checkbox', name: 'shared'}), t('for all')), h('button', {class: 'btn', type: 'submit'}, t('Save')))));
+    } catch (err) { toast(err.message, true); }
   }
 
   function columnMenu(at) {

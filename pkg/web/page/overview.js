@@ -72,11 +72,11 @@ export function overview(main) {
       tile('Outputs failing', outs.items.length ? `${failing} / ${outs.items.length}` : '–', outs.items.length ? count(outs.items.reduce((a, o) => a + o.backlog, 0)) + ' ' + t('waiting') : outs.named.length ? outs.named.length + ' ' + t('named by the forwarder') : t('no forwarder'), '#/outputs', failing > 0),
       tile('Lost by sensors', sensors.items.length ? count(lost) : '–', sensors.items.length ? (down ? down + ' ' + t('down') + ' · ' : '') + share(lost, produced) : t('no numbers yet'), '#/sensors', lost > 0));
   }
-  let blank = false;
+  let blank = false, turn = 0;
   let timer, params;
   const again = () => load(params).catch(err => put(tiles, problem(err, again)));
   return {
-    update(p) { params = p; again(); clearInterval(timer); if (!p.get('to')) timer = setInterval(() => { if (!document.hidden) again(); }, 10000); },
+    update(p) { params = p; again(); clearInterval(timer); if (!p.get('to')) timer = setInterval(() => { turn++; if (!document.hidden && (blank || turn % 5 === 0)) again(); }, 2000); },
     close() { clearInterval(timer); chart.close(); },
   };
 }
