@@ -71,9 +71,11 @@ func (f *Forwarder) Take(body []byte, target string) (r Result, many bool) {
 	parts, many, err := split(body)
 	if err != nil {
 		r.Rejected = append(r.Rejected, Rejection{0, err.Error()})
+		f.count("total", 1)
 		f.reject(1, err)
 		return r, many
 	}
+	f.count("total", len(parts))
 	run := f.live.Load()
 	entries := make([]spool.Entry, 0, len(parts))
 	events := make([]counted, 0, len(parts))

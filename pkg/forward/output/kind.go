@@ -34,7 +34,13 @@ type Output interface {
 }
 
 // A Meter is an Output that is told what the forwarder counts, and gets no events:
-// its Send is never called. Count must not block.
+// its Send is never called. Count must not block. Names and their tags:
+//
+//	total                        events that came, good or bad
+//	inputs.requests.accepted
+//	inputs.requests.rejected     error: nobody, invalidjson
+//	falco.accepted               priority
+//	outputs                      output: metric name, status: ok, error
 type Meter interface {
 	Output
 	Count(name string, n int, tags ...Tag)
