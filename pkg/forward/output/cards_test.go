@@ -207,6 +207,18 @@ func TestDiscordBatches(t *testing.T) {
 	}
 }
 
+// One event that is refused does not take along those that share its message.
+func TestDiscordPoison(t *testing.T) {
+	s := outputtest.Serve(t, outputtest.Want{Status: 204})
+	o := outputtest.Open(t, "discord", "discord: {webhookurl: "+s.URL+"}")
+	s.Script(outputtest.Answer{Status: 400}, outputtest.Answer{Status: 204}, outputtest.Answer{Status: 400}) // the message, and two of its three alone
+	p, ok := o.Output.Send(t.Context(), outputtest.Events(3)).(*output.Partial)
+	if !ok || p.Errs[0] != nil || p.Errs[2] != nil {
+		t.Fatalf("%v", p)
+	}
+	outputtest.Class(t, p.Errs[1], output.Final)
+}
+
 func TestDiscordAnswers(t *testing.T) {
 	s := outputtest.Serve(t, outputtest.Want{Status: 204})
 	classes(t, outputtest.Open(t, "discord", "discord: {webhookurl: "+s.URL+"/topsecret}"), s, nil)

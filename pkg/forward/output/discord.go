@@ -78,40 +78,37 @@ func (d *discordEmbed) size() int {
 	return n
 }
 
-// Send puts as many events into a message as fit; what does not is one message more.
+// Send puts as many events into a message as fit; what does not is one message more. Events of a message that
+// is refused are sent alone, so that the one at fault is found.
 func (o *discordOutput) Send(ctx context.Context, batch []*Event) error {
-	from, total := 0, 0
-	m := o.message()
-	for i, e := range batch {
-		d := embed(e)
-		if len(m.Embeds) > 0 && (total+d.size() > discordTotal || len(m.Embeds) == discordEmbeds) {
-			if err := o.post(ctx, m); err != nil {
-				return unsent(len(batch), from, i, err)
+	errs := make([]error, len(batch))
+	for from := 0; from < len(batch); {
+		m, total, to := o.message(), 0, from
+		for to < len(batch) && len(m.Embeds) < discordEmbeds {
+			d := embed(batch[to])
+			if total += d.size(); total > discordTotal && to > from {
+				break
 			}
-			m, from, total = o.message(), i, 0
+			m.Embeds = append(m.Embeds, d)
+			to++
 		}
-		m.Embeds, total = append(m.Embeds, d), total+d.size()
-	}
-	if err := o.post(ctx, m); err != nil {
-		return unsent(len(batch), from, len(batch), err)
-	}
-	return nil
-}
-
-// unsent is the result of a batch of n of which those in [from, to) were in the message that failed.
-func unsent(n, from, to int, err error) error {
-	if from == 0 && to == n {
-		return err
-	}
-	errs := make([]error, n)
-	for i := from; i < n; i++ {
-		errs[i] = Retry(errNotTried, 0)
-		if i < to {
-			errs[i] = err
-			if class, _ := ClassOf(err); to-from > 1 && (class == Final || class == Big) {
-				errs[i] = Retry(err, 0) // one of them it is: alone it will tell
+		err := o.post(ctx, m)
+		if class, _ := ClassOf(err); err != nil && to-from > 1 && (class == Final || class == Big) {
+			for i, d := range m.Embeds {
+				alone := o.message()
+				alone.Embeds = []discordEmbed{d}
+				errs[from+i] = o.post(ctx, alone)
 			}
+		} else if err != nil {
+			for i := from; i < len(batch); i++ {
+				errs[i] = err
+			}
+			break
 		}
+		from = to
+	}
+	if len(batch) == 1 {
+		return errs[0]
 	}
 	return Results(errs)
 }

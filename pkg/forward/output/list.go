@@ -11,10 +11,12 @@ func Kinds() []*Kind {
 		awss3,
 		awssns,
 		awssqs,
+		datadog,
 		discord,
 		dogstatsd,
 		elasticsearch,
 		googlechat,
+		grafana,
 		influxdb,
 		kafka,
 		kafkarest,
@@ -31,7 +33,9 @@ func Kinds() []*Kind {
 		statsd,
 		syslog,
 		teams,
+		wavefront,
 		webhook,
+		webui,
 		yandexs3,
 	}
 }
