@@ -18,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -638,4 +639,37 @@ func (zeros) Read(b []byte) (int, error) {
 		b[i] = ' '
 	}
 	return len(b), nil
+}
+
+// A thousand clients that look on cost some megabytes, and go without a trace.
+func TestThousandClients(t *testing.T) {
+	h := newHub(0)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	var list []*client
+	for range 1000 {
+		c, _ := h.join(&Query{Conds: []Cond{{Field: "host", Values: []string{"node-1"}}}})
+		list = append(list, c)
+	}
+	r := rand.New(rand.NewPCG(9, 9))
+	for i := range 200 {
+		e := made(r, i, time.Hour)
+		e.ID = int64(i + 1)
+		h.publish([]*Event{e})
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 16<<20 {
+		t.Errorf("1,000 clients take %d KiB", grown>>10)
+	}
+	if c, _ := h.join(&Query{}); c == nil {
+		t.Error("there is no room for one more")
+	}
+	for _, c := range list {
+		h.leave(c)
+	}
+	if h.count() != 1 {
+		t.Errorf("%d clients are left", h.count())
+	}
 }

@@ -142,11 +142,14 @@ func someQuery(r *rand.Rand, span time.Duration) *Query {
 func TestStoreAgreesWithModel(t *testing.T) {
 	const span = 70 * time.Hour
 	eachStore(t, func(t *testing.T, s *sqlStore) {
-		all := fill(t, s, 1500, span)
+		all := fill(t, s, 1200, span)
 		slices.SortFunc(all, func(a, b *Event) int { return cmp.Or(cmp.Compare(b.Time, a.Time), cmp.Compare(b.ID, a.ID)) })
 		r := rand.New(rand.NewPCG(3, 4))
-		hits := 0
-		for i := range 80 {
+		hits, most := 0, 50
+		if s.kind == "memory" { // the same code as on disk
+			most = 10
+		}
+		for i := range most {
 			q := someQuery(r, span)
 			var want []*Event
 			for _, e := range all {
@@ -163,7 +166,7 @@ func TestStoreAgreesWithModel(t *testing.T) {
 				return
 			}
 		}
-		if hits < 1500 {
+		if hits < 20*most {
 			t.Errorf("the queries found %d events in all: they test nothing", hits)
 		}
 	})

@@ -134,9 +134,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	r := &cfg.Retention
 	if r.Age == 0 && r.Events == 0 && r.Bytes == 0 && len(r.ByPriority) == 0 {
-		by := r.ByPriority
 		*r = DefaultRetention
-		r.ByPriority = by
 	}
 	base := "/" + strings.Trim(cfg.BasePath, "/") + "/"
 	if base == "//" {
