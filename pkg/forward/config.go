@@ -214,6 +214,7 @@ func load(l *settings.Loader, environ []string, sections []Section) *Config {
 	}
 	l.Ignore("outputs")
 	c.list(l)
+	c.absent(l)
 	was := len(l.Problems)
 	l.Unknown()
 	if c.UnknownKeys == "warn" {

@@ -193,6 +193,23 @@ func TestConfigMistakes(t *testing.T) {
 	}
 }
 
+// Outputs of the original that are not there yet are passed over while nobody means them.
+func TestConfigAbsentOutputs(t *testing.T) {
+	others["aws.frob"], others["frob"] = []string{"url"}, []string{"host", "token"}
+	defer func() { delete(others, "frob"); delete(others, "aws.frob") }()
+	if text, fatal := problems(t, "frob: {host: '', token:, mode: x}\naws:\n  frob: {url: ''}\n"); fatal || text != "" {
+		t.Error(text)
+	}
+	if text, fatal := problems(t, "frob: {host: x, token: ''}\n"); fatal || text != "" {
+		t.Error(text)
+	}
+	for _, c := range []struct{ yaml, env string }{{"frob: {host: x, token: y}", ""}, {"frob: {host: x}", "FROB_TOKEN=y"}, {"aws: {frob: {url: x}}", ""}, {"", "AWS_FROB_URL=x"}} {
+		if text, fatal := problems(t, c.yaml, c.env); !fatal || !strings.Contains(text, "frob: is an output that this version does not have") {
+			t.Errorf("%s %s: %q", c.yaml, c.env, text)
+		}
+	}
+}
+
 // Files that charts make have keys with nothing in them.
 func TestConfigEmptyKeys(t *testing.T) {
 	text, fatal := problems(t, "webhook:\n  address: ''\n  customheaders: {}\n  minimumpriority: ''\n  maxconcurrentrequests:\ncustomtags: []\ntlsserver:\nlistenport:\noutputs:\n")
