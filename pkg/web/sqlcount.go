@@ -78,7 +78,9 @@ func (s *sqlStore) tally(ctx context.Context, p *plan, cols []string, width int6
 		rolled = rolled && width%(levelMinute*1e6) == 0
 	}
 	if !rolled {
-		partial, since, err = s.windows(ctx, p, false, func(where string, args []any) (bool, error) {
+		p := *p
+		p.slow = true // piece by piece, so that what is ready when time is up counts
+		partial, since, err = s.windows(ctx, &p, false, func(where string, args []any) (bool, error) {
 			return false, s.group(ctx, "event", "ts", "COUNT(*)", where, args, cols, width, f)
 		})
 		return partial, since, err
