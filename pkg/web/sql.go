@@ -18,7 +18,7 @@ import (
 //
 // Dimensions (rule, host, …) are numbers in all tables, dict has their texts. The
 // tags of an event are one number: there are few combinations, mostly one a rule.
-// roll_up counts events by minute and hour and the dimensions that are few; what
+// roll_up counts events by minute, hour and day and the dimensions that are few; what
 // asks for no more than those never touches the events themselves, but at the
 // ends of its time. roll_dim does so for namespaces and images, which are many.
 

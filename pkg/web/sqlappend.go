@@ -15,8 +15,6 @@ import (
 const (
 	batchEvents = 500 // of a transaction, about
 	rowsAtOnce  = 100 // of a statement
-	levelMinute = 60
-	levelHour   = 3600
 )
 
 // Append waits until the events are in a transaction that is on disk. Calls that
@@ -268,7 +266,7 @@ func (s *sqlStore) countIn(ctx context.Context, tx *sql.Tx, events []*Event, dim
 	seen := map[int64]*span{}
 	for _, e := range events {
 		d := dims[e]
-		for _, level := range []int64{levelMinute, levelHour} {
+		for _, level := range levels {
 			start := floorDiv(e.Time, level*1e6) * level
 			ups[rollKey{level: level, start: start, rule: d.rule, prio: int64(e.Priority), source: d.source, host: d.host, tagset: d.tagset}] += sign
 			for _, id := range []int64{d.ns, d.image} {

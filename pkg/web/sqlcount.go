@@ -18,33 +18,33 @@ type part struct {
 	from, to int64 // microseconds
 }
 
-// parts cuts a time so that whole hours and minutes come from the roll-ups. With
-// finest 0, hours may be used; else no level that is coarser.
+// levels are the widths of roll-ups in seconds, the coarsest first. Days are UTC's.
+var levels = []int64{86400, 3600, 60}
+
+// parts cuts a time, newest first, so that whole days, hours and minutes come from the
+// roll-ups and only the ends from the events. No level is coarser than the given one.
 func parts(from, to, coarsest int64) []part {
 	var out []part
-	add := func(level, a, b int64) {
-		if a < b {
-			out = append(out, part{level, a, b})
+	var cut func(from, to int64, levels []int64)
+	cut = func(from, to int64, levels []int64) {
+		if from >= to {
+			return
 		}
+		if len(levels) == 0 {
+			out = append(out, part{0, from, to})
+			return
+		}
+		unit := levels[0] * 1e6
+		a, b := floorDiv(from+unit-1, unit)*unit, floorDiv(to, unit)*unit
+		if levels[0] > coarsest || a >= b {
+			cut(from, to, levels[1:])
+			return
+		}
+		cut(b, to, levels[1:])
+		out = append(out, part{levels[0], a, b})
+		cut(from, a, levels[1:])
 	}
-	const minute, hour = levelMinute * 1e6, levelHour * 1e6
-	up := func(t, unit int64) int64 { return floorDiv(t+unit-1, unit) * unit }
-	down := func(t, unit int64) int64 { return floorDiv(t, unit) * unit }
-	m0, m1 := up(from, minute), down(to, minute)
-	if m0 >= m1 {
-		add(0, from, to)
-		return out
-	}
-	add(0, m1, to)
-	h0, h1 := up(m0, hour), down(m1, hour)
-	if coarsest < levelHour || h0 >= h1 {
-		add(levelMinute, m0, m1)
-	} else {
-		add(levelMinute, h1, m1)
-		add(levelHour, h0, h1)
-		add(levelMinute, m0, h0)
-	}
-	add(0, from, m0)
+	cut(from, to, levels)
 	return out
 }
 
@@ -72,11 +72,13 @@ func (s *sqlStore) tally(ctx context.Context, p *plan, cols []string, width int6
 			rolled = false
 		}
 	}
-	coarsest := int64(levelHour)
-	if width != 0 && width%(levelHour*1e6) != 0 {
-		coarsest = levelMinute
-		rolled = rolled && width%(levelMinute*1e6) == 0
+	coarsest := int64(0)
+	for _, level := range levels {
+		if width%(level*1e6) == 0 {
+			coarsest = max(coarsest, level)
+		}
 	}
+	rolled = rolled && coarsest != 0
 	if !rolled {
 		p := *p
 		p.slow = true // piece by piece, so that what is ready when time is up counts

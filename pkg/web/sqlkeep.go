@@ -136,7 +136,7 @@ func (s *sqlStore) Prune(ctx context.Context, r *Retention, at time.Time, limit 
 	if r.RollUps > 0 {
 		start := at.Add(-r.RollUps).Unix()
 		for _, table := range []string{"roll_up", "roll_dim"} {
-			if _, err := s.write.ExecContext(ctx, s.sql(`DELETE FROM `+table+` WHERE level IN (60, 3600) AND start < ?`), start); err != nil {
+			if _, err := s.write.ExecContext(ctx, s.sql(`DELETE FROM `+table+` WHERE level IN (`+list(levels)+`) AND start < ?`), start); err != nil {
 				return total, err
 			}
 		}
