@@ -35,7 +35,7 @@ func (p *program) serve() int {
 	if err != nil {
 		return p.complain(err)
 	}
-	f, err := forward.New(cfg, forward.Options{Log: p.log, Version: version})
+	f, err := forward.New(cfg, forward.Options{Log: p.log, Version: version, Outcome: page.outcome()})
 	if err != nil {
 		page.Close()
 		return p.complain(err)
@@ -119,7 +119,7 @@ func (p *program) reload(f *forward.Forwarder, page *page) {
 	cfg, _, ok := p.load()
 	if ok {
 		if page != nil { // its own settings take a restart
-			cfg.Add(storeKind(page.web), "webui-store")
+			cfg.Add(storeKind(page.web), storeID)
 		}
 		if err := f.Reload(cfg); err != nil {
 			p.complain(err)

@@ -69,7 +69,17 @@ type page struct {
 	http   *http.Server
 	listen net.Listener
 	f      *forward.Forwarder
+
+	outcomes chan []forward.Outcome // waiting to be written down
+	stop     chan struct{}          // closed when there are no more
+	written  chan struct{}          // closed when all are written
 }
+
+// storeID is the name of the output that the page's store is.
+const storeID = "webui-store"
+
+// maxOutcomes is how many batches of outcomes wait for the store; what is beyond is not shown.
+const maxOutcomes = 1024
 
 // openPage opens the store and the listener, and makes the store an output of the
 // forwarder, if the page is on.
@@ -109,8 +119,58 @@ func openPage(w *webSettings, cfg *forward.Config, log *logger) (*page, error) {
 		p.listen = tls.NewListener(p.listen, &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"}})
 	}
 	p.http = &http.Server{Handler: p.web.Handler(), ReadHeaderTimeout: time.Minute, IdleTimeout: 2 * time.Minute} // streams have no end
-	cfg.Add(storeKind(p.web), "webui-store")
+	cfg.Add(storeKind(p.web), storeID)
+	p.outcomes, p.stop, p.written = make(chan []forward.Outcome, maxOutcomes), make(chan struct{}), make(chan struct{})
+	go p.write(log)
 	return p, nil
+}
+
+// outcome is where the forwarder tells what becomes of events; nil without a page.
+func (p *page) outcome() func([]forward.Outcome) {
+	if p == nil {
+		return nil
+	}
+	return func(list []forward.Outcome) {
+		if len(list) > 0 && list[0].Output != storeID {
+			select {
+			case p.outcomes <- list:
+			default:
+			}
+		}
+	}
+}
+
+// write brings outcomes to the store.
+func (p *page) write(log *logger) {
+	defer close(p.written)
+	for {
+		var list []forward.Outcome
+		select {
+		case list = <-p.outcomes:
+		default:
+			select {
+			case list = <-p.outcomes:
+			case <-p.stop:
+				return
+			}
+		}
+		for len(list) < 500 && len(p.outcomes) > 0 {
+			list = append(list, <-p.outcomes...)
+		}
+		out := make([]web.Delivery, 0, len(list))
+		for _, o := range list {
+			d := web.Delivery{UUID: o.UUID, Output: o.Output, State: "delivered", Attempts: o.Attempts, Time: o.At.UnixMicro()}
+			if o.Err != nil {
+				d.State, d.Error = "dead", o.Err.Error()
+			}
+			out = append(out, d)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		if err := p.web.Deliver(ctx, out); err != nil {
+			log.Warnf("webui: %v", err)
+		}
+		cancel()
+	}
 }
 
 func (w *webSettings) config(cfg *forward.Config, log *logger) (*web.Config, error) {
@@ -189,6 +249,8 @@ func (p *page) Close() error {
 	}
 	p.http.Close()
 	p.listen.Close()
+	close(p.stop)
+	<-p.written
 	return p.web.Close()
 }
 

@@ -181,6 +181,31 @@ outputs:
 	}
 }
 
+// An outage of one receiver while events go on coming: it gets all of them afterwards, in their
+// order, and the other has had them all along.
+func TestOutage(t *testing.T) {
+	away, other := newReceiver(t), newReceiver(t)
+	away.talk(func(*http.Request, []*event.Event) (int, map[string]string) { return 503, nil })
+	r := begin(t, t.TempDir(), fmt.Sprintf(`
+outputs:
+  - {name: away, type: webhook, settings: {address: '%s', format: ndjson}, delivery: {workers: 1}}
+  - {name: other, type: webhook, settings: {address: '%s', format: ndjson}}
+`, away.URL, other.URL))
+	n := scale(5000, 100000)
+	r.post(0, n)
+	until(t, "the other one has all", func() bool { return r.Books()["other"].Delivered == uint64(n) })
+	if b := r.Books()["away"]; b.Queued != uint64(n) || b.State != stateOpen && b.State != stateRetrying {
+		t.Errorf("away: %+v", b)
+	}
+	away.talk(nil)
+	r.idle()
+	away.has(t, 0, n)
+	other.has(t, 0, n)
+	if !slices.IsSorted(away.order) {
+		t.Error("the order is lost")
+	}
+}
+
 // 6: at the spool's limit each policy does what it says, and the counts are exact.
 func TestQuota(t *testing.T) {
 	for _, policy := range []string{"drop_oldest", "drop_lowest_priority", "block"} {

@@ -336,7 +336,23 @@ func (d *delivery) delivered(batch []item) {
 		d.f.log.Infof("%s - works again", d.inst.Title())
 	}
 	d.f.metrics.output(d, "ok", len(batch))
+	d.tell(batch, nil)
 	d.ack(batch)
+}
+
+// tell reports what has become of events.
+func (d *delivery) tell(batch []item, err error) {
+	if d.f.outcome == nil {
+		return
+	}
+	now := d.f.now()
+	list := make([]Outcome, 0, len(batch))
+	for _, it := range batch {
+		if !it.extra {
+			list = append(list, Outcome{it.e.UUID, d.inst.ID, it.attempts, err, now})
+		}
+	}
+	d.f.outcome(list)
 }
 
 func (d *delivery) ack(batch []item) {
@@ -462,6 +478,7 @@ func (d *delivery) bury(batch []item, why error) {
 	} else {
 		d.ledger.do(func(b *Books) { b.Dead += n })
 	}
+	d.tell(batch, why)
 	d.ack(batch)
 }
 

@@ -26,6 +26,17 @@ type Options struct {
 	Log     Logger           // nil: silence
 	Now     func() time.Time // nil: time.Now
 	Version string
+	// Outcome, if set, is told what has become of events at an output, at once and by many
+	// goroutines: it must not block.
+	Outcome func([]Outcome)
+}
+
+// Outcome is what has become of an event at an output.
+type Outcome struct {
+	UUID, Output string
+	Attempts     int
+	Err          error // why it is a dead letter; nil: delivered
+	At           time.Time
 }
 
 // Forwarder is a forwarder at work.
@@ -34,6 +45,7 @@ type Forwarder struct {
 	now     func() time.Time
 	version string
 	metrics *metrics
+	outcome func([]Outcome)
 
 	sp      *spool.Spool
 	dir     string
@@ -77,7 +89,7 @@ const outputNames = "outputs.json"
 // New opens the spool and makes all outputs; nothing runs yet. Its error may be several,
 // joined.
 func New(cfg *Config, opt Options) (*Forwarder, error) {
-	f := &Forwarder{log: opt.Log, now: opt.Now, version: opt.Version, ledgers: map[string]*ledger{}, born: map[string]time.Time{},
+	f := &Forwarder{log: opt.Log, now: opt.Now, version: opt.Version, outcome: opt.Outcome, ledgers: map[string]*ledger{}, born: map[string]time.Time{},
 		known: lockedSeen{s: newSeen(maxKeys)}, dir: cfg.StateDir, started: time.Now()}
 	if f.log == nil {
 		f.log = silent{}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/falco-go/falco/pkg/forward/event"
@@ -79,8 +80,8 @@ func (f *Forwarder) Take(body []byte, target string) (r Result, many bool) {
 	run := f.live.Load()
 	entries := make([]spool.Entry, 0, len(parts))
 	events := make([]counted, 0, len(parts))
-	var keys [][16]byte
-	rejected := 0
+	var keys [][16]byte // of those that have a UUID to be known by
+	var at []int        // and which of entries that is
 	for i, part := range parts {
 		e, err := event.Parse(part)
 		given := false
@@ -88,7 +89,6 @@ func (f *Forwarder) Take(body []byte, target string) (r Result, many bool) {
 			given, err = run.enrich.complete(e)
 		}
 		if err != nil {
-			rejected++
 			if len(r.Rejected) < maxTold {
 				r.Rejected = append(r.Rejected, Rejection{i, err.Error()})
 			}
@@ -101,7 +101,7 @@ func (f *Forwarder) Take(body []byte, target string) (r Result, many bool) {
 				r.Duplicates++
 				continue
 			}
-			keys = append(keys, key)
+			keys, at = append(keys, key), append(at, len(entries))
 		}
 		events = append(events, counted{e.Priority, f.metrics.values(e)})
 		run.enrich.finish(e)
@@ -124,9 +124,8 @@ func (f *Forwarder) Take(body []byte, target string) (r Result, many bool) {
 	n, err := f.sp.Append(entries...)
 	f.intake.broken.Store(err != nil)
 	r.Accepted, r.Err = n, err
-	if n == len(entries) {
-		f.known.add(keys)
-	}
+	in, _ := slices.BinarySearch(at, n)
+	f.known.add(keys[:in])
 	for _, e := range events[:n] {
 		f.metrics.event(e.priority, e.labels)
 		f.count("falco.accepted", 1, output.Tag{Key: "priority", Value: e.priority.String()})

@@ -561,7 +561,8 @@ func TestStatic(t *testing.T) {
 func TestPage(t *testing.T) {
 	addr := freeAddr(t)
 	_, port, _ := net.SplitHostPort(addr)
-	s := start(t, t.TempDir(), "webui: {enabled: true, listenport: "+port+"}\n")
+	r := receiverAt(t, "")
+	s := start(t, t.TempDir(), "webui: {enabled: true, listenport: "+port+"}\nwebhook: {address: '"+r.URL+"', format: ndjson}\n")
 	s.must(0, 200)
 	get := func(path string) string {
 		res, err := http.Get("http://" + addr + path)
@@ -581,7 +582,10 @@ func TestPage(t *testing.T) {
 	if text := get("/api/v2/outputs"); !strings.Contains(text, `"name":"webui-store","state":"ok"`) || !strings.Contains(text, `"sent":200`) {
 		t.Errorf("outputs: %s", text)
 	}
-	if !strings.Contains(s.out.String(), "Enabled Outputs : [WebUI]") {
+	until(t, "the page knows what became of an event", func() bool {
+		return strings.Contains(get("/api/v2/events/"+uuid(7)), `"output":"webhook","state":"delivered"`)
+	})
+	if !strings.Contains(s.out.String(), "Enabled Outputs : [Webhook WebUI]") {
 		t.Errorf("the log does not name it: %s", s.out)
 	}
 	if code := s.stop(syscall.SIGTERM); code != 0 {
