@@ -139,10 +139,15 @@ func discordClassify(a *Answer) error {
 	return &Error{Class: Retryable, Status: 429, After: time.Duration(r.After * float64(time.Second)), Err: errRateLimited}
 }
 
+// noBlock takes back-ticks apart that would begin or end a block.
+func noBlock(s string) string { return strings.ReplaceAll(s, "``", "`"+blank+"`"+blank) }
+
+func discordText(s string) string { return noBlock(defuse(s)) }
+
 // embed is an event within the limits: the fields that tell most come first into what room there
 // is, the others share one field as JSON.
 func embed(e *Event) discordEmbed {
-	d := discordEmbed{Description: event.ShortenRunes(defuse(e.Output), discordDescription), Color: e.Priority.DiscordColor()}
+	d := discordEmbed{Description: fitted(e.Output, discordDescription, discordText), Color: e.Priority.DiscordColor()}
 	pairs := e.Std("rule", "priority", "source", "hostname", "fields", "tags", "time")
 	kept, rest := choose(pairs, discordFields)
 	if len(rest) > 0 {
@@ -157,11 +162,9 @@ func embed(e *Event) discordEmbed {
 	for _, p := range kept {
 		f := discordField{Name: filled(event.ShortenRunes(clean(p.Name), discordName)), Inline: true}
 		if p.Field {
-			// Back-ticks end a block, whatever stands in it.
-			value := strings.ReplaceAll(clean(p.Value), "```", "`"+blank+"`"+blank+"`")
-			f.Value = "```" + filled(event.ShortenRunes(value, discordValue-8)) + "```"
+			f.Value = "```" + filled(fitted(p.Value, discordValue-8, noBlock)) + "```"
 		} else {
-			f.Value = filled(event.ShortenRunes(defuse(p.Value), discordValue))
+			f.Value = filled(fitted(p.Value, discordValue, discordText))
 		}
 		if n := runes(f.Name) + runes(f.Value); n <= room-reserve {
 			d.Fields, room = append(d.Fields, f), room-n
