@@ -75,6 +75,27 @@ Triggered rules by rule name:
    Odd: name: 2
 `
 
+// A ledger that does not balance fails a test, unless nobody could have balanced it.
+func TestUnbalanced(t *testing.T) {
+	right, wrong := Ledger{Produced: 10, Delivered: 7, Lost: 3}, Ledger{Produced: 10, Delivered: 7, Lost: 2}
+	for _, c := range []struct {
+		result Result
+		wrong  bool
+	}{
+		{Result{FalcoAsked: true, Ledger: right}, false},
+		{Result{FalcoAsked: true, Ledger: wrong}, true},
+		{Result{FalcoAsked: true, Ledger: Ledger{Produced: 10, Delivered: 7, Lost: 4}}, true},
+		{Result{FalcoAsked: true, Ledger: parseLedger("")}, false}, // it has said nothing
+		{Result{FalcoAsked: false, Ledger: wrong}, false},
+		{Result{FalcoAsked: true, FalcoLate: true, Ledger: wrong}, false},
+		{Result{FalcoAsked: true, FalcoCode: 1, Ledger: wrong}, false},
+	} {
+		if err := c.result.unbalanced(); (err != nil) != c.wrong {
+			t.Errorf("%+v: %v", c.result, err)
+		}
+	}
+}
+
 func TestLedger(t *testing.T) {
 	got := parseLedger("Sat Nov 21 03:12:54 2026: SIGINT received, exiting...\n" +
 		"Syscall event drop monitoring:\n   - event drop detected: 0 occurrences\n   - num times actions taken: 0\n" +

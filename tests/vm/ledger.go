@@ -3,6 +3,7 @@
 package vm
 
 import (
+	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -76,6 +77,15 @@ func (l *Ledger) count(line string) {
 			l.Lost = number(m[2])
 		}
 	}
+}
+
+// unbalanced is an error where a daemon that ended in peace has told of its events, and they are neither delivered nor lost.
+func (r *Result) unbalanced() error {
+	l := r.Ledger
+	if !r.FalcoAsked || r.FalcoLate || r.FalcoCode != 0 || l.Produced < 0 || l.Produced == l.Delivered+l.Lost {
+		return nil
+	}
+	return fmt.Errorf("the ledger does not balance: %d events produced, %d delivered, %d lost", l.Produced, l.Delivered, l.Lost)
 }
 
 func number(digits string) int64 {

@@ -13,8 +13,8 @@ import (
 // Enabled is the environment variable without which tests that boot a guest are skipped.
 const Enabled = "FALCO_VM"
 
-// Run boots a guest for a test and gives back what it left. The test fails if the guest, its kernel or its daemon did;
-// whether the script did is for the test to judge. It is skipped where nobody asked for guests.
+// Run boots a guest for a test and gives back what it left. The test fails if the guest, its kernel or its daemon did, or if
+// the daemon's books do not balance; whether the script failed is for the test to judge. It is skipped where nobody asked for guests.
 func Run(t testing.TB, config Config) *Result {
 	t.Helper()
 	result := Try(t, config)
@@ -27,6 +27,9 @@ func Run(t testing.TB, config Config) *Result {
 	}
 	if !config.NoDaemon && !result.Ready {
 		t.Fatalf("falco was not ready:\n%s", tail(result.Log, 40))
+	}
+	if err := result.unbalanced(); err != nil {
+		t.Errorf("%v:\n%s", err, tail(result.Log+result.Sums, 20))
 	}
 	if t.Failed() {
 		t.FailNow()
