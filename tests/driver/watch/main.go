@@ -101,7 +101,7 @@ func run(only string, snaplen int, argv []string) error {
 	if err := dev.Stop(); err != nil {
 		return err
 	}
-	records, err := drain(dev)
+	records, read, err := drain(dev)
 	if err != nil {
 		return err
 	}
@@ -121,6 +121,9 @@ func run(only string, snaplen int, argv []string) error {
 			return err
 		}
 		books.Add(stats)
+		if err := balance(dev, cpu, read[cpu]); err != nil {
+			return err
+		}
 	}
 	fmt.Fprintf(out, "S produced=%d published=%d lost=%d delivered=%d\n",
 		books.Produced, books.Published, books.Lost.Total(), len(records))
@@ -130,24 +133,42 @@ func run(only string, snaplen int, argv []string) error {
 	return nil
 }
 
-// drain reads all rings and puts their records in order.
-func drain(dev *driver.Device) ([]record, error) {
+// counts are the events of a CPU that were read, by type.
+type counts [schema.NumEvents]uint64
+
+// balance compares, type by type, what the module says of a CPU with what was read there.
+func balance(dev *driver.Device, cpu int, read counts) error {
+	types, err := dev.TypeStats(cpu)
+	if err != nil {
+		return err
+	}
+	for typ, s := range types {
+		if s.Produced != read[typ]+s.Lost.Total() {
+			return fmt.Errorf("the books of CPU %d, %s: %d produced, %d read, lost %+v", cpu, schema.Events[typ].ID, s.Produced, read[typ], s.Lost)
+		}
+	}
+	return nil
+}
+
+// drain reads all rings and puts their records in order; and counts them by CPU.
+func drain(dev *driver.Device) ([]record, []counts, error) {
 	info, err := dev.Info()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var records []record
+	read := make([]counts, info.CPUs)
 	for cpu := range info.CPUs {
 		m, ok, err := dev.Map(cpu)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if !ok {
 			continue
 		}
 		r, err := ring.New(cpu, m.Control, m.Data)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for r.Refill(); ; r.Next() {
 			frame, ok := r.Peek()
@@ -159,12 +180,13 @@ func drain(dev *driver.Device) ([]record, error) {
 			}
 			rec := record{flags: frame.Flags}
 			if _, err := rec.event.Decode(slices.Clone(frame.Record)); err != nil {
-				return nil, fmt.Errorf("CPU %d, record %d: %w", cpu, frame.Seq, err)
+				return nil, nil, fmt.Errorf("CPU %d, record %d: %w", cpu, frame.Seq, err)
 			}
 			records = append(records, rec)
+			read[cpu][rec.event.Type]++
 		}
 		if err := r.Err(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	slices.SortStableFunc(records, func(a, b record) int {
@@ -176,7 +198,7 @@ func drain(dev *driver.Device) ([]record, error) {
 		}
 		return 0
 	})
-	return records, nil
+	return records, read, nil
 }
 
 func line(r *record) string {
