@@ -398,6 +398,15 @@ func TestFiltersAgree(t *testing.T) {
 			t.Errorf("%q: list %d, total %d, facets %d, histogram %d, want %d", f, len(list.Events), *list.Total, fac.Total, sum, want)
 		}
 	}
+	var top topV2
+	x.get("/api/v2/top?by=proc.name&n=3&from="+from+"&to=2026-05-18T00:00:00Z", &top)
+	want := map[string]int64{}
+	for _, e := range all {
+		want[e.Field("proc.name")]++
+	}
+	if len(top.Items) != 3 || top.Items[0].N < top.Items[1].N || top.Items[0].N != want[top.Items[0].Value] {
+		t.Errorf("by a field: %+v", top)
+	}
 	for _, f := range []string{"nonsense=1", "since=5", "from=x", "q=rule%3A(", "q=rule%3A", "cursor=x", "limit=0", "min_priority=x", "field.a%22b=1", "order=x",
 		"from=2026-01-01T00:00:00Z&since=1h", "not.q=x"} {
 		if res, text := x.do("GET", "/api/v2/events?"+f, "", bearer(viewToken)...); res.StatusCode != 400 {

@@ -4,6 +4,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -405,9 +406,15 @@ func (s *Server) top(c *call) error {
 	if err != nil {
 		return err
 	}
-	by, err := c.dims("by", "rule")
-	if err != nil {
-		return err
+	field := c.r.URL.Query().Get("by")
+	if aliases[field] != "" || slices.Contains(dims, field) || !fieldName.MatchString(field) {
+		field = ""
+	}
+	by := []string{strings.TrimPrefix(field, "field.")}
+	if field == "" {
+		if by, err = c.dims("by", "rule"); err != nil {
+			return err
+		}
 	}
 	n, err := c.number("n", 10, 1, 1000)
 	if err != nil {
@@ -419,6 +426,13 @@ func (s *Server) top(c *call) error {
 		return err
 	}
 	before := &Query{From: max(0, 2*q.From-q.To), To: q.From, Conds: q.Conds}
+	if field != "" {
+		items, partial, err := s.topOfField(ctx, q, by[0], n)
+		if err != nil {
+			return err
+		}
+		return c.json(http.StatusOK, topV2{By: by[0], Items: items, Partial: partial})
+	}
 	got, err := s.store.Facets(ctx, q, by[:1], n)
 	if err != nil {
 		return err
@@ -436,6 +450,34 @@ func (s *Server) top(c *call) error {
 		out.Items = append(out.Items, topOf{i.Value, i.N, was[i.Value]})
 	}
 	return c.json(http.StatusOK, out)
+}
+
+// maxValues of a field are told apart; a field with more of them has no ranking that
+// says much.
+const maxValues = 10000
+
+// topOfField goes through the events themselves, newest first, until time is up.
+func (s *Server) topOfField(ctx context.Context, q *Query, field string, n int) (items []topOf, partial bool, err error) {
+	sums := map[string]int64{}
+	err = s.store.Each(ctx, q, func(e *Event) error {
+		if v := e.Field(field); v != "" {
+			if _, known := sums[v]; known || len(sums) < maxValues {
+				sums[v]++
+			} else {
+				partial = true
+			}
+		}
+		return ctx.Err()
+	})
+	if over(ctx, err) {
+		partial, err = true, nil
+	}
+	items = []topOf{}
+	for v, count := range sums {
+		items = append(items, topOf{Value: v, N: count})
+	}
+	slices.SortFunc(items, func(a, b topOf) int { return cmp.Or(cmp.Compare(b.N, a.N), strings.Compare(a.Value, b.Value)) })
+	return items[:min(n, len(items))], partial, err
 }
 
 // post takes events: one, a list of them, or one a line.

@@ -24,7 +24,7 @@ func (s *Server) routesV2() []route {
 		{method: "GET", path: "/api/v2/facets", role: RoleViewer, filters: true, params: []param{facet, {"top", "integer", "values of each"}},
 			result: facetsV2{}, summary: "how many events have which value", handle: s.facets},
 		{method: "GET", path: "/api/v2/histogram", role: RoleViewer, filters: true, params: hist, result: histogramV2{}, summary: "events by time", handle: s.histogram},
-		{method: "GET", path: "/api/v2/top", role: RoleViewer, filters: true, params: []param{{"by", "string", "a dimension"}, {"n", "integer", "values"}},
+		{method: "GET", path: "/api/v2/top", role: RoleViewer, filters: true, params: []param{{"by", "string", "a dimension or an output field"}, {"n", "integer", "values"}},
 			result: topV2{}, summary: "the most frequent values, beside the time before", handle: s.top},
 		{method: "GET", path: "/api/v2/stream", role: RoleViewer, filters: true, params: []param{{"after", "integer", "the id of the last event"}},
 			media: "text/event-stream", summary: "events as they come", handle: s.stream},
