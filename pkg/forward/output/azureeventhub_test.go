@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package output_test
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"github.com/falco-go/falco/pkg/forward/output"
+	"github.com/falco-go/falco/pkg/forward/output/outputtest"
+)
+
+const eventHubKey = "c2VjcmV0a2V5"
+
+const eventHubConnection = "Endpoint=sb://ns.servicebus.windows.net/;SharedAccessKeyName=send;SharedAccessKey=" + eventHubKey + ";EntityPath=hub"
+
+// sasCheck computes the signature anew.
+func sasCheck(r *outputtest.Request, resource string) error {
+	text, ok := strings.CutPrefix(r.Header.Get("Authorization"), "SharedAccessSignature ")
+	if !ok {
+		return errors.New("no signature")
+	}
+	q, err := url.ParseQuery(text)
+	if err != nil {
+		return err
+	}
+	end, err := strconv.ParseInt(q.Get("se"), 10, 64)
+	if err != nil || end <= outputtest.Now.Unix() || q.Get("skn") != "send" || q.Get("sr") != resource {
+		return fmt.Errorf("signature %q", text)
+	}
+	mac := hmac.New(sha256.New, []byte(eventHubKey))
+	fmt.Fprintf(mac, "%s\n%d", url.QueryEscape(resource), end)
+	if q.Get("sig") != base64.StdEncoding.EncodeToString(mac.Sum(nil)) {
+		return errors.New("the signature is wrong")
+	}
+	return nil
+}
+
+const eventHubSchema = `{"type": "array", "minItems": 1, "items": {"type": "object", "additionalProperties": false, "required": ["Body", "UserProperties"], "properties": {
+	"Body": {"type": "string"}, "UserProperties": {"type": "object", "additionalProperties": {"type": "string", "maxLength": 1024}}}}}`
+
+type eventHubBatch []struct {
+	Body           string
+	UserProperties map[string]string
+}
+
+func eventHubServer(t *testing.T) *outputtest.Server {
+	var s *outputtest.Server
+	s = outputtest.Serve(t, outputtest.Want{Path: "/hub/messages", Query: map[string]string{"api-version": "2014-01"}, Status: 201, MaxBody: 1 << 20, Schema: eventHubSchema,
+		Header: map[string]string{"Content-Type": "application/vnd.microsoft.servicebus.json"}, Check: func(r *outputtest.Request) error {
+			b, err := awsBody[eventHubBatch](r)
+			if err != nil {
+				return err
+			}
+			for _, m := range b {
+				if !json.Valid([]byte(m.Body)) {
+					return fmt.Errorf("body %.80q", m.Body)
+				}
+			}
+			if p := r.Header.Get("BrokerProperties"); p != "" {
+				var v struct{ PartitionKey string }
+				if err := json.Unmarshal([]byte(p), &v); err != nil || v.PartitionKey == "" || len(v.PartitionKey) > 128 {
+					return fmt.Errorf("BrokerProperties %q", p)
+				}
+			}
+			return sasCheck(r, s.URL+"/hub")
+		}})
+	return s
+}
+
+// Each event goes out once: the original sends its batch twice.
+func TestEventHub(t *testing.T) {
+	s := eventHubServer(t)
+	o := outputtest.Open(t, "azureeventhub", "azure: {eventhub: {name: hub, connectionstring: '"+eventHubConnection+"', endpoint: "+s.URL+"}}")
+	events := outputtest.Events(30)
+	if err := o.Send(t, events...); err != nil {
+		t.Fatal(err)
+	}
+	r := s.One()
+	b, err := awsBody[eventHubBatch](&r)
+	if err != nil || len(b) != 30 {
+		t.Fatalf("%d messages, %v", len(b), err)
+	}
+	for i, m := range b {
+		outputtest.SameJSON(t, []byte(m.Body), events[i].JSON())
+		if m.UserProperties["uuid"] != outputtest.UUID(i) || m.UserProperties["priority"] != "Warning" {
+			t.Fatalf("properties %v", m.UserProperties)
+		}
+	}
+	for status, class := range map[int]output.Class{401: output.Configuration, 404: output.Configuration, 413: output.Big, 503: output.Retryable, 400: output.Final, 0: output.Retryable} {
+		s.Script(outputtest.Answer{Status: status})
+		err := o.Send(t, outputtest.Event(0))
+		outputtest.Class(t, err, class)
+		if strings.Contains(err.Error(), eventHubKey) {
+			t.Errorf("the error tells the key: %v", err)
+		}
+	}
+}
+
+func TestEventHubHostile(t *testing.T) {
+	s := eventHubServer(t)
+	outputtest.Hostile(t, outputtest.Open(t, "azureeventhub", "azure: {eventhub: {name: hub, connectionstring: '"+eventHubConnection+"', partitionkeytemplate: '{{.Hostname}}', endpoint: "+s.URL+"}}"))
+}
+
+// Event Hubs' Kafka end: TLS, and the connection string as a password.
+func TestEventHubOverKafka(t *testing.T) {
+	srv := httptest.NewTLSServer(nil)
+	defer srv.Close()
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, "hub"), kfake.EnableSASL(), kfake.Superuser("PLAIN", "$ConnectionString", eventHubConnection),
+		kfake.TLS(&tls.Config{Certificates: srv.TLS.Certificates}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	o := outputtest.Open(t, "azureeventhub", "azure: {eventhub: {name: hub, transport: kafka, checkcert: false, connectionstring: '"+eventHubConnection+"', endpoint: '"+c.ListenAddrs()[0]+"'}}")
+	if err := o.Send(t, outputtest.Events(20)...); err != nil {
+		t.Fatal(err)
+	}
+	n := int64(0)
+	for _, p := range c.PartitionInfos("hub") {
+		n += p.HighWatermark
+	}
+	if n != 20 {
+		t.Errorf("%d records, want 20", n)
+	}
+}
+
+func TestEventHubRefusesWhatCannotWork(t *testing.T) {
+	for _, yaml := range []string{
+		"azure: {eventhub: {name: hub}}", "azure: {eventhub: {name: hub, connectionstring: 'Endpoint=sb://ns/'}}", "azure: {eventhub: {name: other, connectionstring: '" + eventHubConnection + "'}}",
+		"azure: {eventhub: {name: hub, namespace: 'https://ns'}}", "azure: {eventhub: {name: hub, namespace: ns, transport: kafka}}",
+	} {
+		if _, err := outputtest.TryOpen(t, "azureeventhub", yaml); err == nil || strings.Contains(err.Error(), eventHubKey) {
+			t.Errorf("%s: error is %v", yaml, err)
+		}
+	}
+}
