@@ -227,7 +227,7 @@ func TestConfigServiceVariables(t *testing.T) {
 }
 
 func TestPrintHidesSecrets(t *testing.T) {
-	text := "webhook: {address: 'http://x/topsecret', customheaders: {A: b}, minimumpriority: error}\ninput: {token: topsecret}\n" +
+	text := "webhook: {address: 'http://x/topsecret', customheaders: {A: topsecret}, minimumpriority: error}\ninput: {token: topsecret}\n" +
 		"outputs: [{name: two, type: webhook, settings: {address: 'http://topsecret', hmackey: topsecret}, delivery: {timeout: 3s}}]\n"
 	cfg := config(t, text)
 	var b strings.Builder
@@ -235,10 +235,10 @@ func TestPrintHidesSecrets(t *testing.T) {
 	if strings.Contains(b.String(), "topsecret") {
 		t.Error("a secret is printed")
 	}
-	if strings.Contains(fmt.Sprintf("%v %+v %#v", cfg.Settings, cfg.Settings, cfg.Instances[0].Config), "topsecret") {
+	if strings.Contains(fmt.Sprintf("%v %+v %#v", cfg.Settings, cfg.Settings, cfg.Instances[1].Config), "topsecret") {
 		t.Error("fmt prints a secret")
 	}
-	for _, want := range []string{"webhook:\n  address: \"<secret>\"", "\n  customheaders: \"A:b\"", "  minimumpriority: \"error\"", "# listenport: 2801", "timeout: 3s", "outputs:\n  - name: two"} {
+	for _, want := range []string{"webhook:\n  address: \"<secret>\"", "\n  customheaders: \"A:<secret>\"", "  minimumpriority: \"error\"", "# listenport: 2801", "timeout: 3s", "outputs:\n  - name: two"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}

@@ -196,6 +196,13 @@ func (k *Key) Text() (text string, set bool) {
 		text = strings.Join(v.Interface().([]string), ",")
 	case v.Kind() == reflect.Map:
 		m := v.Interface().(map[string]string)
+		if strings.HasSuffix(k.Path, "headers") { // where tokens are
+			hidden := map[string]string{}
+			for name, value := range m {
+				hidden[name] = Secret(value).String()
+			}
+			m = hidden
+		}
 		return mapText(m), len(m) > 0
 	default:
 		text = fmt.Sprint(v.Interface())
