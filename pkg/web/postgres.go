@@ -73,7 +73,9 @@ func OpenPostgres(ctx context.Context, dsn string) (Store, error) {
 			var e *pgconn.PgError
 			return errors.As(err, &e) && e.Code == "53100"
 		}}
-	d.watch = func(ctx context.Context, s *sqlStore, f func([]*Event)) error { return s.listen(ctx, dsn, f) }
+	d.watch = func(ctx context.Context, s *sqlStore, after int64, f func([]*Event)) error {
+		return s.listen(ctx, dsn, after, f)
+	}
 	s, err := newSQLStore(ctx, d, db, db)
 	if err != nil {
 		db.Close()
@@ -88,11 +90,7 @@ func bodyHas(term string) (string, []any) {
 
 // listen tells of events of all replicas. When the connection breaks, what came
 // meanwhile is read after it is there again.
-func (s *sqlStore) listen(ctx context.Context, dsn string, f func([]*Event)) error {
-	var last int64
-	if err := s.read.QueryRowContext(ctx, `SELECT COALESCE(MAX(id), 0) FROM event`).Scan(&last); err != nil {
-		return err
-	}
+func (s *sqlStore) listen(ctx context.Context, dsn string, last int64, f func([]*Event)) error {
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		s.follow(ctx, dsn, &last, f)
 		select {

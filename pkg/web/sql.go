@@ -33,10 +33,10 @@ type dialect struct {
 	textCol    bool     // the text to search is a column, not an index of its own
 	size       string
 	shrink     string
-	contains   func(term string) (string, []any)                      // an event has the text
-	windowed   func(term string, lo, hi int64) (string, []any)        // the same, for ids from lo to hi
-	full       func(error) bool                                       // the disk is
-	watch      func(context.Context, *sqlStore, func([]*Event)) error // nil: appends of this process are all there are
+	contains   func(term string) (string, []any)                             // an event has the text
+	windowed   func(term string, lo, hi int64) (string, []any)               // the same, for ids from lo to hi
+	full       func(error) bool                                              // the disk is
+	watch      func(context.Context, *sqlStore, int64, func([]*Event)) error // nil: appends of this process are all there are
 }
 
 type sqlStore struct {

@@ -101,15 +101,36 @@ func (s *sqlStore) tell(events []*Event) {
 	}
 }
 
-// Watch calls f with all events that are appended from now on.
-func (s *sqlStore) Watch(ctx context.Context, f func([]*Event)) error {
+// Watch calls f with all events that come, and first those that have come since the
+// given one: between that and now somebody may have been quick.
+func (s *sqlStore) Watch(ctx context.Context, after int64, f func([]*Event)) error {
 	if s.watch != nil {
-		return s.watch(ctx, s, f)
+		return s.watch(ctx, s, after, f)
 	}
-	s.mu.Lock()
+	s.mu.Lock() // nobody is told of anything meanwhile
+	for {
+		events, err := s.After(ctx, after, 1000)
+		if err != nil {
+			s.mu.Unlock()
+			return err
+		}
+		if len(events) == 0 {
+			break
+		}
+		after = events[len(events)-1].ID
+		f(events)
+	}
 	id := s.nextID
 	s.nextID++
-	s.watchers[id] = f
+	s.watchers[id] = func(events []*Event) {
+		// What was on disk before, and is told only now, has been read above.
+		for len(events) > 0 && events[0].ID <= after {
+			events = events[1:]
+		}
+		if len(events) > 0 {
+			f(events)
+		}
+	}
 	s.mu.Unlock()
 	select {
 	case <-ctx.Done():

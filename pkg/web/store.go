@@ -51,9 +51,9 @@ type Store interface {
 	Records(ctx context.Context, kind string) (map[string][]byte, error)
 	DeleteRecord(ctx context.Context, kind, key string) error
 
-	// Watch calls f, in order of their ids, with the events that this or another
-	// replica has appended, until the context ends.
-	Watch(ctx context.Context, f func([]*Event)) error
+	// Watch calls f, in order of their ids and each once, with the events above an id
+	// that this or another replica has appended, until the context ends.
+	Watch(ctx context.Context, after int64, f func([]*Event)) error
 	Close() error
 }
 

@@ -389,6 +389,40 @@ func TestPrune(t *testing.T) {
 	})
 }
 
+// Whoever watches hears of what has come since the event that it knows, and of each
+// event once.
+func TestWatchFrom(t *testing.T) {
+	eachStore(t, func(t *testing.T, s *sqlStore) {
+		r := rand.New(rand.NewPCG(5, 7))
+		var all []*Event
+		for i := range 30 {
+			all = append(all, made(r, i, time.Hour))
+		}
+		_, err := s.Append(t.Context(), all[:20])
+		must(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		var got []int64
+		begun := make(chan struct{}, 30)
+		go func() {
+			<-begun
+			s.Append(context.Background(), all[20:])
+		}()
+		s.Watch(ctx, 5, func(events []*Event) {
+			for _, e := range events {
+				got = append(got, e.ID)
+			}
+			begun <- struct{}{}
+			if len(got) >= 25 {
+				cancel()
+			}
+		})
+		if len(got) != 25 || got[0] != 6 || got[24] != 30 || !slices.IsSorted(got) {
+			t.Errorf("heard of %v", got)
+		}
+	})
+}
+
 func TestRecords(t *testing.T) {
 	eachStore(t, func(t *testing.T, s *sqlStore) {
 		ctx := t.Context()

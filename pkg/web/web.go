@@ -165,9 +165,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s.handler = s.routes()
 	run, stop := context.WithCancel(context.Background())
 	s.stop = stop
-	for _, f := range []func(context.Context){s.watch, s.prune, s.sensors.run} {
-		s.busy.Go(func() { f(run) })
-	}
+	s.busy.Go(func() { s.watch(run, last) })
+	s.busy.Go(func() { s.prune(run) })
+	s.busy.Go(func() { s.sensors.run(run) })
 	return s, nil
 }
 
@@ -249,9 +249,10 @@ func (s *Server) Deliver(ctx context.Context, list []Delivery) error {
 }
 
 // watch hands what comes to the store on to those who look on.
-func (s *Server) watch(ctx context.Context) {
+func (s *Server) watch(ctx context.Context, last int64) {
 	for ctx.Err() == nil {
-		err := s.store.Watch(ctx, func(events []*Event) {
+		err := s.store.Watch(ctx, last, func(events []*Event) {
+			last = events[len(events)-1].ID
 			s.hub.publish(events)
 			s.sensors.take(events)
 		})
