@@ -31,6 +31,9 @@ MODULE_PARM_DESC(ring_bytes, "bytes of one CPU's ring, for consumers that don't 
 DEFINE_MUTEX(falco_lock);       /* see consumer.h */
 DEFINE_MUTEX(falco_rings_lock); /* see consumer.h */
 
+/* One CONFIG after the other: has_memory_for() promises the same memory to one alone. */
+static DEFINE_MUTEX(memory_lock);
+
 static LIST_HEAD(consumers);         /* falco_rings_lock */
 static LIST_HEAD(started_consumers); /* falco_lock */
 static struct workqueue_struct *reaper;
@@ -46,6 +49,7 @@ struct falco_consumer *falco_consumer_alloc(void)
 
 	if (!c)
 		return NULL;
+	mutex_init(&c->setup);
 	init_waitqueue_head(&c->wait);
 	INIT_LIST_HEAD(&c->started_list);
 	INIT_LIST_HEAD(&c->list);
@@ -115,18 +119,30 @@ static int reopen_gate(void)
 	return falco_probe_set(hooks);
 }
 
-/* Hooks may be committing still, for a grace period. */
-static void stop_locked(struct falco_consumer *c)
+/* STATS, which waits for nothing that takes long, looks at both under falco_rings_lock. */
+static void set_started(struct falco_consumer *c, bool started)
 {
 	struct falco_ring *r;
 	unsigned int cpu;
 
-	list_del_init(&c->started_list);
-	c->started = false;
+	mutex_lock(&falco_rings_lock);
+	c->started = started;
 	for_each_possible_cpu(cpu) {
 		r = *per_cpu_ptr(c->rings, cpu);
-		r->hooks += per_cpu(falco_hook_calls, cpu) - r->hooks_base;
+		if (started)
+			r->hooks_base = per_cpu(falco_hook_calls, cpu);
+		else
+			r->hooks += per_cpu(falco_hook_calls, cpu) - r->hooks_base;
 	}
+	mutex_unlock(&falco_rings_lock);
+}
+
+/* Hooks may be committing still, for a grace period. */
+static void stop_locked(struct falco_consumer *c)
+{
+	lockdep_assert_held(&falco_lock);
+	list_del_init(&c->started_list);
+	set_started(c, false);
 	reopen_gate(); /* fewer listeners, fewer hooks: cannot fail */
 }
 
@@ -145,18 +161,16 @@ void falco_consumer_release(struct falco_consumer *c)
 
 int falco_consumer_start(struct falco_consumer *c)
 {
-	unsigned int cpu;
 	int err;
 
+	mutex_lock(&c->setup);
 	mutex_lock(&falco_lock);
 	if (c->started || !c->ring_bytes) {
 		err = c->started ? -EALREADY : -ENXIO;
 		goto out;
 	}
-	for_each_possible_cpu(cpu)
-		(*per_cpu_ptr(c->rings, cpu))->hooks_base = per_cpu(falco_hook_calls, cpu);
 	list_add_tail(&c->started_list, &started_consumers);
-	c->started = true;
+	set_started(c, true);
 	err = reopen_gate();
 	if (err) {
 		stop_locked(c);
@@ -166,6 +180,7 @@ int falco_consumer_start(struct falco_consumer *c)
 	WRITE_ONCE(c->stopped, false);
 out:
 	mutex_unlock(&falco_lock);
+	mutex_unlock(&c->setup);
 	return err;
 }
 
@@ -213,18 +228,29 @@ static bool valid_ring_bytes(u32 bytes)
 	       bytes >= FALCO_RING_MIN_BYTES && bytes <= FALCO_RING_MAX_BYTES;
 }
 
-static int configure_locked(struct falco_consumer *c, u32 ring_bytes, u32 watermark)
+/*
+ * While ring_bytes is 0 nobody else looks at the rings: neither mmap(), poll()
+ * and STATS nor a CPU that comes up. So it takes no lock to free them and to
+ * allocate others, which may be gigabytes: nobody waits for that but CONFIG.
+ */
+static int replace_rings(struct falco_consumer *c, u32 ring_bytes, u32 watermark)
 {
+	u32 generation;
 	struct falco_ring *r;
 	unsigned int cpu;
 	int err = -ENOMEM;
 
-	lockdep_assert_held(&falco_rings_lock);
-	if (atomic_read(&c->mappings))
+	lockdep_assert_held(&c->setup);
+	mutex_lock(&falco_rings_lock);
+	if (atomic_read(&c->mappings)) {
+		mutex_unlock(&falco_rings_lock);
 		return -EBUSY;
+	}
 	c->ring_bytes = 0;
+	generation = ++c->generation;
+	mutex_unlock(&falco_rings_lock);
+
 	free_rings(c);
-	c->generation++;
 	for_each_possible_cpu(cpu) {
 		r = falco_ring_alloc(cpu, &c->wait);
 		if (!r)
@@ -233,12 +259,15 @@ static int configure_locked(struct falco_consumer *c, u32 ring_bytes, u32 waterm
 	}
 	for_each_online_cpu(cpu) {
 		r = *per_cpu_ptr(c->rings, cpu);
-		err = falco_ring_map(r, cpu, ring_bytes, watermark, c->generation);
+		err = falco_ring_map(r, cpu, ring_bytes, watermark, generation);
 		if (err)
 			goto err_rings;
 	}
-	c->ring_bytes = ring_bytes;
+
+	mutex_lock(&falco_rings_lock);
 	c->watermark = watermark;
+	c->ring_bytes = ring_bytes;
+	mutex_unlock(&falco_rings_lock);
 	return 0;
 
 err_rings:
@@ -281,23 +310,25 @@ int falco_consumer_configure(struct falco_consumer *c, const struct falco_config
 	if (!valid_ring_bytes(ring_bytes) || watermark > ring_bytes || snaplen > FALCO_SNAPLEN_MAX)
 		return -EINVAL;
 
+	mutex_lock(&c->setup); /* it stays stopped */
 	mutex_lock(&falco_lock);
-	if (c->started) {
-		err = -EBUSY;
+	err = c->started ? -EBUSY : 0;
+	mutex_unlock(&falco_lock);
+	if (!err)
+		err = mutex_lock_killable(&memory_lock);
+	if (err)
 		goto out;
-	}
 	err = -ENOMEM;
-	if (!has_memory_for(c, ring_bytes) && !(reap() && has_memory_for(c, ring_bytes)))
-		goto out;
-	cpus_read_lock(); /* no CPU comes up between the rings of all that are */
-	mutex_lock(&falco_rings_lock);
-	err = configure_locked(c, ring_bytes, watermark);
+	if (has_memory_for(c, ring_bytes) || (reap() && has_memory_for(c, ring_bytes))) {
+		cpus_read_lock(); /* no CPU comes up between the rings of all that are */
+		err = replace_rings(c, ring_bytes, watermark);
+		cpus_read_unlock();
+	}
 	if (!err)
 		c->snaplen = snaplen;
-	mutex_unlock(&falco_rings_lock);
-	cpus_read_unlock();
+	mutex_unlock(&memory_lock);
 out:
-	mutex_unlock(&falco_lock);
+	mutex_unlock(&c->setup);
 	return err;
 }
 
@@ -346,14 +377,12 @@ void falco_consumer_info(struct falco_consumer *c, struct falco_info *info)
 	info->cpus = nr_cpu_ids;
 	if (falco_probe_has(FALCO_HOOK_FAULT_USER))
 		info->features |= FALCO_FEATURE_PAGE_FAULTS;
-	mutex_lock(&falco_lock);
-	info->started = c->started;
 	mutex_lock(&falco_rings_lock);
+	info->started = c->started;
 	info->ring_bytes = c->ring_bytes;
 	info->watermark = c->watermark;
 	info->generation = c->generation;
 	mutex_unlock(&falco_rings_lock);
-	mutex_unlock(&falco_lock);
 }
 
 /*
@@ -390,7 +419,7 @@ int falco_consumer_stats(struct falco_consumer *c, struct falco_stats *stats,
 	stats->produced = 0;
 	stats->published = 0;
 	stats->hooks = 0;
-	mutex_lock(&falco_lock);
+	mutex_lock(&falco_rings_lock);
 	if (cpu >= nr_cpu_ids)
 		err = -EINVAL;
 	else if (!c->ring_bytes)
@@ -404,13 +433,13 @@ int falco_consumer_stats(struct falco_consumer *c, struct falco_stats *stats,
 		if (c->started)
 			stats->hooks += per_cpu(falco_hook_calls, cpu) - r->hooks_base;
 	}
-	mutex_unlock(&falco_lock);
+	mutex_unlock(&falco_rings_lock);
 	return err;
 }
 
 struct falco_ring *falco_consumer_ring(const struct falco_consumer *c, u64 cpu)
 {
-	if (cpu >= nr_cpu_ids)
+	if (cpu >= nr_cpu_ids || !c->ring_bytes)
 		return NULL;
 	cpu = array_index_nospec(cpu, nr_cpu_ids);
 	return cpu_possible(cpu) ? *per_cpu_ptr(c->rings, cpu) : NULL;
@@ -422,10 +451,12 @@ bool falco_consumer_ready(struct falco_consumer *c)
 	bool ready = false;
 	unsigned int cpu;
 
-	mutex_lock(&falco_rings_lock); /* configure frees rings */
+	mutex_lock(&falco_rings_lock);
 	for_each_possible_cpu(cpu) {
+		if (!c->ring_bytes)
+			break;
 		r = *per_cpu_ptr(c->rings, cpu);
-		ready |= r && falco_ring_ready(r);
+		ready |= falco_ring_ready(r);
 	}
 	mutex_unlock(&falco_rings_lock);
 	return ready;

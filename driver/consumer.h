@@ -6,10 +6,12 @@
  *   alloc -> configure -> start -> stop -> (configure -> start -> ...) -> free
  *
  * Locks, outer first:
+ *   setup              a consumer's own: CONFIG and START exclude each other
  *   falco_lock         who is started, selections, the gate, hooks
  *   falco_rings_lock   the list of consumers, their rings and mappings. Taken
- *                      under mmap_lock and cpu_hotplug_lock: nothing that needs
- *                      either may be done inside
+ *                      under mmap_lock and cpu_hotplug_lock, and by poll() and
+ *                      STATS: nothing that takes long is done inside, but the
+ *                      rings of a CPU that comes up
  */
 #ifndef _FALCO_CONSUMER_H
 #define _FALCO_CONSUMER_H
@@ -33,7 +35,8 @@ struct falco_consumer {
 	struct falco_ring *__percpu *rings; /* all NULL before configure */
 
 	wait_queue_head_t wait;
-	bool started;
+	struct mutex setup;        /* CONFIG and START, one at a time */
+	bool started;              /* to write: falco_lock and falco_rings_lock; to read: either */
 	bool stopped;              /* was started, and is no more */
 
 	/* falco_lock */
@@ -42,7 +45,7 @@ struct falco_consumer {
 
 	/* falco_rings_lock */
 	struct list_head list;
-	u32 ring_bytes;            /* 0: not configured */
+	u32 ring_bytes;            /* 0: not configured; written under setup, too */
 	u32 watermark;
 	u32 generation;
 	atomic_t mappings;         /* dropped without a lock */
@@ -75,7 +78,7 @@ int falco_consumer_stats(struct falco_consumer *c, struct falco_stats *stats,
 
 /*
  * The ring of a CPU that somebody in user space has named; NULL before configure,
- * and if there is no such CPU. Under falco_rings_lock, or falco_lock.
+ * and if there is no such CPU. Under falco_rings_lock.
  */
 struct falco_ring *falco_consumer_ring(const struct falco_consumer *c, u64 cpu);
 

@@ -241,7 +241,7 @@ static int falco_mmap(struct file *file, struct vm_area_struct *vma)
 	u32 region = offset & (BIT_ULL(FALCO_MMAP_CPU_SHIFT) - 1);
 	u64 cpu = offset >> FALCO_MMAP_CPU_SHIFT;
 	struct falco_ring *r;
-	int err;
+	int err = 0;
 
 	/* A private mapping would read its own copies of pages that go on changing. */
 	if (!(vma->vm_flags & VM_SHARED) || (vma->vm_flags & VM_EXEC))
@@ -251,18 +251,21 @@ static int falco_mmap(struct file *file, struct vm_area_struct *vma)
 
 	mutex_lock(&falco_rings_lock);
 	r = falco_consumer_ring(c, cpu);
-	if (!c->ring_bytes) {
+	if (!c->ring_bytes)
 		err = -ENXIO;
-	} else if (!r || !r->data) {
+	else if (!r || !r->data)
 		err = -ENODEV;
-	} else {
-		vma->vm_private_data = c;
-		vma->vm_ops = &vm_ops;
-		err = region == FALCO_MMAP_CONTROL ? map_control(vma, r) : map_data(vma, r);
-	}
-	if (!err)
-		atomic_inc(&c->mappings);
+	else
+		atomic_inc(&c->mappings); /* from here on the ring stays */
 	mutex_unlock(&falco_rings_lock);
+	if (err)
+		return err;
+
+	vma->vm_private_data = c;
+	vma->vm_ops = &vm_ops;
+	err = region == FALCO_MMAP_CONTROL ? map_control(vma, r) : map_data(vma, r);
+	if (err)
+		atomic_dec(&c->mappings); /* nobody calls vma_close() */
 	return err;
 }
 
