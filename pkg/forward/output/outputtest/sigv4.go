@@ -37,16 +37,16 @@ func SigV4(r *Request, service string) error {
 	}
 	at := r.Header.Get("X-Amz-Date")
 	if len(at) != 16 {
-		return fmt.Errorf("X-Amz-Date is %q", at)
+		return fmt.Errorf("header X-Amz-Date is %q", at)
 	}
 	scope := at[:8] + "/" + AWSRegion + "/" + service + "/aws4_request"
 	if want := AWSKey + "/" + scope; part["Credential"] != want {
-		return fmt.Errorf("Credential is %q, want %q", part["Credential"], want)
+		return fmt.Errorf("the signature's Credential is %q, want %q", part["Credential"], want)
 	}
 	sum := sha256.Sum256(r.Body)
 	payload := hex.EncodeToString(sum[:])
 	if said := r.Header.Get("X-Amz-Content-Sha256"); said != "" && said != payload {
-		return fmt.Errorf("X-Amz-Content-Sha256 is %q, the body's is %q", said, payload)
+		return fmt.Errorf("header X-Amz-Content-Sha256 is %q, the body's is %q", said, payload)
 	}
 	names := strings.Split(part["SignedHeaders"], ";")
 	for _, must := range []string{"host", "x-amz-date"} {
