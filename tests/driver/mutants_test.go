@@ -62,7 +62,6 @@ var mutants = []mutant{
 	{"flat.c", "return whole ? n : -1;", "return n;", 1, "64"},
 	{"record.c", "if (who && !told_elsewhere(&c))", "if (who)", 1, "64"},
 	{"record.c", "while (unlikely(++c->message < c->nmessages))", "while (unlikely(++c->message + 1 < c->nmessages))", 1, "64"},
-	{"record.c", "if (in_nmi() || (in_task() && this_cpu_read(scratch.level)))", "if (in_nmi())", 1, "hooks"},
 
 	// Callers of 32 bits.
 	{"args.c", "(u16)c->args[i] == U16_MAX ? U32_MAX : (u16)c->args[i]", "(u16)c->args[i]", 1, "32"},

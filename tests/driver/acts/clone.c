@@ -224,6 +224,20 @@ static void act_clone3_forms(void)
 	CALL("clone3/bad", "clone3_x", (SYS_clone3, BAD, sizeof(args)), "res=-14 exe='' args=- flags=0 rec=fault");
 }
 
+/* Of three ids the effective ones are told. */
+static void act_fork_as_others(void)
+{
+	long pid;
+
+	must("setresgid", raw(SYS_setresgid, 5, 6, 7));
+	must("setresuid", raw(SYS_setresuid, 8, 9, 10));
+	pid = raw(SYS_fork);
+	if (!pid)
+		raw(SYS_exit_group, 0);
+	raw(SYS_wait4, pid, NULL, 0, NULL);
+	expect("fork/others", "fork_x", "res=%ld uid=9 gid=6", pid);
+}
+
 static void act_clones(void)
 {
 	in_child(act_fork);
@@ -235,4 +249,5 @@ static void act_clones(void)
 	in_child(act_unshared);
 	in_child(act_clone3);
 	in_child(act_clone3_forms);
+	in_child(act_fork_as_others);
 }

@@ -57,6 +57,9 @@ static void act_short_ids(void)
 	CALL("setresgid16", "setresgid_x", (__NR_setresgid, 3, 0, 4), "res=0 rgid=3 egid=0 sgid=4");
 	CALL("setreuid16", "setreuid_x", (__NR_setreuid, 5, 0), "res=0 ruid=5 euid=0");
 	CALL("setregid16", "setregid_x", (__NR_setregid, 6, 0), "res=0 rgid=6 egid=0");
+	/* What is left as it is, and what the kernel does not look at. */
+	CALL("setreuid16/keep", "setreuid_x", (__NR_setreuid, 65535, 0), "res=0 ruid=4294967295 euid=0");
+	CALL("setresuid16/wide", "setresuid_x", (__NR_setresuid, 65535, 65535, 65536 + 2), "res=0 ruid=4294967295 euid=4294967295 suid=2");
 	raw(__NR_getuid);
 	expect("getuid16", "getuid_x", "uid=5");
 	raw(__NR_geteuid);

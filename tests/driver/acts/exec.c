@@ -142,6 +142,7 @@ static void on_terminal(void)
 
 	mkdir("/tmp/pts", 0755);
 	mount("devpts", "/tmp/pts", "devpts", 0, "ptmxmode=0666");
+	open("/tmp/pts/ptmx", O_RDWR | O_NOCTTY); /* the first one has number 0 */
 	master = open("/tmp/pts/ptmx", O_RDWR | O_NOCTTY);
 	ioctl(master, TIOCSPTLCK, &unlock);
 	setsid();
@@ -321,6 +322,22 @@ static void act_exec(void)
 	expect_of(pid, "execve/terminal", "execve_x", "res=0 tty=%d vpgid=%ld pgid=%ld", *pty, pid, pid);
 }
 
+/* The group has another number outside of the namespace. */
+static void act_exec_in_pidns(void)
+{
+	long pid;
+
+	must("unshare", raw(SYS_unshare, CLONE_NEWPID));
+	pid = raw(SYS_fork);
+	if (!pid) {
+		raw(SYS_setpgid, 0, 0);
+		raw(SYS_execve, PROGRAM, five, env);
+		raw(SYS_exit_group, 1);
+	}
+	raw(SYS_wait4, pid, NULL, 0, NULL);
+	expect_of(pid, "execve/pidns", "execve_x", "res=0 tid=%ld vpgid=1 pgid=%ld", pid, pid);
+}
+
 static void act_exec_failed(void)
 {
 	char *argv[] = { "n", "x", "y z", NULL }, *empty[] = { "", "", NULL }, *bad[] = { "a", (char *)16, "b", NULL };
@@ -366,5 +383,6 @@ static void act_execs(void)
 {
 	in_child(act_exec);
 	in_child(act_exec_forms);
+	in_child(act_exec_in_pidns);
 	in_child(act_exec_failed);
 }

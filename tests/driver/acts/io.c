@@ -223,6 +223,9 @@ static void act_long_vectors(void)
 		most[i] = (struct iovec){ &"abcdefghij"[i % 10], 1 };
 	CALL("writev/1024", "writev_x", (SYS_writev, fd, most, 1024), "res=1024 data='abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghij' fd=%ld size=1024", fd);
 	CALL("writev/1025", "writev_x", (SYS_writev, fd, most, 1025), "res=-22 size=1024 rec=cut");
+	static struct iovec vast[2] = { { buf, UINT32_MAX }, { buf, UINT32_MAX } };
+
+	CALL("writev/vast", "writev_x", (SYS_writev, -1, vast, 2), "res=-9 fd=-1 size=4294967295");
 	CALL("writev/odd", "writev_x", (SYS_writev, null, odd, 4), "res=4 data='abcd' size=4");
 	CALL("writev/none", "writev_x", (SYS_writev, null, NULL, 0), "res=0 data=- size=0");
 	CALL("writev/bad", "writev_x", (SYS_writev, null, BAD, 2), "res=-14 data=- size=0 rec=fault");

@@ -212,6 +212,38 @@ static void act_pairs(void)
 	expect("sendto/pair-0", "sendto_x", "res=5 tuple.dst=@right0 tuple.src=@left0");
 }
 
+/* Sockets of which many have an end in common: nobody has the id of another. */
+static void act_ids(void)
+{
+	struct sockaddr_un at = un("/tmp/ids");
+	static char check[64];
+	long server = raw(SYS_socket, AF_UNIX, SOCK_DGRAM, 0);
+
+	must("bind", raw(SYS_bind, server, &at, sizeof(at)));
+	for (int i = 0; i < 300; i++) {
+		long client = must("socket", raw(SYS_socket, AF_UNIX, SOCK_DGRAM, 0));
+
+		must("connect", raw(SYS_connect, client, &at, sizeof(at)));
+		snprintf(check, sizeof(check), "connect/id-%d", i);
+		expect(check, "connect_x", "res=0 tuple.dst=@common-end tuple.src=@client%d", i);
+	}
+}
+
+#if NARROW
+/* The words of a socketcall are unsigned: our stack is in the upper half of what we can address. */
+static void act_socketcall(void)
+{
+	char text[] = "upper";
+	int fds[2];
+
+	must("socketpair", raw(SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, fds));
+	unsigned int words[4] = { fds[0], (unsigned int)text, 5, 0 };
+
+	must("send", raw(__NR_socketcall, 9, words));
+	expect("socketcall/upper", "send_x", "res=5 data='upper' fd=%d size=5", fds[0]);
+}
+#endif
+
 /* A connection that is not there yet, and what waits for accept. */
 static void act_waiting(void)
 {
@@ -250,5 +282,9 @@ static void act_socket(void)
 	in_child(act_tcp6);
 	in_child(act_unix);
 	in_child(act_pairs);
+	in_child(act_ids);
+#if NARROW
+	in_child(act_socketcall);
+#endif
 	in_child(act_waiting);
 }
