@@ -40,6 +40,7 @@ const (
 	soakProcesses = 300 // alive at the same time
 	soakSteps     = 24  // events in the life of each
 	soakAlert     = 5000
+	soakTid       = 5_000_000 // beyond all that /proc can have: what it tells of others must not mix in
 )
 
 func (b *busy) Next(ev *event.Event) (bool, error) {
@@ -54,7 +55,7 @@ func (b *busy) Arm() (bool, time.Duration) { return false, 0 }
 func (b *busy) record() *eventtest.Builder {
 	slot, round := b.n%soakProcesses, b.n/soakProcesses
 	step, life := round%soakSteps, round/soakSteps
-	tid := int64(1000 + (life*soakProcesses+slot)%4_000_000)
+	tid := int64(soakTid + (life*soakProcesses+slot)%4_000_000)
 	ts := uint64(time.Hour) + b.n*uint64(10*time.Millisecond)
 	name := fmt.Sprintf("prog%d", life%1000)
 	if b.n%soakAlert == 0 {
