@@ -28,6 +28,8 @@ const stormRules = `- rule: ` + everything + `
 // killed twenty times, and then lets those that live on be seen. What falco holds of
 // anonymous memory is told in between.
 const stormScript = `
+/files/kubelet stall > /tmp/stall &
+stall=$!
 run() { timeout 60 ctr run --null-io "$@"; }
 rss() { echo "rss $1 $(sed -n 's/RssAnon:[^0-9]*\([0-9]*\).*/\1/p' /proc/$(pidof falco)/status)"; }
 shop=registry.example/team/shop:1.2
@@ -56,6 +58,8 @@ rss calm
 echo "calm $(date +%s%N)"
 sleep 5
 rss end
+kill $stall; wait $stall
+cat /tmp/stall
 `
 
 var rssLine = regexp.MustCompile(`(?m)^rss (\w+) (\d+)$`)
@@ -72,13 +76,17 @@ func TestGuestStorm(t *testing.T) {
 	const hundred, kills = 100, 20
 	dir := t.TempDir()
 	images(t, dir)
+	kubelet, err := vm.BuildGo("./tests/containers/guest", "kubelet", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	rules := filepath.Join(dir, "storm.yaml")
 	if err := os.WriteFile(rules, []byte(stormRules), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	w := watch(t, vm.Config{
 		Debian: &vm.Debian{Suite: "bookworm", Packages: containerPackages}, Timeout: 40 * time.Minute,
-		Rules: []string{rules}, Files: guestFiles(t, dir),
+		Rules: []string{rules}, Files: append(guestFiles(t, dir), kubelet),
 		Setup:  "(while :; do containerd >> /tmp/containerd.log 2>&1; done) > /dev/null &\n" + setUp,
 		Script: strings.NewReplacer("HUNDRED", fmt.Sprint(hundred), "KILLS", fmt.Sprint(kills)).Replace(stormScript),
 	})
@@ -152,14 +160,17 @@ func TestGuestStorm(t *testing.T) {
 	}
 }
 
-var longestHeld = regexp.MustCompile(`events that waited for their containers: .*Longest:(\S+?)[ }]`)
+var (
+	longestHeld = regexp.MustCompile(`events that waited for their containers: .*Longest:(\S+?)[ }]`)
+	longestStop = regexp.MustCompile(`(?m)^stalled for (\S+)$`)
+)
 
-// stuck is how long an event is held only if nobody decides it any more. The clock of a
-// guest under emulation goes on while nothing in it does; that the deadline is kept where
-// there is time for it, daemon's own tests show.
+// stuck is how long an event is held only if nobody decides it any more, where the
+// guest does not tell for how long it has stood still itself.
 const stuck = 10 * time.Second
 
-// heldNoLonger tells for how long events had to wait for what their container is.
+// heldNoLonger tells for how long events had to wait for what their container is: not
+// for longer than the deadline and half as much, but for what the machine takes.
 func (w *watched) heldNoLonger(t *testing.T) {
 	t.Helper()
 	m := longestHeld.FindStringSubmatch(w.Log)
@@ -171,8 +182,17 @@ func (w *watched) heldNoLonger(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	limit := stuck
+	if s := longestStop.FindStringSubmatch(w.Act); s != nil {
+		stall, err := time.ParseDuration(s[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("the machine has stood still for %v at most", stall)
+		limit = 150*time.Millisecond + 4*stall // machines stumble, and so do we then
+	}
 	t.Logf("%s", m[0])
-	if longest > stuck {
-		t.Errorf("an event was held for %v", longest)
+	if longest > limit {
+		t.Errorf("an event was held for %v, longer than %v", longest, limit)
 	}
 }

@@ -6,6 +6,10 @@
 // line of JSON a pod (Made).
 //
 //	guest /run/containerd/containerd.sock < plan.json
+//
+// Or it tells, when it is terminated, for how long the machine has not let it run.
+//
+//	guest stall
 package main
 
 import (
@@ -13,6 +17,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"google.golang.org/grpc"
@@ -43,9 +49,31 @@ const (
 )
 
 func main() {
+	if os.Args[1] == "stall" {
+		stall()
+		return
+	}
 	if err := play(os.Args[1]); err != nil {
 		fmt.Fprintln(os.Stderr, "guest:", err)
 		os.Exit(1)
+	}
+}
+
+// stall sleeps and looks at the clock, until it is terminated.
+func stall() {
+	const nap = 5 * time.Millisecond
+	end := make(chan os.Signal, 1)
+	signal.Notify(end, syscall.SIGTERM)
+	longest, last := time.Duration(0), time.Now()
+	for {
+		select {
+		case <-end:
+			fmt.Println("stalled for", longest)
+			return
+		case <-time.After(nap):
+		}
+		now := time.Now()
+		longest, last = max(longest, now.Sub(last)-nap), now
 	}
 }
 
