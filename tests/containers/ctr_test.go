@@ -3,6 +3,7 @@
 package containers
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"strings"
@@ -79,7 +80,7 @@ func boxes(shop, app *image) []box {
 			want: of(shop, map[string]string{"container.name": "my-web-app", "container.full_id": "my-web-app", "container.host_network": "true", "container.label.app": "web"})},
 		{namespace: "default", id: hex(2), image: shop, rules: append([]string{rulePriv}, usual...),
 			flags: []string{"--privileged", "--mount", "type=bind,src=/root,dst=/host,options=rbind:ro", "--env", "A=b", "--label", "nerdctl/name=front",
-				"--label", `nerdctl/ports=[{"HostPort":8080,"ContainerPort":80,"Protocol":"tcp","HostIP":"127.0.0.1"}]`},
+				"--label", ports},
 			want: of(shop, map[string]string{"container.name": "front", "container.full_id": hex(2), "container.privileged": "true",
 				"container.mount.dest[/root]": "/host", "container.mount.source[/host]": "/root", "container.mount.rdwr[/root]": "false"})},
 		{namespace: "default", id: "app", image: app, rules: []string{ruleShell, ruleConnect},
@@ -132,6 +133,9 @@ func script(all []box) string {
 	return b.String() + after.String() + "exit ${failed:-0}\n"
 }
 
+// inRecord is what records of containers tell beyond that which fields show.
+var inRecord = []string{`"A=b"`, `"FROM=image"`, `"HostPort":8080`, `"ContainerPort":80`}
+
 // runBoxes boots a guest of a suite, and looks at all that ctr ran there.
 func runBoxes(t *testing.T, config vm.Config) {
 	vm.RequireDebian(t)
@@ -155,6 +159,11 @@ func runBoxes(t *testing.T, config vm.Config) {
 	w := watch(t, config)
 	w.boxes(t, all)
 	w.users(t, all)
+	for _, text := range inRecord {
+		if !bytes.Contains(w.Capture, []byte(text)) {
+			t.Errorf("no record of a container has %s", text)
+		}
+	}
 	t.Run("replay", func(t *testing.T) {
 		again := w.replay(t, config.Rules)
 		again.boxes(t, all)

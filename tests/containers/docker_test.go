@@ -41,7 +41,7 @@ func TestGuestEngines(t *testing.T) {
 	if !long() {
 		t.Skip("long: FALCO_LONG=1")
 	}
-	for engine, packages := range map[string][]string{"docker": {"docker.io"}, "podman": {"podman", "netavark"}} {
+	for engine, packages := range map[string][]string{"docker": {"docker.io", "apparmor"}, "podman": {"podman", "netavark"}} {
 		t.Run(engine, func(t *testing.T) {
 			vm.RequireDebian(t)
 			runEngine(t, engine, packages)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,6 +21,9 @@ type real struct {
 	dir, socket string
 	cmd         *exec.Cmd
 }
+
+// ports are those of a container, as nerdctl notes them.
+const ports = `nerdctl/ports=[{"HostPort":8080,"ContainerPort":80,"Protocol":"tcp","HostIP":"127.0.0.1"}]`
 
 // newReal starts the containerd of this machine, which is installed if it is missing.
 func newReal(t *testing.T) *real {
@@ -94,11 +98,15 @@ func TestRealContainerd(t *testing.T) {
 		t.Errorf("docker's: %+v", i)
 	}
 	s.ctr("containers", "create", "--rootfs", "--privileged", "--net-host", "--env", "A=b", "--label", "nerdctl/name=front",
+		"--label", ports,
 		"--mount", "type=bind,src=/proc,dst=/host/proc,options=rbind:ro", root, "all", "/bin/true")
 	l.until("all of it", known("all"))
 	i := l.st.Container("all")
 	if !i.Privileged || !i.HostNetwork || i.HostPid || i.Name != "front" || i.Type.String() != "containerd" || i.Labels["nerdctl/name"] != "front" {
 		t.Errorf("got %+v", i)
+	}
+	if record := string(i.JSON()); !strings.Contains(record, `"A=b"`) || !strings.Contains(record, `"HostPort":8080,"ContainerPort":80`) {
+		t.Errorf("environment and ports: %s", record)
 	}
 	mounted := false
 	for _, m := range i.Mounts {
