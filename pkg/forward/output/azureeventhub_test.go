@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
 
@@ -134,6 +135,16 @@ func TestEventHubOverKafka(t *testing.T) {
 	}
 	if n != 20 {
 		t.Errorf("%d records, want 20", n)
+	}
+}
+
+// What can be told of AMQP without a server: an attempt ends with its time, and will be made again.
+func TestEventHubOverAMQPToNobody(t *testing.T) {
+	local := "Endpoint=sb://127.0.0.1:" + freePort(t) + "/;SharedAccessKeyName=send;SharedAccessKey=" + eventHubKey
+	o := outputtest.Open(t, "azureeventhub", "azure: {eventhub: {name: hub, transport: amqp, connectionstring: '"+local+"'}}")
+	err := o.Output.Send(within(t, 3*time.Second), outputtest.Events(1))
+	if outputtest.Class(t, err, output.Retryable); strings.Contains(err.Error(), eventHubKey) {
+		t.Errorf("the error tells the key: %v", err)
 	}
 }
 

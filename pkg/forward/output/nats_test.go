@@ -4,8 +4,12 @@ package output_test
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -159,6 +163,26 @@ func TestNATSLogsIn(t *testing.T) {
 	s = natsServer(t, &server.Options{Users: []*server.User{{Username: "a", Password: "b", Permissions: perms}}})
 	o = outputtest.Open(t, "nats", "nats: {hostport: '"+s.ClientURL()+"', user: a, password: b}")
 	outputtest.Class(t, o.Send(t, outputtest.Event(0)), output.Configuration)
+}
+
+func TestNATSOverTLS(t *testing.T) {
+	srv := httptest.NewTLSServer(nil)
+	defer srv.Close()
+	ca := filepath.Join(t.TempDir(), "ca.crt")
+	if err := os.WriteFile(ca, certPEM(srv.Certificate()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := natsServer(t, &server.Options{TLS: true, TLSConfig: &tls.Config{Certificates: srv.TLS.Certificates}})
+	host := strings.TrimPrefix(strings.TrimPrefix(s.ClientURL(), "nats://"), "tls://")
+	for _, more := range []string{", cacertfile: " + ca, ", checkcert: false"} {
+		o := outputtest.Open(t, "nats", "nats: {hostport: 'natss://"+host+"'"+more+"}")
+		if err := o.Send(t, outputtest.Event(0)); err != nil {
+			t.Errorf("%s: %v", more, err)
+		}
+	}
+	if err := outputtest.Open(t, "nats", "nats: {hostport: 'tls://"+host+"'}").Send(t, outputtest.Event(0)); err == nil {
+		t.Error("the certificate of a stranger is taken")
+	}
 }
 
 func TestNATSRefusesWhatCannotWork(t *testing.T) {

@@ -80,9 +80,16 @@ func (r *rabbit) start() {
 	}
 }
 
+// stop leaves it no time to write anything. Erlang's port mapper is a daemon of its own.
 func (r *rabbit) stop() {
 	syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL)
 	r.cmd.Wait()
+	for range 50 {
+		if exec.Command("epmd", "-port", fmt.Sprint(r.port+1), "-kill").Run() == nil {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 func (r *rabbit) url() string { return fmt.Sprintf("amqp://guest:guest@127.0.0.1:%d/", r.port) }
@@ -205,7 +212,7 @@ func TestRabbitMQ(t *testing.T) {
 		if err := o.Send(t, outputtest.Events(100)...); err != nil {
 			t.Fatal(err)
 		}
-		r.stop() // not a chance to write anything
+		r.stop()
 		outputtest.Class(t, one(o.Send(t, outputtest.Event(100))), output.Retryable)
 		r.start()
 		if err := o.Send(t, outputtest.Event(100)); err != nil {
