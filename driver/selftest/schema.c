@@ -196,6 +196,13 @@ static bool test_flat(struct falco_frame *f, u8 *flat, u8 seed)
 	return true;
 }
 
+/* Whether falco_read_words() reads any: else strings are left to the fillers. */
+#ifdef FALCO_HAVE_ACCESS_OK_2
+#define READS_WORDS true
+#else
+#define READS_WORDS false
+#endif
+
 /*
  * The same for events with strings: every argument is @arg, which is NULL or a
  * string that the task has in its memory.
@@ -227,6 +234,10 @@ static bool test_strings(struct falco_frame *f, u8 *put, u64 arg)
 		flags = way->put(put, &regs, c.ret, FALCO_DATA_MAX);
 		h->ts = 0;
 		h->tid = 0;
+		if (flags == FALCO_PUT_NONE && !READS_WORDS) {
+			same++; /* a filler's, all of them */
+			continue;
+		}
 		if (flags || f->flags || h->len != f->len || memcmp(put, f->buf, f->len) ||
 		    sizeof(struct falco_record_prefix) + f->len > way->bound) {
 			pr_err("schema self-test: call %u, event %u: put and walked differ\n",
