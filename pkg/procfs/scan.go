@@ -133,5 +133,8 @@ func (fs *FS) thread(dir string, main *Task, tid int64) *Task {
 	if err != nil || parseStatus(b, &t) != nil || t.Pid != main.Pid {
 		return nil
 	}
+	if t.Sid == 0 { // the session is of the namespace outside; its number there is in stat
+		t.Sid = main.Sid
+	}
 	return &t
 }
