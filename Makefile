@@ -24,14 +24,15 @@ GUESTS   = ./tests/vm ./tests/driver ./tests/module ./tests/chaos ./tests/state 
 FUZZTIME ?= 5s
 
 .DEFAULT_GOAL = help
-.PHONY: help build module demo vm shell test test-unit test-race test-fuzz test-bench test-vm test-containers test-dist test-packages \
+.PHONY: help build module demo vm shell test test-unit test-race test-fuzz test-bench test-web test-vm test-containers test-dist test-packages \
 	test-long test-debug-kernel bench packages generate check install clean
 
 help: ## print the verbs
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## build/falco, static
+build: ## build/falco and build/falcosidekick, static
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o build/falco ./daemon
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o build/falcosidekick ./daemon/sidekick
 
 module: ## driver/falco.ko for the running kernel, or for KDIR=
 	$(MAKE) -C driver KDIR='$(KDIR)' module
@@ -45,19 +46,23 @@ vm: ## run ACT= in a guest with RULES=, KERNEL=, FILES=, FALCO_ARGS=; results in
 shell: ## the same guest, interactively
 	@$(VM) shell -kernel '$(KERNEL)' -rules '$(RULES)' -files '$(FILES)'
 
-test: check test-unit test-race test-fuzz test-bench test-vm test-dist ## everything that CI runs
+test: check test-unit test-race test-fuzz test-bench test-web test-vm test-dist ## everything that CI runs
 
 test-unit: ## what needs neither root nor a guest
 	@$(REPORT) -name $@ -- $(UNIT)
 
 test-race: ## the packages in which goroutines meet, with the race detector
-	@CGO_ENABLED=1 $(REPORT) -name $@ -- -race ./pkg/ring/... ./pkg/merge/... ./pkg/spool/... ./pkg/output/... ./pkg/alert/... ./daemon/...
+	@CGO_ENABLED=1 $(REPORT) -name $@ -- -race ./pkg/ring/... ./pkg/merge/... ./pkg/spool/... ./pkg/output/... ./pkg/alert/... ./pkg/forward/... ./daemon/...
 
 test-fuzz: ## every fuzz target for FUZZTIME=
 	@./tests/fuzz.sh $(FUZZTIME)
 
 test-bench: ## that ten thousand rules cost little more than a hundred
 	@$(REPORT) -name $@ -- -count=1 -p 1 ./tests/bench
+
+test-web: ## the web page in a browser, its store on PostgreSQL
+	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || apt-get install -y -q --no-install-recommends postgresql
+	@FALCO_TEST_POSTGRES=required FALCO_TEST_BROWSER=required $(REPORT) -name $@ -- -count=1 -p 1 -timeout 30m ./pkg/web ./tests/web
 
 test-vm: ## what needs a booted kernel
 	@FALCO_VM=1 $(REPORT) -name $@ -- -count=1 -p 1 -timeout 60m $(GUESTS)
@@ -74,7 +79,7 @@ test-packages: ## packages and charts: built, linted, installed, booted in a gue
 	@cd tests/charts && ../../build/report -name test-charts -- -count=1 -timeout 30m .
 
 test-long: ## all the rest, at full length: every kernel, floods, chaos, mutants
-	@FALCO_LONG=1 $(REPORT) -name $@-unit -- -count=1 -timeout 120m ./pkg/filter ./pkg/state ./pkg/spool ./pkg/output ./pkg/container ./daemon ./tests/bench ./tests/conformance
+	@FALCO_LONG=1 $(REPORT) -name $@-unit -- -count=1 -timeout 120m ./pkg/filter ./pkg/state ./pkg/spool ./pkg/output ./pkg/container ./pkg/web ./tests/web ./daemon ./tests/bench ./tests/conformance
 	@FALCO_LONG=1 FALCO_VM=1 $(REPORT) -name $@ -- -count=1 -p 1 -timeout 6h $(GUESTS) ./tests/diffproc ./tests/kernels
 
 test-debug-kernel: ## the module's suites on a kernel that looks for bugs; builds it the first time
