@@ -124,7 +124,11 @@ func (s *State) cloneChild(ev *event.Event) {
 		}
 	}
 	s.fillClone(ev, x, p)
-	if promised := s.promised(x); promised != nil {
+	x.PidnsStartTS = s.Machine.BootTime
+	if x.Flags&inPidnsFlags != 0 || x.Tid != x.Vtid {
+		x.PidnsStartTS = s.Machine.BootTime + uintOr(ev, clonePidnsStart, 0)
+	}
+	if promised := s.promised(x, x.PidnsStartTS); promised != nil {
 		s.bear(x, promised)
 	} else if p != nil && p.Valid() {
 		s.refresh(p) // it is not to be evicted for its child
@@ -140,10 +144,6 @@ func (s *State) cloneChild(ev *event.Event) {
 	}
 	if x.Vtid != x.Tid && x.Vpgid == x.Pgid && x.Pgid > 0 {
 		x.Vpgid = 0 // its group is of the namespace outside
-	}
-	x.PidnsStartTS = s.Machine.BootTime
-	if x.Flags&inPidnsFlags != 0 || x.Tid != x.Vtid {
-		x.PidnsStartTS = s.Machine.BootTime + uintOr(ev, clonePidnsStart, 0)
 	}
 	s.insert(x)
 	s.scene.Thread = x

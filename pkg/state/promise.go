@@ -18,9 +18,10 @@ const (
 
 // promise is a child to come.
 type promise struct {
-	maker int64 // tid
-	id    int64 // of the child, as the maker sees it
-	in    bool  // the maker is in a pid namespace: id is a vtid
+	maker int64  // tid
+	id    int64  // of the child, as the maker sees it
+	in    bool   // the maker is in a pid namespace: id is a vtid
+	since uint64 // when that namespace began, as far as the maker knows
 	ts    uint64
 	x     *Thread // what it inherits; in no table
 }
@@ -30,7 +31,7 @@ func (s *State) promise(c *Thread, child int64, flags uint32) {
 	if x := s.childByVpid(c, child); x != nil && x.parent != nil && s.Main(x.parent) == s.Main(c) && s.now-min(x.CloneTS, s.now) < promiseFor {
 		return // it was first
 	}
-	p := promise{c.Tid, child, c.InPidns(), s.now, newThread(-1)}
+	p := promise{c.Tid, child, c.InPidns(), c.PidnsStartTS, s.now, newThread(-1)}
 	p.x.inherit(c)
 	s.forkProcess(p.x, c, flags)
 	s.keepPromises(maxPromises - 1)
@@ -38,10 +39,15 @@ func (s *State) promise(c *Thread, child int64, flags uint32) {
 }
 
 // promised returns what x, which is new, inherits from its maker, nil if nothing was
-// kept. The caller gives it to drop.
-func (s *State) promised(x *Thread) *Thread {
+// kept; since is when x's pid namespace began. The caller gives it to bear. Somebody
+// else is x's parent by now if its maker has ended.
+func (s *State) promised(x *Thread, since uint64) *Thread {
 	for i, p := range s.promises {
-		if p.maker == x.Ptid && (p.in && p.id == x.Vtid || !p.in && p.id == x.Tid) {
+		mine := p.id == x.Tid
+		if p.in {
+			mine = p.id == x.Vtid && (p.maker == x.Ptid || p.since == since && s.exited.lately(p.maker, s.now))
+		}
+		if mine {
 			s.promises = append(s.promises[:i], s.promises[i+1:]...)
 			return p.x
 		}

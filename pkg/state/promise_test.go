@@ -26,6 +26,21 @@ func TestPromise(t *testing.T) {
 			w.same("descriptors", []string{w.fdName(620, 5), w.fdName(620, 6)}, []string{"/kept", "/not/by/exec"})
 			w.same("nothing is left", len(w.s.promises), 0)
 		}},
+		{"the maker has ended, and another is the parent", func(w *world) {
+			ns := []any{"pidns_init_start_ts", 42 * sec}
+			w.do(made(schema.CloneX, 501, 0, 501, 100, schema.CloneNewpid, append(ns, "vtid", 1, "vpid", 1)...))
+			w.do(openat(501, atCwd, "/of/init", schema.ORdonly, 5))
+			w.do(made(schema.CloneX, 620, 0, 620, 501, inPidns, append(ns, "vtid", 12, "vpid", 12)...))
+			w.do(closed(620, 5, 0))
+			w.do(openat(620, atCwd, "/of/the/maker", schema.ORdonly, 5))
+			w.do(made(schema.CloneX, 620, 13, 620, 501, inPidns, append(ns, "vtid", 12, "vpid", 12)...))
+			w.do(exits(620, 501))
+			w.nothing(1)
+			w.do(made(schema.CloneX, 700, 0, 700, 501, inPidns, "pidns_init_start_ts", 43*sec, "vtid", 13, "vpid", 13))
+			w.same("another namespace", w.fdName(700, 5), "/of/init")
+			w.do(made(schema.CloneX, 621, 0, 621, 501, inPidns, append(ns, "vtid", 13, "vpid", 13)...))
+			w.same("descriptor", w.fdName(621, 5), "/of/the/maker")
+		}},
 		{"a maker outside", func(w *world) {
 			w.do(openat(100, atCwd, "/kept", schema.ORdonly, 5))
 			w.do(made(schema.CloneX, 100, 501, 100, 1, schema.CloneNewpid))
