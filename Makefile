@@ -19,7 +19,7 @@ REPORT   = $(GO) run ./tests/report
 VM       = $(GO) build -o build/guest ./tests/vm/run && build/guest
 LDFLAGS  = -s -w -X main.version=$(VERSION)
 UNIT     = ./pkg/... ./daemon/... ./tests/arch ./tests/corpus ./tests/conformance ./tests/state/... ./tests/model ./tests/vm/... ./tests/attacks/... ./tests/forward ./tests/report
-GUESTS   = ./tests/vm ./tests/driver ./tests/module ./tests/chaos ./tests/state ./tests/e2e ./tests/cost \
+GUESTS   = ./tests/vm ./tests/driver ./tests/module ./tests/chaos ./tests/state ./tests/diffproc ./tests/e2e ./tests/cost \
 	   ./tests/containers ./tests/attacks
 FUZZTIME ?= 5s
 
@@ -80,7 +80,7 @@ test-packages: ## packages and charts: built, linted, installed, booted in a gue
 
 test-long: ## all the rest, at full length: every kernel, floods, chaos, mutants
 	@FALCO_LONG=1 $(REPORT) -name $@-unit -- -count=1 -timeout 120m ./pkg/filter ./pkg/state ./pkg/spool ./pkg/output ./pkg/container ./pkg/forward ./tests/forward ./pkg/web ./tests/web ./daemon ./tests/bench ./tests/conformance
-	@FALCO_LONG=1 FALCO_VM=1 $(REPORT) -name $@ -- -count=1 -p 1 -timeout 6h $(GUESTS) ./tests/diffproc ./tests/kernels
+	@FALCO_LONG=1 FALCO_VM=1 $(REPORT) -name $@ -- -count=1 -p 1 -timeout 6h $(GUESTS) ./tests/kernels
 
 test-debug-kernel: ## the module's suites on a kernel that looks for bugs; builds it the first time
 	@$(VM) fetch -kernel 6.1-debug
