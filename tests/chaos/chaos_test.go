@@ -34,12 +34,14 @@ func leakLimit() int64 {
 }
 
 // groups share a guest each. In the long form they also share the time; whoever has more CPUs runs them side by side.
-var groups = []struct {
-	name      string
-	scenarios []string
-}{
+var groups = []group{
 	{"readers", []string{"params", "refusals", "mappings", "openclose", "resize", "several", "storm", "nested", "kill", "fork", "unserved", "racing"}},
 	{"machine", []string{"stop", "crash", "ioctls", "scribble", "hotplug", "unload", "lockdown"}},
+}
+
+type group struct {
+	name      string
+	scenarios []string
 }
 
 func TestChaos(t *testing.T) {
@@ -48,6 +50,11 @@ func TestChaos(t *testing.T) {
 	}
 	files := build(t)
 	only := strings.Fields(os.Getenv("FALCO_CHAOS"))
+	for _, name := range only {
+		if !slices.ContainsFunc(groups, func(g group) bool { return slices.Contains(g.scenarios, name) }) {
+			t.Fatalf("FALCO_CHAOS: no scenario is called %q: names are parted by blanks", name)
+		}
+	}
 	for _, g := range groups {
 		scenarios := g.scenarios
 		if len(only) > 0 {

@@ -111,7 +111,7 @@ func play(s *stage, run func(*stage) error) bool {
 	fmt.Printf("chaos: %s begins\n", s.name)
 	before, began := memory(), time.Now()
 	err := run(s)
-	after, merr := settle()
+	after, merr := settle(before)
 	s.say("seconds=%.1f", time.Since(began).Seconds())
 	err = errors.Join(err, merr)
 	for _, name := range compared {
