@@ -63,35 +63,68 @@ func (d *daemon) deferRules(replay bool) {
 	})
 }
 
-// engines returns what the configuration asks for, in the order in which they are
+// asked is a kind of runtime, and where its sockets may be.
+type asked struct {
+	name   string
+	paths  []string // patterns
+	create func(sockets []string) container.Engine
+}
+
+// whoIsAsked returns what the configuration asks for, in the order in which they are
 // asked. Sockets are those of the machine whose root is given.
-func engines(c *config.Containers, root string) []container.Engine {
-	var all []container.Engine
-	add := func(name string, e config.ContainerEngine, usual []string, create func(socket []string) container.Engine) {
-		if !e.Enabled {
-			return
+func whoIsAsked(c *config.Containers, root string) []asked {
+	of := func(e config.ContainerEngine, usual []string) []string {
+		if len(e.Sockets) == 0 {
+			return usual
 		}
-		paths := e.Sockets
-		if len(paths) == 0 {
-			paths = usual
-		}
-		under := make([]string, len(paths))
-		for i, p := range paths {
-			under[i] = filepath.Join(root, p)
-			if root == "" {
-				under[i] = p
+		return e.Sockets
+	}
+	own, kubelet := of(c.Containerd, containerd.Sockets), of(c.CRI, cri.Sockets)
+	switch {
+	case c.Containerd.Enabled && c.CRI.Enabled:
+		// Those of containerd are asked in its own way, which tells more, and sooner:
+		// the original's configuration lists most of them as CRI's.
+		var theirs []string
+		for _, p := range kubelet {
+			if !ofContainerd(p) {
+				theirs = append(theirs, p)
+			} else if !slices.Contains(own, p) {
+				own = append(slices.Clip(own), p)
 			}
 		}
-		all = append(all, container.NewMany(name, under, func(socket string) container.Engine { return create([]string{socket}) }))
+		kubelet = theirs
+	case len(c.CRI.Sockets) == 0:
+		kubelet = append(slices.Clone(kubelet), containerd.Sockets...)
 	}
-	add("containerd", c.Containerd, containerd.Sockets, func(s []string) container.Engine { return containerd.New(s) })
-	add("docker", c.Docker, docker.Docker.Sockets, func(s []string) container.Engine { return docker.New(docker.Docker, s) })
-	add("podman", c.Podman, docker.Podman.Sockets, func(s []string) container.Engine { return docker.New(docker.Podman, s) })
-	usual := cri.Sockets
-	if !c.Containerd.Enabled { // else it is asked in its own way, which tells more
-		usual = append(slices.Clone(usual), containerd.Sockets...)
+	var all []asked
+	add := func(e config.ContainerEngine, a asked) {
+		if !e.Enabled || len(a.paths) == 0 {
+			return
+		}
+		a.paths = slices.Clone(a.paths)
+		for i, p := range a.paths {
+			if root != "" {
+				a.paths[i] = filepath.Join(root, p)
+			}
+		}
+		all = append(all, a)
 	}
-	add("cri", c.CRI, usual, func(s []string) container.Engine { return cri.New(s) })
+	add(c.Containerd, asked{"containerd", own, func(s []string) container.Engine { return containerd.New(s) }})
+	add(c.Docker, asked{"docker", of(c.Docker, docker.Docker.Sockets), func(s []string) container.Engine { return docker.New(docker.Docker, s) }})
+	add(c.Podman, asked{"podman", of(c.Podman, docker.Podman.Sockets), func(s []string) container.Engine { return docker.New(docker.Podman, s) }})
+	add(c.CRI, asked{"cri", kubelet, func(s []string) container.Engine { return cri.New(s) }})
+	return all
+}
+
+// ofContainerd reports whether a socket is one of containerd.
+func ofContainerd(path string) bool { return strings.Contains(path, "containerd") }
+
+// engines connects to all of them, wherever somebody listens.
+func engines(c *config.Containers, root string) []container.Engine {
+	var all []container.Engine
+	for _, a := range whoIsAsked(c, root) {
+		all = append(all, container.NewMany(a.name, a.paths, func(socket string) container.Engine { return a.create([]string{socket}) }))
+	}
 	return all
 }
 
@@ -101,7 +134,7 @@ func criSockets(paths []string) (settings []string) {
 	of := map[string][]string{}
 	for _, p := range paths {
 		engine := "cri"
-		if strings.Contains(p, "containerd") {
+		if ofContainerd(p) {
 			engine = "containerd"
 		}
 		of[engine] = append(of[engine], p)

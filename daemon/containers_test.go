@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,7 +18,9 @@ import (
 
 	"github.com/falco-go/falco/pkg/config"
 	"github.com/falco-go/falco/pkg/container"
+	"github.com/falco-go/falco/pkg/container/containerd"
 	"github.com/falco-go/falco/pkg/container/containerd/containerdtest"
+	"github.com/falco-go/falco/pkg/container/cri"
 	"github.com/falco-go/falco/pkg/event"
 	"github.com/falco-go/falco/pkg/event/eventtest"
 	"github.com/falco-go/falco/pkg/rules"
@@ -169,13 +172,85 @@ func TestEngines(t *testing.T) {
 	}
 }
 
+// Which runtimes are asked where: those of containerd in its own way, also if they are
+// listed as CRI's, unless that is switched off.
+func TestWhoIsAsked(t *testing.T) {
+	const k3s, crio, bottle = "/run/k3s/containerd/containerd.sock", "/run/crio/crio.sock", "/run/host-containerd/containerd.sock"
+	at := func(on bool, sockets ...string) config.ContainerEngine {
+		return config.ContainerEngine{Enabled: on, Sockets: sockets}
+	}
+	for _, tc := range []struct {
+		c    config.Containers
+		root string
+		want string
+	}{
+		{config.Containers{Containerd: at(true, bottle), CRI: at(true, k3s, crio, bottle)}, "", "containerd " + bottle + " " + k3s + "; cri " + crio},
+		{config.Containers{Containerd: at(true, bottle), CRI: at(true, k3s, crio, bottle)}, "/h", "containerd /h" + bottle + " /h" + k3s + "; cri /h" + crio},
+		{config.Containers{Containerd: at(false, bottle), CRI: at(true, k3s, crio)}, "", "cri " + k3s + " " + crio},
+		{config.Containers{Containerd: at(true, bottle), CRI: at(true, k3s)}, "", "containerd " + bottle + " " + k3s},
+		{config.Containers{Containerd: at(true, bottle), CRI: at(false, k3s)}, "", "containerd " + bottle},
+		{config.Containers{CRI: at(true)}, "", "cri " + strings.Join(append(slices.Clone(cri.Sockets), containerd.Sockets...), " ")},
+		{config.Containers{Docker: at(true, "/a", "/b")}, "", "docker /a /b"},
+		{config.Containers{}, "", ""},
+	} {
+		var got []string
+		for _, a := range whoIsAsked(&tc.c, tc.root) {
+			got = append(got, a.name+" "+strings.Join(a.paths, " "))
+		}
+		if got := strings.Join(got, "; "); got != tc.want {
+			t.Errorf("%+v: asked are\n%s, not\n%s", tc.c, got, tc.want)
+		}
+	}
+}
+
+// usualContainerd are k3s and rke2, microk8s, Bottlerocket, dockerd's own.
+var usualContainerd = []string{"/run/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock", "/var/snap/microk8s/common/run/containerd.sock",
+	"/run/host-containerd/containerd.sock", "/run/docker/containerd/containerd.sock"}
+
+// The doctor names who listens at each of the usual places, and who does not.
+func TestDoctorContainers(t *testing.T) {
+	root := t.TempDir()
+	t.Setenv("HOST_ROOT", root)
+	doc := &doctor{daemon: &daemon{}}
+	if f := doc.containers(); f.how != isFine || !strings.Contains(f.text, "no runtime is here") || strings.Contains(f.text, root) {
+		t.Errorf("nobody is there: %+v", f)
+	}
+	tried := doc.containers().text
+	for _, path := range append(slices.Clone(usualContainerd), "/run/crio/crio.sock", "/run/podman/podman.sock") {
+		if !strings.Contains(tried, path) {
+			t.Errorf("%s is not tried: %s", path, tried)
+		}
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(root, path)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		l, err := net.Listen("unix", filepath.Join(root, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		if f := doc.containers(); f.how != isFine || !strings.Contains(f.text, " at "+path) {
+			t.Errorf("%s is not named: %+v", path, f)
+		}
+	}
+	doc.cfg = &config.Config{Containers: config.Containers{Docker: config.ContainerEngine{Enabled: true, Sockets: []string{"/mine.sock"}}}}
+	left := filepath.Join(root, "mine.sock")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: left})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	l.Close()
+	if f := doc.containers(); f.how != isDoubtful || !strings.Contains(f.text, left+": connection refused") || !strings.Contains(f.mend, "docker") {
+		t.Errorf("a socket that nobody serves: %+v", f)
+	}
+}
+
 // All usual places of a containerd are tried, in the root of the machine, and each
-// again and again: k3s and rke2, microk8s, Bottlerocket, dockerd's own.
+// again and again.
 func TestUsualSockets(t *testing.T) {
 	root := t.TempDir()
 	var servers []*containerdtest.Server
-	for n, path := range []string{"/run/containerd/containerd.sock", "/run/k3s/containerd/containerd.sock", "/var/snap/microk8s/common/run/containerd.sock",
-		"/run/host-containerd/containerd.sock", "/run/docker/containerd/containerd.sock"} {
+	for n, path := range usualContainerd {
 		path = filepath.Join(root, path)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/falco-go/falco/pkg/config"
+	"github.com/falco-go/falco/pkg/container"
 )
 
 // What the doctor looks at beyond this program: where alerts go, and who knows of
@@ -84,28 +85,32 @@ func serverThere(c *config.Config) error {
 	return conn.Close()
 }
 
-// runtimeSockets are where runtimes listen, the usual ones.
-var runtimeSockets = []struct{ name, path string }{
-	{"containerd", "/run/containerd/containerd.sock"}, {"containerd", "/run/k3s/containerd/containerd.sock"},
-	{"CRI-O", "/run/crio/crio.sock"}, {"docker", "/run/docker.sock"}, {"podman", "/run/podman/podman.sock"},
-}
-
+// containers connects to each runtime that is here, wherever the daemon would.
 func (doc *doctor) containers() finding {
-	var there []string
-	for _, s := range runtimeSockets {
-		path := hostPath(s.path)
-		if _, err := os.Stat(path); err != nil {
-			continue
-		}
-		conn, err := net.DialTimeout("unix", path, doctorWait)
-		if err != nil {
-			return doubtful("is "+s.name+" running? systemctl status "+strings.ToLower(s.name), "%s: %v", s.path, lastError(err))
-		}
-		conn.Close()
-		there = append(there, s.name)
+	c := config.DefaultContainers()
+	if doc.cfg != nil {
+		c = doc.cfg.Containers
 	}
-	if len(there) == 0 {
-		return fineWith("no runtime is here; their containers would be known by their ids")
+	root := os.Getenv("HOST_ROOT")
+	var there, tried []string
+	for _, a := range whoIsAsked(&c, root) {
+		for _, path := range container.Find(a.paths) {
+			conn, err := net.DialTimeout("unix", path, doctorWait)
+			if err != nil {
+				return doubtful("is "+a.name+" running? systemctl status "+a.name, "%s: %v", path, lastError(err))
+			}
+			conn.Close()
+			there = append(there, a.name+" at "+strings.TrimPrefix(path, root))
+		}
+		for _, p := range a.paths {
+			tried = append(tried, strings.TrimPrefix(p, root))
+		}
 	}
-	return fineWith("%s", strings.Join(there, ", "))
+	switch {
+	case len(there) > 0:
+		return fineWith("%s", strings.Join(there, ", "))
+	case len(tried) == 0:
+		return fineWith("no runtime is asked; containers are known by their ids")
+	}
+	return fineWith("no runtime is here; their containers would be known by their ids; nobody is at %s", strings.Join(tried, ", "))
 }

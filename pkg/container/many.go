@@ -58,11 +58,11 @@ const (
 
 var userSocket = regexp.MustCompile(`/run/user/([0-9]+)/`)
 
-// find returns the sockets that are there, each once.
-func (m *Many) find() []string {
+// Find returns the sockets that fit the patterns and are there, each once.
+func Find(patterns []string) []string {
 	var out []string
 	var seen []os.FileInfo
-	for _, p := range m.paths {
+	for _, p := range patterns {
 		paths, err := filepath.Glob(p)
 		if err != nil {
 			paths = []string{p} // a name like any other
@@ -128,7 +128,7 @@ func (m *Many) Watch(ctx context.Context, tell func(Change)) error {
 	why := ErrNobody
 	for {
 		next := searchWait
-		for rank, path := range m.find() {
+		for rank, path := range Find(m.paths) {
 			now := time.Now()
 			switch until := due[path].Sub(now); {
 			case running[path]:
