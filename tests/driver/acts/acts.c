@@ -105,7 +105,7 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[1], "hooks"))
 		act_hooks();
 	else if (!strcmp(argv[1], "snaplen"))
-		in_child(act_snaplen);
+		act_snaplens();
 	else
 		act_all();
 	for (size_t at = 0; at < book->len;) {

@@ -238,6 +238,26 @@ static void act_fork_as_others(void)
 	expect("fork/others", "fork_x", "res=%ld uid=9 gid=6", pid);
 }
 
+/*
+ * The same cgroup of v2, of which a controller knows more or less: the module
+ * keeps the text that it told last, by CPU.
+ */
+static void act_controllers(void)
+{
+	unsigned long cpu = 1;
+	long fd = must("subtree_control", raw(SYS_openat, AT_FDCWD, "/sys/fs/cgroup/cgroup.subtree_control", O_WRONLY, 0));
+
+	must("sched_setaffinity", raw(SYS_sched_setaffinity, 0, sizeof(cpu), &cpu));
+	for (int i = 0; i < 4; i++) {
+		long child;
+
+		must("controller", raw(SYS_write, fd, i % 2 ? "+pids" : "-pids", 5));
+		child = child_of(SYS_fork, 0, 0);
+		raw(SYS_wait4, child, NULL, 0, NULL);
+		expect(i % 2 ? "controllers/with" : "controllers/without", "fork_x", "res=%ld cgroups=~pids=%s\\x00", child, i % 2 ? "/acts" : "/");
+	}
+}
+
 static void act_clones(void)
 {
 	in_child(act_fork);
@@ -250,4 +270,5 @@ static void act_clones(void)
 	in_child(act_clone3);
 	in_child(act_clone3_forms);
 	in_child(act_fork_as_others);
+	in_child(act_controllers);
 }
