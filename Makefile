@@ -37,8 +37,8 @@ build: ## build/falco and build/falcosidekick, static
 module: ## driver/falco.ko for the running kernel, or for KDIR=
 	$(MAKE) -C driver KDIR='$(KDIR)' module
 
-demo: ## an intrusion in a virtual machine, and the alerts as they come
-	@$(VM) demo
+demo: ## an intrusion in a virtual machine, and the alerts as they come; UI=1: on a web page, too
+	@$(VM) demo $(if $(filter-out 0,$(UI)),-ui)
 
 vm: ## run ACT= in a guest with RULES=, KERNEL=, FILES=, FALCO_ARGS=; results in OUT=
 	@$(VM) vm -kernel '$(KERNEL)' -rules '$(RULES)' -act '$(ACT)' -out '$(OUT)' -files '$(FILES)' -falco-args '$(FALCO_ARGS)'

@@ -8,9 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/falco-go/falco/pkg/rules"
 	"github.com/falco-go/falco/tests/vm"
@@ -77,12 +81,15 @@ func (s *scene) check() string {
 }
 
 // Every act of the demo sets off its rule as often as it says and nothing else,
-// its twins set off nothing, and no event is lost. A replay of it says the same.
+// its twins set off nothing, and no event is lost. A replay of it says the same. All of it is on the web page of make demo
+// UI=1.
 func TestDemo(t *testing.T) {
 	_, helpers := actors(t)
-	config := vm.Config{Rules: append(demoRules(t), stepRules), Act: play, Files: helpers, Capture: true}
+	page := openPage(t)
+	config := vm.Config{Rules: append(demoRules(t), stepRules), Act: play, Files: helpers, Capture: true, Alerts: page}
 	result := vm.Run(t, config)
 	balanced(t, result)
+	onPage(t, page, result.Alerts)
 	sameAgain(t, config, result)
 	if result.ExitCode != 0 {
 		t.Errorf("the play ended with %d:\n%s", result.ExitCode, result.Act)
@@ -104,6 +111,50 @@ func TestDemo(t *testing.T) {
 				t.Error(wrong)
 			}
 		})
+	}
+}
+
+func openPage(t *testing.T) *vm.Page {
+	t.Helper()
+	if os.Getenv(vm.Enabled) == "" {
+		t.Skip("needs a guest: " + vm.Enabled + "=1, or make test-vm")
+	}
+	page, err := vm.OpenPage(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := page.Close(); err != nil {
+			t.Errorf("end the web page: %v", err)
+		}
+	})
+	return page
+}
+
+// onPage compares what the page has with what the daemon printed, in its order.
+func onPage(t *testing.T, page *vm.Page, alerts []vm.Alert) {
+	t.Helper()
+	if _, err := page.Shown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	events, err := page.Events(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := func(a vm.Alert) string {
+		return fmt.Sprintf("%s|%s|%s|%v", a.Time.UTC().Truncate(time.Microsecond), a.Rule, a.Priority, a.Fields["proc.cmdline"])
+	}
+	var want, got []string
+	for _, a := range alerts {
+		want = append(want, line(a))
+	}
+	for _, a := range events {
+		got = append(got, line(a))
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" || len(want) == 0 {
+		t.Errorf("%d alerts, and on the page, +%d:\n%s", len(want), len(got), diff)
 	}
 }
 

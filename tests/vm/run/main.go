@@ -5,7 +5,7 @@
 //	run vm -kernel 6.1 -rules "a.yaml b.yaml" -act act.sh -out out/ [-falco-args "…"] [-files "…"]
 //	run vm -debian bookworm -packages "containerd runc" -systemd [-setup setup.sh] -act act.sh
 //	run shell [-kernel 6.1] [-rules "…"] [-files "…"]
-//	run demo [-kernel 6.1]
+//	run demo [-kernel 6.1] [-ui]
 //	run fetch [-kernel 6.1] [-refresh]
 //	run kdir [-kernel 6.1]
 //	run check [-kernel 6.1]
@@ -38,7 +38,7 @@ type options struct {
 	daemon, module, accel, kernelArgs, qemuArgs string
 	cpus, memory                                int
 	timeout                                     time.Duration
-	refresh, noDaemon, debug                    bool
+	refresh, noDaemon, debug, ui                bool
 	progress                                    *vm.Progress
 }
 
@@ -78,6 +78,7 @@ func run() int {
 	flags.BoolVar(&o.refresh, "refresh", false, "ask Debian's mirror for a newer kernel")
 	flags.BoolVar(&o.noDaemon, "no-daemon", false, "load the module and run the script, without falco")
 	flags.BoolVar(&o.debug, "debug", false, "build the module with its self-tests")
+	flags.BoolVar(&o.ui, "ui", false, "demo: show what is found on a web page, too, until a key is pressed")
 	if err := flags.Parse(os.Args[2:]); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return 0
