@@ -32,6 +32,7 @@ func (d *daemon) askContainers() func(container.Match) bool {
 	r := container.Start(container.Options{
 		Engines: engines(&d.cfg.Containers, os.Getenv("HOST_ROOT")),
 		Report:  d.reportEngine,
+		Times:   container.Times{Call: max(shortestCall, d.pipe.later.wait)},
 		Tell: func(all []container.Change) {
 			take := func() {
 				for _, c := range all {
@@ -51,6 +52,10 @@ func (d *daemon) askContainers() func(container.Match) bool {
 	})
 	return r.Ask
 }
+
+// shortestCall is how long an answer may take at least; else as long as events wait for
+// it: podman answers when it has started a container, and not before.
+const shortestCall = time.Second
 
 // deferRules says how long events may wait for what is told of their containers.
 func (d *daemon) deferRules(replay bool) {

@@ -140,50 +140,67 @@ func (r *Resolver) work(ctx context.Context) {
 	}
 }
 
-// try asks the engines that can be reached, one after the other. There is no hope if
-// none can be.
+// said is what one engine has answered.
+type said struct {
+	from int
+	info *Info
+	why  error
+}
+
+// try asks the engines that can be reached, all at once: none has to wait for one that
+// is slow, or silent. There is no hope if none can be reached.
 func (r *Resolver) try(ctx context.Context, m Match) (_ *Info, why error, hope bool) {
-	var whys []error
+	if len(r.links) == 0 {
+		return nil, errNobody, false
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.opt.Times.Call)
+	defer cancel()
+	answers := make(chan said, len(r.links))
+	whys := make([]error, len(r.links))
+	asked := 0
+	for n, l := range r.links {
+		switch {
+		case !l.up.Load():
+			whys[n] = l.why()
+			hope = hope || whys[n] == errStarting
+		case time.Now().UnixNano() < l.shut.Load():
+			whys[n], hope = errSilent, true
+		default:
+			hope = true
+			asked++
+			r.wait.Go(func() {
+				info, err := l.Get(ctx, m)
+				if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+					l.shut.Store(time.Now().Add(min(r.opt.Times.Call, longestShut)).UnixNano())
+				}
+				answers <- said{n, info, err}
+			})
+		}
+	}
 	var part *Info // if nobody knows more
-	for _, l := range r.links {
-		if !l.up.Load() {
-			why := l.why()
-			hope = hope || why == errStarting
-			whys = append(whys, fmt.Errorf("%s: %w", l.Name(), why))
-			continue
+	for range asked {
+		a := <-answers
+		switch {
+		case a.why == nil && a.info == nil:
+			a.why = ErrNotFound
+		case a.why == nil && a.info.Partial:
+			part = a.info
+		case a.why == nil:
+			return a.info, nil, true
 		}
-		hope = true
-		if time.Now().UnixNano() < l.shut.Load() { // others are not to wait for it as well
-			whys = append(whys, fmt.Errorf("%s: %w", l.Name(), errSilent))
-			continue
-		}
-		call, cancel := context.WithTimeout(ctx, r.opt.Times.Call)
-		info, err := l.Get(call, m)
-		if err == nil && info != nil {
-			cancel()
-			if info.Partial {
-				part = info
-				continue
-			}
-			return info, nil, true
-		}
-		if err == nil {
-			err = ErrNotFound
-		}
-		if errors.Is(call.Err(), context.DeadlineExceeded) {
-			l.shut.Store(time.Now().Add(r.opt.Times.Call).UnixNano())
-		}
-		cancel()
-		whys = append(whys, fmt.Errorf("%s: %w", l.Name(), err))
+		whys[a.from] = a.why
 	}
 	if part != nil {
 		return part, nil, true
 	}
-	if len(whys) == 0 {
-		return nil, errNobody, false
+	for n, l := range r.links {
+		whys[n] = fmt.Errorf("%s: %w", l.Name(), whys[n])
 	}
 	return nil, joined(whys), hope
 }
+
+// longestShut is how long somebody who did not answer in time is left in peace.
+const longestShut = time.Second
 
 // joined is all of whys, on one line.
 func joined(whys []error) error {

@@ -37,7 +37,7 @@ type Resolver struct {
 
 // Options are what a Resolver is made from.
 type Options struct {
-	Engines []Engine // in the order in which they are asked
+	Engines []Engine
 
 	// Tell takes in what became known, oldest first, by one goroutine; it may block.
 	Tell func([]Change)
@@ -51,7 +51,7 @@ type Options struct {
 
 // Times are the periods that a Resolver keeps; what is 0 is as the comment says.
 type Times struct {
-	Call   time.Duration // 1 s: for one answer
+	Call   time.Duration // 1 s: for all answers to one question
 	Step   time.Duration // 30 ms: between the first five attempts
 	Slow   time.Duration // 250 ms: after these, and twice as long after each further one ...
 	Slower time.Duration // 2 s: ... up to this

@@ -168,7 +168,9 @@ func TestGivenUp(t *testing.T) {
 func TestSilentEngine(t *testing.T) {
 	a, b := containertest.New("a"), containertest.New("b")
 	speak := a.Silence()
-	r := resolve(t, fast, a, b)
+	times := fast
+	times.Call = time.Hour
+	r := resolve(t, times, a, b)
 	up(t, a)
 	up(t, b)
 	for n := range 200 {
@@ -180,10 +182,33 @@ func TestSilentEngine(t *testing.T) {
 			t.Fatalf("got %+v", c)
 		}
 	}
-	if gets, _, _ := a.Counts(); gets > 100 {
+	speak()
+}
+
+// An engine that did not answer is left in peace for a while.
+func TestShut(t *testing.T) {
+	e := containertest.New("mem")
+	speak := e.Silence()
+	r := resolve(t, fast, e)
+	up(t, e)
+	for n := range 200 {
+		r.Ask(match(n))
+	}
+	for range 200 {
+		if c := r.next(); c.What != container.Failed || !strings.Contains(c.Why.Error(), "mem: ") {
+			t.Fatalf("got %+v", c)
+		}
+	}
+	if gets, _, _ := e.Counts(); gets > 200 {
 		t.Errorf("the silent one was asked %d times", gets)
 	}
 	speak()
+	e.Put(info(300), true)
+	until(t, "the end", func() bool { return r.Stats().Waiting == 0 })
+	r.Ask(match(300))
+	if c := r.next(); c.What != container.Known {
+		t.Errorf("it answers again: %+v", c)
+	}
 }
 
 // What an engine knew is told again when it has come back.
