@@ -28,13 +28,17 @@ const engineScript = `set -e
 shop=registry.example/team/shop:1.2
 ENGINE run --rm --network none $shop /bin/true
 sleep 20
-ENGINE run --rm --cidfile /tmp/front.id --name front --label app=shop -v /root:/host:ro -p 8080:80 $shop
-ENGINE run --rm --cidfile /tmp/agent.id --name agent --privileged --network host $shop
+ENGINE run --rm --cidfile /tmp/front.id --name front --label app=shop -v /root:/host:ro -p 8080:80 $shop /bin/sh /slow.sh
+ENGINE run --rm --cidfile /tmp/agent.id --name agent --privileged --network host $shop /bin/sh /slow.sh
 ENGINE run -d --cidfile /tmp/visited.id --name visited --network none $shop /bin/sh /wait.sh
 ENGINE exec visited /bin/sh /act.sh
 ENGINE rm -f visited
 for name in front agent visited; do echo "made $name $(cat /tmp/$name.id)"; done
 `
+
+// patient has events wait for podman, which says nothing of a container before it has
+// started it: a tenth of a second or three, and under emulation far more.
+var patient = []string{"-o", "containers.max_wait_ms=10000"}
 
 // Debian's docker.io and podman, asked over their own APIs.
 func TestGuestEngines(t *testing.T) {
@@ -52,9 +56,14 @@ func TestGuestEngines(t *testing.T) {
 func runEngine(t *testing.T, engine string, packages []string) {
 	dir := t.TempDir()
 	shop, _, _ := images(t, dir)
+	var args []string
+	if engine == "podman" {
+		args = patient
+	}
 	w := watch(t, vm.Config{
-		Debian: &vm.Debian{Suite: "bookworm", Systemd: true, Packages: append(packages, containerPackages...)},
-		Rules:  rulesOf(t), Files: guestFiles(t, dir),
+		FalcoArgs: args,
+		Debian:    &vm.Debian{Suite: "bookworm", Systemd: true, Packages: append(packages, containerPackages...)},
+		Rules:     rulesOf(t), Files: guestFiles(t, dir),
 		Setup:  strings.ReplaceAll(engineSetUp, "ENGINE", engine),
 		Script: strings.ReplaceAll(engineScript, "ENGINE", engine),
 	})
