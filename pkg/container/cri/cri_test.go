@@ -279,6 +279,98 @@ func answer[Q, A any](stream grpc.ServerStream, f func(context.Context, *Q) (*A,
 	return stream.SendMsg(a)
 }
 
+// liar answers, but not to what it was asked.
+type liar struct {
+	runtime.UnimplementedRuntimeServiceServer
+}
+
+func (liar) Version(context.Context, *runtime.VersionRequest) (*runtime.VersionResponse, error) {
+	return &runtime.VersionResponse{}, nil
+}
+
+func (liar) ListContainers(context.Context, *runtime.ListContainersRequest) (*runtime.ListContainersResponse, error) {
+	return &runtime.ListContainersResponse{Containers: []*runtime.Container{{Id: webID}, {}}}, nil
+}
+
+func (liar) ListPodSandbox(context.Context, *runtime.ListPodSandboxRequest) (*runtime.ListPodSandboxResponse, error) {
+	return &runtime.ListPodSandboxResponse{Items: []*runtime.PodSandbox{{Id: podID}}}, nil
+}
+
+func (liar) ContainerStatus(_ context.Context, r *runtime.ContainerStatusRequest) (*runtime.ContainerStatusResponse, error) {
+	switch r.ContainerId {
+	case webID:
+		return &runtime.ContainerStatusResponse{Status: &runtime.ContainerStatus{Id: podID}}, nil
+	case podID:
+		return nil, status.Error(codes.NotFound, "no such container")
+	}
+	return &runtime.ContainerStatusResponse{Info: map[string]string{"info": "<html>"}}, nil
+}
+
+func (liar) PodSandboxStatus(context.Context, *runtime.PodSandboxStatusRequest) (*runtime.PodSandboxStatusResponse, error) {
+	return &runtime.PodSandboxStatusResponse{}, nil
+}
+
+// Answers that mean nothing are never taken for a container.
+func TestNonsense(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := grpc.NewServer()
+	runtime.RegisterRuntimeServiceServer(g, &liar{})
+	go g.Serve(l)
+	defer g.Stop()
+	e := New([]string{path})
+	ctx, cancel := context.WithCancel(t.Context())
+	changes, ended := make(chan container.Change, 10), make(chan error, 1)
+	go func() { ended <- e.Watch(ctx, func(c container.Change) { changes <- c }) }()
+	defer func() { cancel(); <-ended }()
+	select {
+	case c := <-changes:
+		if c.What != container.Ready {
+			t.Errorf("got %+v", c)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("it is never ready")
+	}
+	for _, id := range []string{webID, podID, "x"} {
+		if i, err := e.Get(t.Context(), container.Match{FullID: id}); err == nil {
+			t.Errorf("%s was taken for %+v", id, i)
+		}
+	}
+}
+
+// What does not even speak the protocol costs no more than the deadline.
+func TestNoise(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.Write([]byte(strings.Repeat("\xff\x00x", 1<<12)))
+			c.Close()
+		}
+	}()
+	ended := make(chan error, 1)
+	go func() { ended <- New([]string{path}).Watch(t.Context(), func(container.Change) {}) }()
+	select {
+	case err := <-ended:
+		if err == nil || errors.Is(err, container.ErrNobody) {
+			t.Error(err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("the watch goes on")
+	}
+}
+
 func FuzzVerbose(f *testing.F) {
 	f.Add(`{"sandboxID":"x","cniResult":{"Interfaces":{"eth0":{"Mac":"a"},"lo":null}},"config":{"linux":{"security_context":null}}}`)
 	f.Fuzz(func(t *testing.T, text string) {

@@ -156,7 +156,7 @@ func (c *conn) inspect(ctx context.Context, id string) (*container.Info, error) 
 	if err := c.get(ctx, "/containers/"+id+"/json", nil, &r); err != nil {
 		return nil, err
 	}
-	if r.ID == "" {
+	if r.ID != id {
 		return nil, errNonsense
 	}
 	img := c.image(ctx, r.Image)
@@ -169,7 +169,7 @@ func (c *conn) inspect(ctx context.Context, id string) (*container.Info, error) 
 	return r.info(c.flavour.Type, img), nil
 }
 
-var errNonsense = errors.New("an answer without an id")
+var errNonsense = errors.New("another answer than to what was asked")
 
 // image returns what is known of an image, never nil.
 func (c *conn) image(ctx context.Context, id string) *image {

@@ -3,6 +3,7 @@
 package docker
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -165,6 +166,74 @@ func TestSilentSocket(t *testing.T) {
 	case <-time.After(20 * time.Second):
 		t.Fatal("the watch goes on")
 	}
+}
+
+// Answers that mean nothing end a question, or a watch, and are never taken for a
+// container.
+func TestNonsense(t *testing.T) {
+	for _, list := range []string{"<html>", `{"Id":`, ""} {
+		path := serve(t, "", map[string]string{"/containers/json": list}, make(chan string))
+		_, ended := watch(t, New(Docker, []string{path}))
+		if err := end(t, ended); !strings.HasPrefix(err.Error(), "list containers") {
+			t.Errorf("%q for a list: %v", list, err)
+		}
+	}
+	events := make(chan string, 1)
+	answers := map[string]string{"/containers/json": `[null,{"Id":5},{"Id":"` + webID + `"}]`}
+	for n, answer := range []string{"<html>", "[]", "null", "{}", `{"Id":5}`, `{"Id":"` + peerID + `"}`, `{"Id":"x`} {
+		answers["/containers/"+fmt.Sprintf("%064d", n)+"/json"] = answer
+	}
+	e := New(Docker, []string{serve(t, "", answers, events)})
+	changes, ended := watch(t, e)
+	next(t, changes, container.Ready) // and nothing before
+	for n := range len(answers) - 1 {
+		if i, err := e.Get(t.Context(), container.Match{FullID: fmt.Sprintf("%064d", n)}); err == nil {
+			t.Errorf("answer %d was taken for %+v", n, i)
+		}
+	}
+	events <- "<html>"
+	if err := end(t, ended); !strings.HasPrefix(err.Error(), "listen to events") {
+		t.Error(err)
+	}
+}
+
+// What does not even speak HTTP is no API.
+func TestNoise(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			c.Write(bytes.Repeat([]byte{0xff, 0, 'x'}, 1<<12))
+			c.Close()
+		}
+	}()
+	_, ended := watch(t, New(Docker, []string{path}))
+	if err := end(t, ended); errors.Is(err, container.ErrNobody) {
+		t.Error(err)
+	}
+}
+
+// end is why a watch has ended.
+func end(t *testing.T, ended <-chan error) error {
+	t.Helper()
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Fatal("nothing is wrong")
+		}
+		return err
+	case <-time.After(20 * time.Second):
+		t.Fatal("the watch goes on")
+	}
+	return nil
 }
 
 func TestImages(t *testing.T) {
