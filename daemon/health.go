@@ -193,9 +193,11 @@ func (d *daemon) snapshot(now uint64) *metrics.Snapshot {
 		RuleFiles: h.files[0], ConfigFiles: h.files[1], Events: p.num, Reloads: h.reloads, ReloadsFailed: h.refused.Load(),
 		KernelModule: d.cfg.Engine.Kind == config.KindKmod,
 	}
+	costs := p.rules.Costs()
 	for i, r := range p.rules.Rules {
 		s.Alerts += p.counts[i]
-		s.Rules = append(s.Rules, metrics.Rule{Name: r.Name, Source: r.Source, Priority: int(r.Priority), Tags: r.Tags, Matches: p.counts[i]})
+		s.Rules = append(s.Rules, metrics.Rule{Name: r.Name, Source: r.Source, Priority: int(r.Priority), Tags: r.Tags, Matches: p.counts[i],
+			Asked: costs[i].Events, Cost: costs[i].Time.Seconds()})
 	}
 	for _, q := range p.outputs {
 		o := q.Stats()

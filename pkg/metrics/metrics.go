@@ -27,12 +27,14 @@ type Options struct {
 // File is a file that has been read, with the sum of its content.
 type File struct{ Name, SHA256 string }
 
-// Rule is how often a rule has matched.
+// Rule is how often a rule has matched, and what it costs (rules.Cost).
 type Rule struct {
 	Name, Source string
 	Priority     int
 	Tags         []string
 	Matches      uint64
+	Asked        uint64  // events
+	Cost         float64 // seconds
 }
 
 // Interface is one of the machine's, with its addresses.
@@ -221,6 +223,10 @@ func (s *Snapshot) Fields(o Options) []alert.Field {
 		for _, r := range s.Rules {
 			f.count("falco.rules."+Sanitize(r.Name), r.Matches)
 		}
+		for _, r := range s.Rules {
+			f.count("falco.rule_cost_us."+Sanitize(r.Name), uint64(math.Round(r.Cost*1e6)))
+			f.count("falco.rule_events."+Sanitize(r.Name), r.Asked)
+		}
 	}
 	if o.Resources {
 		s.resources(f, o)
@@ -304,6 +310,10 @@ func (s *Snapshot) kernel(f *fields, o Options, seconds float64) {
 		for _, c := range s.PerCPU {
 			f.count(fmt.Sprintf("scap.n_evts_dev_%d", c.ID), c.Events)
 			f.count(fmt.Sprintf("scap.n_drops_dev_%d", c.ID), c.Drops)
+			if c.HasRingFill {
+				f.count(fmt.Sprintf("scap.ring_used_bytes_dev_%d", c.ID), c.RingUsed)
+				f.count(fmt.Sprintf("scap.ring_size_bytes_dev_%d", c.ID), c.RingSize)
+			}
 		}
 	}
 }

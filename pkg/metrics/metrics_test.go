@@ -10,7 +10,7 @@ import (
 
 func sample() *Snapshot {
 	return &Snapshot{TimeNs: 3e9, Hostname: "vm", Source: "syscall", Version: "1", Engine: "kmod", CPUs: 2, Events: 30, Alerts: 3,
-		Rules: []Rule{{Name: "A \"rule\"\n", Source: "syscall", Priority: 4, Tags: []string{"T1.2", "t1_2", "T1.2"}, Matches: 3}, {Name: "Quiet"}},
+		Rules: []Rule{{Name: "A \"rule\"\n", Source: "syscall", Priority: 4, Tags: []string{"T1.2", "t1_2", "T1.2"}, Matches: 3, Asked: 20, Cost: 0.0000123}, {Name: "Quiet"}},
 		Outputs: []Output{{Name: "stdout", Dropped: 2}, {Name: "http", Accepted: 40, Sent: 20, Failed: 1, Dropped: 1, Queued: 2, Retried: 9,
 			HasSpool: true, Backlog: 7, Spooled: 10, Capped: 8, Aged: 3, Damaged: 2, SpoolBytes: 4096}}, KernelModule: true, Seen: 300, Lost: 30,
 		PerCPU: []CPU{{ID: 0, Events: 100}, {ID: 1, Events: 200, Drops: 30}},
@@ -25,14 +25,16 @@ func TestFields(t *testing.T) {
 	}
 	for key, want := range map[string]any{
 		"falco.outputs_queue_num_drops": uint64(3), "falco.num_evts_prev": uint64(10), "falco.evts_rate_sec": 10.0,
-		"falco.rules.A_rule": uint64(3), "scap.n_drops_perc": 10.0, "scap.n_evts_dev_1": uint64(200), "scap.evts_drop_rate_sec": 10.0,
+		"falco.rules.A_rule": uint64(3), "falco.rule_cost_us.A_rule": uint64(12), "falco.rule_events.A_rule": uint64(20), "scap.n_drops_perc": 10.0, "scap.n_evts_dev_1": uint64(200), "scap.evts_drop_rate_sec": 10.0,
 	} {
 		if got[key] != want {
 			t.Errorf("%s is %v, want %v", key, got[key], want)
 		}
 	}
-	if _, there := got["falco.rules.Quiet"]; there {
-		t.Error("a counter of 0 is told")
+	for _, key := range []string{"falco.rules.Quiet", "falco.rule_cost_us.Quiet", "falco.rule_events.Quiet"} {
+		if _, there := got[key]; there {
+			t.Errorf("%s is told, which is 0", key)
+		}
 	}
 	s := sample()
 	s.Prev = nil
@@ -88,6 +90,8 @@ func TestPrometheus(t *testing.T) {
 	}
 	for _, want := range []string{
 		`falcosecurity_falco_rules_matches_total{priority="4",rule_name="A \"rule\"\n",source="syscall",tag_T1_2="true",tag_t1_2="true"} 3`,
+		`falcosecurity_falco_rule_cost_seconds_total{rule_name="A \"rule\"\n",source="syscall"} 0.000012300`,
+		`falcosecurity_falco_rule_events_total{rule_name="A \"rule\"\n",source="syscall"} 20`, `falcosecurity_falco_rule_events_total{rule_name="Quiet",source=""} 0`,
 		`falcosecurity_scap_n_evts_cpu_total{cpu="1"} 200`, `falcosecurity_falco_memory_rss_bytes 0.000000`,
 	} {
 		if !strings.Contains(b.String(), want+"\n") {

@@ -167,11 +167,14 @@ func (s *Snapshot) Prometheus(w io.Writer, o Options) {
 		p.counter("scap_n_drops_bug_total", s.LostBug)
 		p.counter("scap_n_preemptions_total", s.LostNested)
 	}
-	s.own(p)
+	s.own(p, o)
 }
 
 // own writes what the original does not have.
-func (s *Snapshot) own(p *page) {
+func (s *Snapshot) own(p *page, o Options) {
+	if o.Rules {
+		s.costs(p, o)
+	}
 	for _, c := range s.PerCPU {
 		if c.HasRingFill {
 			p.gauge("falco_ring_used_bytes", c.RingUsed, "cpu", strconv.Itoa(c.ID))
@@ -206,6 +209,21 @@ func (s *Snapshot) own(p *page) {
 	p.counter("falco_reloads_failed_total", s.ReloadsFailed)
 	p.gauge("falco_go_goroutines", s.Resources.Goroutines)
 	p.gauge("falco_go_heap_bytes", s.Resources.HeapBytes)
+}
+
+// costs writes what each rule would take if it were the only one. What rules have in common is looked at once, so that
+// all of them take less than the sum.
+func (s *Snapshot) costs(p *page, o Options) {
+	for _, r := range s.Rules {
+		if r.Asked > 0 || o.Empty {
+			p.sample("falco_rule_cost_seconds_total", "counter", strconv.FormatFloat(r.Cost, 'f', 9, 64), "rule_name", r.Name, "source", r.Source)
+		}
+	}
+	for _, r := range s.Rules {
+		if r.Asked > 0 || o.Empty {
+			p.counter("falco_rule_events_total", r.Asked, "rule_name", r.Name, "source", r.Source)
+		}
+	}
 }
 
 // outputs writes what has become of alerts. For each output

@@ -34,6 +34,7 @@ type Set struct {
 	weighs []filter.Verdict
 	slots  []int32
 	late   event.Event // that a row is about
+	costs  costs
 
 	compiler *filter.Compiler // until everything is compiled
 
@@ -148,6 +149,7 @@ func (s *Set) finish(c *collection) {
 	s.file()
 	s.env = s.compiler.NewEnv()
 	s.compiler = nil
+	s.costs.start(s.Rules)
 }
 
 // Match appends the rules that match the scene to matched, in load order: the
@@ -157,6 +159,9 @@ func (s *Set) Match(scene *state.Scene, matched []*Rule) []*Rule {
 	choice := s.choice(scene.Event)
 	if choice == nil {
 		return matched
+	}
+	if s.costs.left--; s.costs.left <= 0 {
+		s.sample(scene)
 	}
 	s.env.Begin(scene)
 	if !s.all {
