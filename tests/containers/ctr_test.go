@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,18 +42,29 @@ const (
 // hex is an id as runtimes make them.
 func hex(n int) string { return fmt.Sprintf("%08x%056x", 0xabc00000+n, n) }
 
-// boxes are containers in all namespaces and cgroup layouts that there are.
-func boxes(shop, app *image) []box {
+// boxes are containers in all namespaces and cgroup layouts that there are. Where ctr
+// takes no annotations (bullseye), pods are known by kubelet's labels alone.
+func boxes(shop, app *image, annotations bool) []box {
 	sandbox := hex(1)
-	pod := []string{
-		"--label", "io.kubernetes.pod.name=" + podName, "--label", "io.kubernetes.pod.namespace=" + podSpace, "--label", "io.kubernetes.pod.uid=" + podUID,
-		"--label", "app=shop", "--annotation", "io.kubernetes.cri.sandbox-id=" + sandbox, "--annotation", "io.kubernetes.cri.sandbox-name=" + podName,
-		"--annotation", "io.kubernetes.cri.sandbox-namespace=" + podSpace, "--annotation", "io.kubernetes.cri.sandbox-uid=" + podUID,
+	each := func(flag string, values []string) (words []string) {
+		for _, v := range values {
+			words = append(words, flag, v)
+		}
+		return words
 	}
+	labels := func(values ...string) []string { return each("--label", values) }
+	notes := func(values ...string) []string {
+		if !annotations {
+			return nil
+		}
+		return each("--annotation", values)
+	}
+	pod := append(labels("io.kubernetes.pod.name="+podName, "io.kubernetes.pod.namespace="+podSpace, "io.kubernetes.pod.uid="+podUID, "app=shop"),
+		notes("io.kubernetes.cri.sandbox-id="+sandbox, "io.kubernetes.cri.sandbox-name="+podName,
+			"io.kubernetes.cri.sandbox-namespace="+podSpace, "io.kubernetes.cri.sandbox-uid="+podUID)...)
 	workload := func(name string) []string {
-		return append([]string{"--label", "io.cri-containerd.kind=container", "--label", "io.kubernetes.container.name=" + name,
-			"--annotation", "io.kubernetes.cri.container-type=container", "--annotation", "io.kubernetes.cri.container-name=" + name,
-			"--annotation", "io.kubernetes.cri.image-name=" + shop.ref}, pod...)
+		return slices.Concat(labels("io.cri-containerd.kind=container", "io.kubernetes.container.name="+name),
+			notes("io.kubernetes.cri.container-type=container", "io.kubernetes.cri.container-name="+name, "io.kubernetes.cri.image-name="+shop.ref), pod)
 	}
 	of := func(i *image, more map[string]string) map[string]string {
 		ref := strings.SplitN(i.ref, ":", 2)
@@ -65,16 +77,19 @@ func boxes(shop, app *image) []box {
 		return want
 	}
 	inPod := func(name string) map[string]string {
-		return of(shop, map[string]string{
-			"container.name": name, "k8s.pod.name": podName, "k8s.ns.name": podSpace, "k8s.pod.uid": podUID,
-			"k8s.pod.sandbox_id": short(sandbox), "k8s.pod.full_sandbox_id": sandbox, "k8s.pod.label.app": "shop", "container.label.app": "shop",
-		})
+		want := map[string]string{
+			"container.name": name, "k8s.pod.name": podName, "k8s.ns.name": podSpace, "k8s.pod.uid": podUID, "container.label.app": "shop",
+		}
+		if annotations {
+			maps.Copy(want, map[string]string{"k8s.pod.sandbox_id": short(sandbox), "k8s.pod.full_sandbox_id": sandbox, "k8s.pod.label.app": "shop"})
+		}
+		return of(shop, want)
 	}
 	usual := []string{ruleShell, ruleShadow, ruleConnect}
 	return []box{
 		{namespace: "k8s.io", id: sandbox, image: shop, command: "/bin/sh /wait.sh", detach: true,
-			flags: append([]string{"--label", "io.cri-containerd.kind=sandbox", "--annotation", "io.kubernetes.cri.container-type=sandbox",
-				"--cgroup", "/kubepods/besteffort/pod" + podUID + "/" + sandbox}, pod...),
+			flags: slices.Concat(labels("io.cri-containerd.kind=sandbox"), notes("io.kubernetes.cri.container-type=sandbox"),
+				[]string{"--cgroup", "/kubepods/besteffort/pod" + podUID + "/" + sandbox}, pod),
 			want: of(shop, map[string]string{"container.name": "POD", "k8s.pod.name": podName, "k8s.pod.sandbox_id": short(sandbox)})},
 		{namespace: "default", id: "my-web-app", image: shop, flags: []string{"--net-host", "--label", "app=web"}, rules: append([]string{ruleNamed, ruleSite}, usual...),
 			want: of(shop, map[string]string{"container.name": "my-web-app", "container.full_id": "my-web-app", "container.host_network": "true", "container.label.app": "web"})},
@@ -142,7 +157,7 @@ func runBoxes(t *testing.T, config vm.Config) {
 	dir := t.TempDir()
 	shop, app, _ := images(t, dir)
 	var all []box
-	for _, x := range boxes(shop, app) {
+	for _, x := range boxes(shop, app, config.Debian.Suite != "bullseye") {
 		if config.Debian.Systemd || !x.systemd {
 			all = append(all, x)
 		}
