@@ -5,8 +5,10 @@
 package metrics
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/falco-go/falco/pkg/alert"
@@ -223,10 +225,7 @@ func (s *Snapshot) Fields(o Options) []alert.Field {
 		for _, r := range s.Rules {
 			f.count("falco.rules."+Sanitize(r.Name), r.Matches)
 		}
-		for _, r := range s.Rules {
-			f.count("falco.rule_cost_us."+Sanitize(r.Name), uint64(math.Round(r.Cost*1e6)))
-			f.count("falco.rule_events."+Sanitize(r.Name), r.Asked)
-		}
+		s.costliest(f)
 	}
 	if o.Resources {
 		s.resources(f, o)
@@ -247,6 +246,21 @@ func (s *Snapshot) Fields(o Options) []alert.Field {
 	}
 	s.kernel(f, o, seconds)
 	return f.list
+}
+
+// toldCosts is how many rules' costs a snapshot tells; the page for Prometheus has all.
+const toldCosts = 100
+
+// costliest tells what those rules cost that cost most, so that a snapshot of many thousand rules stays one alert.
+func (s *Snapshot) costliest(f *fields) {
+	list := slices.Clone(s.Rules)
+	slices.SortStableFunc(list, func(a, b Rule) int { return cmp.Compare(b.Cost, a.Cost) })
+	for _, r := range list[:min(toldCosts, len(list))] {
+		if r.Asked > 0 {
+			f.always("falco.rule_cost_us."+Sanitize(r.Name), uint64(math.Round(r.Cost*1e6)))
+			f.always("falco.rule_events."+Sanitize(r.Name), r.Asked)
+		}
+	}
 }
 
 func (s *Snapshot) outputDrops() (n uint64) {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/falco-go/falco/pkg/metrics"
 )
 
 type ruleV2 struct {
@@ -21,6 +23,13 @@ type ruleV2 struct {
 	Last     string  `json:"last,omitempty"`
 	Series   []int64 `json:"series"`
 	Loaded   bool    `json:"loaded"` // a daemon has it
+
+	// What its condition takes if it is evaluated by itself, as daemons estimate it
+	// since they loaded it: on one event, and of what all rules take.
+	CostNs    float64 `json:"cost_ns,omitempty"`
+	CostShare float64 `json:"cost_share,omitempty"` // 0 to 1
+
+	asked, seconds float64
 }
 
 type rulesV2 struct {
@@ -62,17 +71,7 @@ func (s *Server) rules(c *call) error {
 	for _, v := range seen {
 		byName[v.Value] = &ruleV2{Name: v.Value, First: timeText(v.First), Last: timeText(v.Last), Priority: prio[v.Value]}
 	}
-	s.sensors.mu.Lock()
-	for _, n := range s.sensors.byHost {
-		for _, r := range n.Rules {
-			if byName[r.Name] == nil {
-				byName[r.Name] = &ruleV2{Name: r.Name}
-			}
-			e := byName[r.Name]
-			e.Loaded, e.Priority, e.Source = true, cmp.Or(e.Priority, r.Priority), r.Source
-		}
-	}
-	s.sensors.mu.Unlock()
+	s.sensors.rules(byName)
 	out := rulesV2{Items: []ruleV2{}, Partial: hist.Partial}
 	for _, b := range buckets {
 		out.Buckets = append(out.Buckets, b/1000)
@@ -95,6 +94,44 @@ func (s *Server) rules(c *call) error {
 	}
 	slices.SortFunc(out.Items, func(a, b ruleV2) int { return cmp.Or(cmp.Compare(b.N, a.N), strings.Compare(a.Name, b.Name)) })
 	return c.json(http.StatusOK, out)
+}
+
+// rules adds what daemons tell of their rules.
+func (x *sensors) rules(byName map[string]*ruleV2) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	plain := map[string]string{}
+	for name := range byName {
+		plain[metrics.Sanitize(name)] = name
+	}
+	seconds := 0.0
+	for _, short := range []bool{false, true} { // whole names first, which the others may be short for
+		for _, n := range x.byHost {
+			for _, r := range n.Rules {
+				if r.Plain != short {
+					continue
+				}
+				if r.Plain {
+					r.Name = cmp.Or(plain[r.Name], strings.ReplaceAll(r.Name, "_", " "))
+				}
+				e := byName[r.Name]
+				if e == nil {
+					e = &ruleV2{Name: r.Name}
+					byName[r.Name], plain[metrics.Sanitize(r.Name)] = e, r.Name
+				}
+				e.Loaded, e.Priority, e.Source = true, cmp.Or(e.Priority, r.Priority), cmp.Or(e.Source, r.Source)
+				e.asked, e.seconds, seconds = e.asked+r.Asked, e.seconds+r.Seconds, seconds+r.Seconds
+			}
+		}
+	}
+	for _, e := range byName {
+		if e.asked >= 1 {
+			e.CostNs = e.seconds * 1e9 / e.asked
+		}
+		if seconds > 0 {
+			e.CostShare = e.seconds / seconds
+		}
+	}
 }
 
 // rulePriorities says which priority the events of a rule have: of several the gravest.

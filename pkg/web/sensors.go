@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -28,6 +29,7 @@ const (
 	maxSensors   = 5000
 	history      = 180 // samples of a sensor
 	maxMetrics   = 8 << 20
+	maxRules     = 20000 // of a daemon
 )
 
 // Sensor is a daemon, as far as it tells.
@@ -74,10 +76,13 @@ type Ring struct {
 	Size float64 `json:"size"`
 }
 
-// RuleHits is how often a rule of a daemon has matched.
+// RuleHits is how often a rule of a daemon has matched, and what it costs there.
 type RuleHits struct {
 	Name, Priority, Source string
-	N                      float64
+	Plain                  bool    // Name is as snapshots have it: letters, digits and _
+	N                      float64 // matches
+	Asked                  float64 // events that it was tried on
+	Seconds                float64 // that its condition took by itself
 }
 
 // Sample is a moment of a sensor.
@@ -129,7 +134,7 @@ func (x *sensors) take(events []*Event) {
 			continue
 		}
 		num := func(names ...string) float64 {
-			f, _ := strconv.ParseFloat(e.first(names...), 64)
+			f, _ := finite(e.first(names...))
 			return f
 		}
 		n := &Sensor{Host: cmp.Or(e.Field("evt.hostname"), e.Host, "?"), From: "events", Up: true, Seen: e.Time / 1000,
@@ -137,16 +142,45 @@ func (x *sensors) take(events []*Event) {
 			CPUs: int(num("falco.host_num_cpus")), Uptime: int64(num("falco.duration_sec")),
 			Events: num("scap.n_evts", "falco.num_evts"), Lost: num("scap.n_drops"), Alerts: num("falco.rules.matches_total"),
 			Rate: num("scap.evts_rate_sec", "falco.evts_rate_sec"), LossRate: num("scap.evts_drop_rate_sec"),
-			CPU: num("falco.cpu_usage_perc"), Memory: num("falco.memory_rss") * 1024, Threads: num("falco.n_threads"), FDs: num("falco.n_fds")}
-		for name := range e.fields {
-			kind, ok := strings.CutPrefix(name, "scap.n_drops_buffer_")
-			if kind = strings.TrimSuffix(kind, "_exit"); ok && kind != "total" && num(name) > 0 {
-				n.Losses = append(n.Losses, Loss{kind, "full", num(name)})
-			}
-		}
-		slices.SortFunc(n.Losses, func(a, b Loss) int { return cmp.Compare(b.N, a.N) })
+			CPU: num("falco.cpu_usage_perc"), Memory: num("falco.memory_rss_kb")*1024 + num("falco.memory_rss_mb")*(1<<20),
+			Threads: num("falco.n_threads"), FDs: num("falco.n_fds")}
+		n.lists(e, num)
 		x.put(n)
 	}
+}
+
+// lists takes those numbers of a snapshot of which there are as many as there are
+// kinds of events, CPUs and rules.
+func (n *Sensor) lists(e *Event, num func(...string) float64) {
+	rules := map[string]*RuleHits{}
+	rule := func(name string) *RuleHits {
+		if rules[name] == nil {
+			rules[name] = &RuleHits{Name: name, Plain: true}
+		}
+		return rules[name]
+	}
+	for key := range e.fields {
+		i := strings.LastIndexAny(key, "._") + 1
+		switch head, tail := key[:i], key[i:]; {
+		case strings.HasPrefix(key, "falco.rules.") && key != "falco.rules.matches_total":
+			rule(key[len("falco.rules."):]).N = num(key)
+		case strings.HasPrefix(key, "falco.rule_events."):
+			rule(key[len("falco.rule_events."):]).Asked = num(key)
+		case strings.HasPrefix(key, "falco.rule_cost_us."):
+			rule(key[len("falco.rule_cost_us."):]).Seconds = num(key) / 1e6
+		case head == "scap.ring_size_bytes_dev_":
+			if cpu, err := strconv.Atoi(tail); err == nil {
+				n.Rings = append(n.Rings, Ring{cpu, num("scap.ring_used_bytes_dev_" + tail), num(key)})
+			}
+		case strings.HasPrefix(key, "scap.n_drops_buffer_") && key != "scap.n_drops_buffer_total" && num(key) > 0:
+			n.Losses = append(n.Losses, Loss{strings.TrimSuffix(key[len("scap.n_drops_buffer_"):], "_exit"), "full", num(key)})
+		}
+	}
+	for _, r := range rules {
+		n.Rules = append(n.Rules, *r)
+	}
+	slices.SortFunc(n.Rings, func(a, b Ring) int { return a.CPU - b.CPU })
+	slices.SortFunc(n.Losses, func(a, b Loss) int { return cmp.Compare(b.N, a.N) })
 }
 
 func (x *sensors) put(n *Sensor) {
@@ -233,6 +267,16 @@ func (x *sensors) fetch(ctx context.Context, url string) (*Sensor, error) {
 func (n *Sensor) read(r io.Reader) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 1<<20)
+	rules := map[string]*RuleHits{}
+	rule := func(name string) *RuleHits {
+		switch {
+		case name == "" || rules[name] == nil && len(rules) >= maxRules:
+			return &RuleHits{} // of which nobody hears
+		case rules[name] == nil:
+			rules[name] = &RuleHits{Name: name}
+		}
+		return rules[name]
+	}
 	rings := map[string]*Ring{}
 	ring := func(cpu string) *Ring {
 		if rings[cpu] == nil {
@@ -292,10 +336,19 @@ func (n *Sensor) read(r io.Reader) {
 			}
 		case "rules_matches_total":
 			// The daemon numbers from 0, which is an emergency.
-			if p, err := strconv.Atoi(labels["priority"]); err == nil && labels["rule_name"] != "" && len(n.Rules) < 20000 {
-				n.Rules = append(n.Rules, RuleHits{labels["rule_name"], Priority(8 - min(max(p, 0), 7)).String(), labels["source"], v})
+			if p, err := strconv.Atoi(labels["priority"]); err == nil {
+				r := rule(labels["rule_name"])
+				r.N, r.Priority, r.Source = v, Priority(8-min(max(p, 0), 7)).String(), labels["source"]
 			}
+		case "rule_events_total":
+			r := rule(labels["rule_name"])
+			r.Asked, r.Source = v, labels["source"]
+		case "rule_cost_seconds_total":
+			rule(labels["rule_name"]).Seconds = v
 		}
+	}
+	for _, r := range rules {
+		n.Rules = append(n.Rules, *r)
 	}
 	for _, r := range rings {
 		n.Rings = append(n.Rings, *r)
@@ -348,8 +401,18 @@ func metricOf(line string) (name string, labels map[string]string, v float64, ok
 	if len(fields) == 0 {
 		return "", nil, 0, false
 	}
-	v, err := strconv.ParseFloat(fields[0], 64)
-	return name, labels, v, err == nil && v == v
+	v, ok = finite(fields[0])
+	return name, labels, v, ok
+}
+
+// finite reads a number with which one can reckon on without coming to what JSON
+// cannot say.
+func finite(text string) (float64, bool) {
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(math.Abs(v) <= 1e30) {
+		return 0, false
+	}
+	return v, true
 }
 
 type sensorsV2 struct {

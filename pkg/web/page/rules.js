@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rules: which match, how often, which never do.
+// Rules: which match, how often, which never do, and what they cost.
 
 import {h, put, spark} from './dom.js';
 import {get} from './api.js';
 import {t} from './i18n.js';
 import {priority, problem, latest} from './parts.js';
-import {change, count, ago, ranges} from './state.js';
+import {change, count, ago, nanos, ranges} from './state.js';
 
 export function rules(main) {
   const body = h('div', {}), filter = h('input', {class: 'input', placeholder: t('Filter rules'), 'aria-label': t('Filter rules'), oninput: () => draw()});
@@ -27,13 +27,19 @@ export function rules(main) {
     put(only, ['all', 'matched', 'silent'].map(k => h('button', {type: 'button', 'aria-pressed': String(k === show), onclick: () => { show = k; draw(); }}, t(k))));
     const q = filter.value.toLowerCase();
     const list = got.items.filter(r => r.name.toLowerCase().includes(q) && (show === 'all' || (show === 'matched') === r.count > 0));
-    list.sort((a, b) => order === 'name' ? a.name.localeCompare(b.name) : order === 'last' ? (b.last || '').localeCompare(a.last || '') : b.count - a.count || a.name.localeCompare(b.name));
-    const head = (label, by, cls) => h('th', {class: cls, 'aria-sort': order === by ? 'descending' : null}, h('button', {type: 'button', onclick: () => { order = by; draw(); }}, t(label), order === by ? ' ↓' : ''));
+    list.sort((a, b) => order === 'name' ? a.name.localeCompare(b.name) : order === 'last' ? (b.last || '').localeCompare(a.last || '') : order === 'cost' ? (b.cost_share || 0) - (a.cost_share || 0) : b.count - a.count || a.name.localeCompare(b.name));
+    const costs = got.items.some(r => r.cost_share), dearest = Math.max(...list.map(r => r.cost_share || 0));
+    const head = (label, by, cls, title) => h('th', {class: cls, title, 'aria-sort': order === by ? 'descending' : null}, h('button', {type: 'button', onclick: () => { order = by; draw(); }}, t(label), order === by ? ' ↓' : ''));
     if (!list.length) { put(body, h('div', {class: 'empty'}, h('h2', {}, t('No rule')), h('p', {}, t('Rules appear when they match, or when a daemon that this page asks for numbers has loaded them.')))); return; }
-    put(body, h('table', {}, h('thead', {}, h('tr', {}, head('Rule', 'name'), h('th', {}, t('Priority')), head('Matches', 'count', 'num'), h('th', {class: 'num hide-small', title: t('Of all events in this time')}, t('Noise')), h('th', {class: 'hide-small'}, t('Over time')), head('Last match', 'last', 'hide-small'))),
+    put(body, h('table', {}, h('thead', {}, h('tr', {}, head('Rule', 'name'), h('th', {}, t('Priority')), head('Matches', 'count', 'num'), h('th', {class: 'num hide-small', title: t('Of all events in this time')}, t('Noise')), h('th', {class: 'hide-small'}, t('Over time')), head('Last match', 'last', 'hide-small'), costs && head('Cost', 'cost', 'num hide-small', t('What the condition takes on one event, evaluated by itself, and its share of what all rules take: estimated by the daemons, from samples')))),
       h('tbody', {}, list.map(r => h('tr', {}, h('td', {}, r.count ? h('a', {href: '#/events?' + query(r.name)}, r.name) : h('span', {class: 'dim'}, r.name)), h('td', {}, r.priority ? priority(r.priority) : ''),
         h('td', {class: 'num'}, r.count ? h('b', {}, count(r.count)) : h('span', {class: 'dim'}, '0')), h('td', {class: 'num hide-small'}, r.count ? (100 * r.share).toFixed(1) + ' %' : ''), h('td', {class: 'hide-small'}, r.count ? spark(r.series) : ''),
-        h('td', {class: 'dim hide-small'}, r.last ? ago(Date.parse(r.last)) + ' ' + t('ago') : t('never')))))));
+        h('td', {class: 'dim hide-small'}, r.last ? ago(Date.parse(r.last)) + ' ' + t('ago') : t('never')), costs && cost(r, dearest))))));
+  }
+
+  function cost(r, dearest) {
+    if (!r.cost_share) return h('td', {class: 'num hide-small dim'}, '');
+    return h('td', {class: 'num hide-small'}, h('div', {class: 'cost'}, h('span', {class: 'dim'}, nanos(r.cost_ns)), h('div', {class: 'meter', style: {'--w': 100 * r.cost_share / dearest + '%'}, 'aria-hidden': 'true'}, h('i', {})), h('span', {class: 'share'}, (100 * r.cost_share).toFixed(1) + ' %')));
   }
 
   function query(name) {

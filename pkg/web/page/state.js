@@ -123,6 +123,8 @@ export function ago(ms) {
 
 export const count = n => n >= 1e6 ? (n / 1e6).toFixed(n < 1e7 ? 2 : 1) + ' M' : Math.round(n).toLocaleString('en').replaceAll(',', '\u202f');
 
+export const nanos = n => n < 1000 ? Math.round(n) + ' ns' : (n / 1000).toFixed(n < 10000 ? 1 : 0) + ' µs';
+
 export function bytes(n) {
   for (const unit of ['B', 'KiB', 'MiB', 'GiB']) {
     if (n < 1024 || unit === 'GiB') return (unit === 'B' ? n : n.toFixed(n < 10 ? 1 : 0)) + ' ' + unit;

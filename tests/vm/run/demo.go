@@ -78,8 +78,8 @@ func runDemo(ctx context.Context, o *options) int {
 	return 0
 }
 
-// snapshots are what has the daemon tell of itself every second: rates, losses, rings, what rules cost.
-var snapshots = []string{"-o", "metrics.enabled=true", "-o", "metrics.interval=1s", "-o", "metrics.output_rule=true"}
+// snapshots are what has the daemon tell of itself every few seconds: rates, losses, rings, what rules cost.
+var snapshots = []string{"-o", "metrics.enabled=true", "-o", "metrics.interval=5s", "-o", "metrics.output_rule=true"}
 
 // demoLines brings what the daemon prints as JSON to the page, and prints of it what the daemon would as text. Its
 // snapshots are for the page alone.

@@ -30,16 +30,16 @@ func main() {
 	base := flag.String("base", "", "the path in front")
 	user := flag.String("user", "", "a user that may do everything; the password is the name and 1234567")
 	outputs := flag.Bool("outputs", false, "have outputs of a forwarder")
-	sensor := flag.String("sensor", "", "the metrics page of a daemon")
+	sensors := flag.Int("sensors", 0, "have so many daemons")
 	hostile := flag.Bool("hostile", false, "have events that attack the page")
 	flag.Parse()
-	if err := run(*addr, *database, *n, *days, *base, *user, *sensor, *outputs, *hostile); err != nil {
+	if err := run(*addr, *database, *n, *days, *base, *user, *sensors, *outputs, *hostile); err != nil {
 		fmt.Fprintln(os.Stderr, "serve:", err)
 		os.Exit(1)
 	}
 }
 
-func run(addr, database string, n int, days float64, base, user, sensor string, outputs, hostile bool) error {
+func run(addr, database string, n int, days float64, base, user string, sensors int, outputs, hostile bool) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	cfg := web.Config{Database: database, BasePath: base, Version: "0.0.0-test", Retention: web.Retention{Age: 400 * 24 * time.Hour, Events: 2_000_000}}
@@ -50,8 +50,9 @@ func run(addr, database string, n int, days float64, base, user, sensor string, 
 	if outputs {
 		cfg.Outputs = &fakeOutputs{paused: map[string]bool{}}
 	}
-	if sensor != "" {
-		cfg.Sensors = []string{sensor}
+	var err error
+	if cfg.Sensors, err = daemons(sensors); err != nil {
+		return err
 	}
 	s, err := web.New(ctx, cfg)
 	if err != nil {
