@@ -32,7 +32,7 @@ func (d *daemon) askContainers() func(container.Match) bool {
 	r := container.Start(container.Options{
 		Engines: engines(&d.cfg.Containers, os.Getenv("HOST_ROOT")),
 		Report:  d.reportEngine,
-		Times:   container.Times{Call: max(shortestCall, d.pipe.later.wait)},
+		Times:   container.Times{Call: max(shortestCall, d.pipe.later.wait), Wait: d.pipe.later.wait},
 		Tell: func(all []container.Change) {
 			take := func() {
 				for _, c := range all {

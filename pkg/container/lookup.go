@@ -13,8 +13,8 @@ import (
 
 // How one container is looked up: at once, then in small steps, then in larger ones,
 // until somebody knows it or nobody can be expected to. That nobody knows it is told
-// after the small steps, or at once where nobody can be asked: whoever waits for it
-// need not wait for the large ones.
+// after the small steps, when those who wait for it (Times.Wait) would not wait for the
+// next attempt, or at once where nobody can be asked.
 
 // question is an id that is asked for.
 type question struct {
@@ -113,7 +113,8 @@ func (r *Resolver) settle(a reply) bool {
 	}
 	q.due = now.Add(pause)
 	last := q.due.Sub(q.since) >= t.Give
-	if !q.told && (last || q.tries >= quickTries || !a.hope) {
+	late := q.tries >= quickTries && q.due.Sub(q.since) > t.Wait
+	if !q.told && (last || late || !a.hope) {
 		q.told = r.tell(Change{What: Failed, Info: &Info{ID: q.ID, FullID: q.FullID, Type: TypeUnknown}, Why: a.why})
 	}
 	if !last || !q.told {

@@ -52,6 +52,7 @@ type Options struct {
 // Times are the periods that a Resolver keeps; what is 0 is as the comment says.
 type Times struct {
 	Call   time.Duration // 1 s: for all answers to one question
+	Wait   time.Duration // 0: so long somebody waits for an answer at least
 	Step   time.Duration // 30 ms: between the first five attempts
 	Slow   time.Duration // 250 ms: after these, and twice as long after each further one ...
 	Slower time.Duration // 2 s: ... up to this

@@ -130,6 +130,21 @@ func TestRetries(t *testing.T) {
 	}
 }
 
+// While somebody waits for it, it is not said that nobody knows it.
+func TestWait(t *testing.T) {
+	e := containertest.New("mem")
+	times := fast
+	times.Wait, times.Give = time.Hour, 2*time.Hour
+	r := resolve(t, times, e)
+	up(t, e)
+	r.Ask(match(7))
+	until(t, "ten attempts", func() bool { n, _, _ := e.Counts(); return n >= 10 })
+	e.Put(info(7), true)
+	if c := r.next(); c.What != container.Known || c.Info.Name != "c7" {
+		t.Errorf("got %+v", c)
+	}
+}
+
 // What nobody knows is given up, with what each of them has said.
 func TestGivenUp(t *testing.T) {
 	a, b := containertest.New("a"), containertest.New("b")
