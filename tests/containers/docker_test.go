@@ -38,7 +38,7 @@ for name in front agent visited; do echo "made $name $(cat /tmp/$name.id)"; done
 
 // patient has events wait for podman, which says nothing of a container before it has
 // started it: a tenth of a second or three, and under emulation far more.
-var patient = []string{"-o", "containers.max_wait_ms=10000"}
+var patient = []string{"-o", maxWait + "10000"}
 
 // Debian's docker.io and podman, asked over their own APIs.
 func TestGuestEngines(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -100,17 +101,28 @@ type watched struct {
 	*vm.Result
 	events map[string][]vm.Alert // of everything, by short id, oldest first
 	rules  map[string]map[string]int
+	wait   time.Duration // how long events may wait for their containers
 }
 
 // watch boots a guest and sorts what comes back.
 func watch(t *testing.T, config vm.Config) *watched {
 	t.Helper()
 	if config.Timeout == 0 {
-		config.Timeout = 15 * time.Minute
+		config.Timeout = 25 * time.Minute
 	}
 	config.MemoryMB = max(config.MemoryMB, 2048)
 	config.FalcoArgs = append(append(config.FalcoArgs, "-o", "log_level=debug"), quiet...)
-	w := &watched{Result: vm.Run(t, config)}
+	wait := usualWait
+	for _, arg := range config.FalcoArgs {
+		if ms, ok := strings.CutPrefix(arg, maxWait); ok {
+			n, err := strconv.Atoi(ms)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wait = time.Duration(n) * time.Millisecond
+		}
+	}
+	w := &watched{Result: vm.Run(t, config), wait: wait}
 	w.sort()
 	if w.ExitCode != 0 {
 		t.Errorf("the script ended with %d:\n%s", w.ExitCode, w.Act)
@@ -120,6 +132,9 @@ func watch(t *testing.T, config vm.Config) *watched {
 	}
 	return w
 }
+
+// maxWait has events wait for so many milliseconds.
+const maxWait = "containers.max_wait_ms="
 
 // quiet switches off one of the user's rules, which is about every event that there is,
 // and lets all others speak of the same event.
