@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/falco-go/falco/pkg/schema"
 )
@@ -24,6 +25,17 @@ type layout struct {
 	widths []uint8 // bytes of each parameter, 0 if that varies
 	large  bool    // lengths have four bytes
 	result bool    // the first parameter is what a system call returned
+
+	// The lengths, four in a word, as they stand in a record that has all parameters.
+	fours []four
+	need  uint64 // the least size of a record in which the words can be read; never, if lengths are large
+}
+
+// four is what is known of four lengths.
+type four struct {
+	lengths uint64 // of parameters that do not vary
+	fixed   uint64 // the bits that hold those
+	there   uint64 // the bits that hold a length at all: the last word may have less than four
 }
 
 var layouts = func() (all [schema.NumEvents]layout) {
@@ -39,9 +51,28 @@ var layouts = func() (all [schema.NumEvents]layout) {
 				l.result = true
 			}
 		}
+		l.fix()
 	}
 	return all
 }()
+
+// fix fills in what is known of records whose parameters are all there.
+func (l *layout) fix() {
+	l.need = math.MaxUint64
+	if l.large {
+		return
+	}
+	l.fours = make([]four, (len(l.widths)+3)/4)
+	for i, w := range l.widths {
+		f, at := &l.fours[i/4], 16*(i%4)
+		f.there |= 0xffff << at
+		if w != 0 {
+			f.fixed |= 0xffff << at
+			f.lengths |= uint64(w) << at
+		}
+	}
+	l.need = schema.HeaderSize + 8*uint64(len(l.fours))
+}
 
 // Decode makes e the view of the record that rec starts with and returns the
 // record's length in bytes. It checks everything that the accessors rely on: a
@@ -71,6 +102,9 @@ func (e *Event) Decode(rec []byte) (int, error) {
 		return 0, fmt.Errorf("%w: %s has %d, the record %d", ErrParams, typ, len(l.widths), n)
 	}
 	e.Type, e.Info, e.n, e.raw, e.ext = typ, &schema.Events[typ], n, rec, nil
+	if n == len(l.widths) && size >= l.need && e.placeAll(l.fours, uint32(schema.HeaderSize+2*n)) {
+		return int(size), nil
+	}
 	if l.large {
 		return int(size), e.placeLarge(l.widths[:n])
 	}
@@ -95,6 +129,35 @@ func (e *Event) Decode(rec []byte) (int, error) {
 	}
 	off[n] = pos
 	return int(size), nil
+}
+
+// placeAll finds the parameters of a record that has all of them, the first at
+// pos. It returns false if one that does not vary is absent, or something is
+// wrong: Decode looks closer then.
+func (e *Event) placeAll(fours []four, pos uint32) bool {
+	raw, off, at := e.raw, &e.off, schema.HeaderSize
+	for i := range fours {
+		f := &fours[i]
+		if at+8 > len(raw) {
+			return false
+		}
+		w := binary.LittleEndian.Uint64(raw[at:]) & f.there
+		if (w^f.lengths)&f.fixed != 0 {
+			return false
+		}
+		at += 8
+		k := uint(i) & (schema.MaxParams/4 - 1) * 4
+		off[k] = pos
+		pos += uint32(w & 0xffff)
+		off[k+1] = pos
+		pos += uint32(w >> 16 & 0xffff)
+		off[k+2] = pos
+		pos += uint32(w >> 32 & 0xffff)
+		off[k+3] = pos
+		pos += uint32(w >> 48)
+		off[k+4] = pos // where the last one ends, if there are no more
+	}
+	return uint64(pos) == uint64(len(e.raw))
 }
 
 // placeLarge finds the parameters of an event with long ones.

@@ -11,30 +11,33 @@ import (
 // Uint returns parameter i as an unsigned number, whatever its width; ok is
 // false if it is absent or not a number.
 func (e *Event) Uint(i int) (v uint64, ok bool) {
-	switch p := e.Param(i); len(p) {
+	p := e.Param(i)
+	if len(p) == 8 {
+		return binary.LittleEndian.Uint64(p), true
+	}
+	return narrow(p)
+}
+
+// Int returns parameter i as a signed number, sign-extended from its width.
+func (e *Event) Int(i int) (v int64, ok bool) {
+	p := e.Param(i)
+	if len(p) == 8 {
+		return int64(binary.LittleEndian.Uint64(p)), true
+	}
+	u, ok := narrow(p)
+	unused := (64 - 8*len(p)) & 63
+	return int64(u<<unused) >> unused, ok
+}
+
+// narrow reads numbers of less than eight bytes.
+func narrow(p []byte) (v uint64, ok bool) {
+	switch len(p) {
 	case 1:
 		return uint64(p[0]), true
 	case 2:
 		return uint64(binary.LittleEndian.Uint16(p)), true
 	case 4:
 		return uint64(binary.LittleEndian.Uint32(p)), true
-	case 8:
-		return binary.LittleEndian.Uint64(p), true
-	}
-	return 0, false
-}
-
-// Int returns parameter i as a signed number, sign-extended from its width.
-func (e *Event) Int(i int) (v int64, ok bool) {
-	switch p := e.Param(i); len(p) {
-	case 1:
-		return int64(int8(p[0])), true
-	case 2:
-		return int64(int16(binary.LittleEndian.Uint16(p))), true
-	case 4:
-		return int64(int32(binary.LittleEndian.Uint32(p))), true
-	case 8:
-		return int64(binary.LittleEndian.Uint64(p)), true
 	}
 	return 0, false
 }
