@@ -32,8 +32,12 @@ type table struct {
 	nets  map[netip.Prefix]int32
 	sizes []netSize // the distinct lengths in nets
 	tree  radix     // of heads, tails and paths
-	words []string  // of parts, by atom
-	grams *grams    // of parts, if there are many; made by seal
+	parts []string  // by atom
+
+	// Made by seal, for look.
+	words   *words  // of texts that are equal
+	numbers numbers // of nums
+	grams   *grams  // of parts, if there are many
 }
 
 type tableKind uint8
@@ -135,7 +139,7 @@ func (t *table) atom(l *literal) int32 {
 		case tail:
 			t.tree.add(reversed(text), a)
 		case part:
-			t.words = append(t.words, text)
+			t.parts = append(t.parts, text)
 		}
 	}
 	return a
@@ -145,8 +149,14 @@ func (t *table) atom(l *literal) int32 {
 const fewWords = 4
 
 func (t *table) seal() {
-	if len(t.words) > fewWords {
-		t.grams = newGrams(t.words)
+	switch t.kind {
+	case whole:
+		t.words = newWords(t.texts)
+	case num:
+		t.numbers = newNumbers(t.nums)
+	}
+	if len(t.parts) > fewWords {
+		t.grams = newGrams(t.parts)
 	}
 }
 
@@ -154,7 +164,7 @@ func (t *table) seal() {
 func (t *table) look(v *field.Value, s *tableState) {
 	switch t.kind {
 	case whole:
-		if a, ok := t.texts[v.Str]; ok {
+		if a := t.words.find(v.Str); a >= 0 {
 			s.hits = append(s.hits, a)
 		}
 	case head:
@@ -169,13 +179,13 @@ func (t *table) look(v *field.Value, s *tableState) {
 			s.hits = t.grams.match(v.Str, s.hits)
 			return
 		}
-		for a, w := range t.words {
+		for a, w := range t.parts {
 			if strings.Contains(v.Str, w) {
 				s.hits = append(s.hits, int32(a))
 			}
 		}
 	case num:
-		if a, ok := t.nums[v.Num]; ok {
+		if a := t.numbers.find(v.Num); a >= 0 {
 			s.hits = append(s.hits, a)
 		}
 	case addr:
