@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# An ordinary day of a Debian machine, ROUNDS times over. What is done is counted
-# at the end: "did N what".
+# An ordinary day of a Debian machine: it boots, and then what people do comes
+# ROUNDS times over. What is done is counted at the end: "did N what".
 
 [ "$BASH_VERSION" ] || exec bash "$0"
 declare -A count
@@ -58,6 +58,23 @@ key=/root/.ssh/id_ed25519
 log_in() { ssh -o StrictHostKeyChecking=no -o BatchMode=yes -i $key "$1@127.0.0.1" 'id; ls -l; cat /etc/os-release; uname -a'; }
 copy() { scp -o StrictHostKeyChecking=no -i $key /etc/hosts root@127.0.0.1:/tmp/copied; }
 rotate() { logger -t day 'a line'; echo line >>/var/log/day.log; logrotate -f /etc/logrotate.conf; }
+
+# booted waits until everything that is enabled runs.
+booted() {
+	for _ in $(seq 300); do
+		case $(systemctl is-system-running) in
+		running) return ;;
+		degraded)
+			systemctl --failed --no-pager
+			return 1
+			;;
+		esac
+		sleep 1
+	done
+	systemctl list-jobs --no-pager
+	return 1
+}
+do_ 'boot' booted
 
 # Cron's own minute: what it runs leaves a mark.
 echo '* * * * * root date >>/tmp/cron.mark' >/etc/cron.d/day

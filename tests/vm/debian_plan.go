@@ -19,18 +19,18 @@ var debianTexts = map[string]string{
 	"/etc/.updated": "", "/var/.updated": "",
 }
 
-// systemdTexts have systemd start init when everything that is enabled runs. Nothing of the machine's own noise comes after
-// that.
-var systemdTexts = map[string]string{
-	"/etc/systemd/system/guest.target": `[Unit]
+// systemdTexts have systemd start init as when says.
+func systemdTexts(when string) map[string]string {
+	return map[string]string{
+		"/etc/systemd/system/guest.target": `[Unit]
 Description=What is tried in this guest
 Requires=multi-user.target guest.service
 After=multi-user.target
 AllowIsolate=yes
 `,
-	"/etc/systemd/system/guest.service": `[Unit]
-Description=Init of the guest, after the boot
-After=multi-user.target
+		"/etc/systemd/system/guest.service": `[Unit]
+Description=Init of the guest
+` + when + `
 
 [Service]
 Type=exec
@@ -44,7 +44,15 @@ OOMScoreAdjust=-1000
 TasksMax=infinity
 LimitNOFILE=1048576
 `,
+	}
 }
+
+// When init starts. After the boot everything that is enabled runs, and nothing of the machine's own noise comes any more.
+// Beside the boot it is among the first, so that the daemon sees the others start; the act then has to wait for them.
+const (
+	afterBoot  = "After=multi-user.target"
+	besideBoot = "DefaultDependencies=no"
+)
 
 // masked are units that would only take time, or wake up later.
 var masked = []string{
@@ -59,17 +67,21 @@ var masked = []string{
 }
 
 // debianFiles is what a run adds, besides falco and what the test gives.
-func (r *guestRoot) debianFiles(systemd bool) {
+func (r *guestRoot) debianFiles(c *Config) {
 	add := func(texts map[string]string) {
 		for name, text := range texts {
 			r.plain[name] = text
 		}
 	}
 	add(debianTexts)
-	if !systemd {
+	if !c.Debian.Systemd {
 		return
 	}
-	add(systemdTexts)
+	when := afterBoot
+	if c.WatchBoot {
+		when = besideBoot
+	}
+	add(systemdTexts(when))
 	const units = "/etc/systemd/system"
 	r.links[path.Join(units, "default.target")] = "guest.target"
 	for _, unit := range masked {

@@ -61,7 +61,7 @@ func (g *Guest) root() (*guestRoot, error) {
 		plain: map[string]string{}, links: map[string]string{}}
 	if g.disk != "" {
 		plan.Disk = &wire.Disk{Device: "/dev/vda", Systemd: c.Debian.Systemd}
-		r.debianFiles(c.Debian.Systemd)
+		r.debianFiles(c)
 	}
 	if c.Setup != "" {
 		r.texts["/root/setup.sh"] = c.Setup

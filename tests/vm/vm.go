@@ -48,6 +48,8 @@ type Config struct {
 	Debian   *Debian // a whole Debian (debian.go); nil is busybox in the initramfs
 	Root     *Root   // a changed one, instead
 	CgroupV1 bool    // the guest has version 1 of control groups
+	// WatchBoot has the daemon start among the first services of a Debian with systemd, and the act beside the others.
+	WatchBoot bool
 
 	CPUs       int           // 2
 	MemoryMB   int           // 768, and more where the files need it; 2048 with a Debian

@@ -34,6 +34,8 @@ static void act_exit_thread(void)
 	pipe(fds);
 	pthread_create(&thread, NULL, fork_and_go, fds);
 	pthread_join(thread, NULL);
+	while (raw(SYS_tgkill, self, forker, 0) == 0)
+		; /* whoever is joined has its exit event still before it, and is to have its child then */
 	expect_of(forker, "procexit/reaper-thread", "procexit_e", "status=1024 ret=4 reaper_tid=%ld", self);
 	close(fds[0]);
 	close(fds[1]);

@@ -54,8 +54,14 @@ static void act_share(void)
 	raw(SYS_bind, server, &at, sizeof(at)); /* which keeps what has room, and drops the others */
 	if (must("sendmmsg", raw(SYS_sendmmsg, client, messages, MESSAGES, 0)) != MESSAGES)
 		abort();
-	for (int i = 0; i < MESSAGES; i++)
-		expect("snaplen/share", "sendmmsg_x", "res=%d size=%d data='%.*s' rec=%s", LENGTH, LENGTH, shown, sent, shown < snaplen ? "cut" : "-");
+	for (int i = 0; i < MESSAGES; i++) {
+		const char *mark = shown < snaplen ? "cut" : "-";
+
+		if (i % (MESSAGES - 1)) /* of all, the book would be so long that printing it fills the ring */
+			expect("snaplen/share", "sendmmsg_x", "res=%d size=%d data=? rec=%s", LENGTH, LENGTH, mark);
+		else
+			expect("snaplen/share/data", "sendmmsg_x", "res=%d size=%d data='%.*s' rec=%s", LENGTH, LENGTH, shown, sent, mark);
+	}
 }
 
 static void act_snaplens(void)
