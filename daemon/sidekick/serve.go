@@ -116,12 +116,18 @@ func (p *program) wait(f *forward.Forwarder, page *page, signals <-chan os.Signa
 
 // reload reads the settings anew; what is wrong with them leaves everything as it is.
 func (p *program) reload(f *forward.Forwarder, page *page) {
-	cfg, _, ok := p.load()
+	cfg, web, ok := p.load()
 	if ok {
-		if page != nil { // its own settings take a restart
+		if page != nil {
 			cfg.Add(storeKind(page.web), storeID)
 		}
-		if err := f.Reload(cfg); err != nil {
+		apply, err := page.reload(web, cfg, p.log)
+		if err == nil {
+			if err = f.Reload(cfg); err == nil {
+				err = apply()
+			}
+		}
+		if err != nil {
 			p.complain(err)
 			ok = false
 		}

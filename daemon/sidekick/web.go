@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/falco-go/falco/pkg/forward"
@@ -69,6 +70,8 @@ type page struct {
 	http   *http.Server
 	listen net.Listener
 	f      *forward.Forwarder
+	set    *webSettings // with which it was opened
+	pair   atomic.Pointer[tls.Certificate]
 
 	outcomes chan []forward.Outcome // waiting to be written down
 	stop     chan struct{}          // closed when there are no more
@@ -87,25 +90,22 @@ func openPage(w *webSettings, cfg *forward.Config, log *logger) (*page, error) {
 	if !w.Enabled {
 		return nil, nil
 	}
-	p := &page{}
+	p := &page{set: w}
+	ip := net.ParseIP(w.ListenAddress)
+	if ip == nil {
+		return nil, fmt.Errorf("webui: %q is no IP address", w.ListenAddress)
+	}
 	conf, err := w.config(cfg, log)
 	if err != nil {
 		return nil, err
 	}
-	conf.Outputs = p
+	conf.Outputs, conf.Remote = p, !ip.IsLoopback()
 	if p.web, err = web.New(context.Background(), *conf); err != nil {
 		return nil, fmt.Errorf("webui: %w", err)
 	}
 	fail := func(err error) (*page, error) {
 		p.web.Close()
 		return nil, fmt.Errorf("webui: %w", err)
-	}
-	ip := net.ParseIP(w.ListenAddress)
-	if ip == nil {
-		return fail(fmt.Errorf("%q is no IP address", w.ListenAddress))
-	}
-	if p.web.Loopback() && !ip.IsLoopback() {
-		return fail(errors.New("nobody can log in yet, so that the page is for this machine alone: set webui.password or webui.oidc, or leave webui.listenaddress at 127.0.0.1"))
 	}
 	if p.listen, err = net.Listen("tcp", net.JoinHostPort(w.ListenAddress, strconv.Itoa(w.ListenPort))); err != nil {
 		return fail(err)
@@ -116,13 +116,58 @@ func openPage(w *webSettings, cfg *forward.Config, log *logger) (*page, error) {
 			p.listen.Close()
 			return fail(err)
 		}
-		p.listen = tls.NewListener(p.listen, &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"}})
+		p.pair.Store(&pair)
+		p.listen = tls.NewListener(p.listen, &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return p.pair.Load(), nil }})
 	}
 	p.http = &http.Server{Handler: p.web.Handler(), ReadHeaderTimeout: time.Minute, IdleTimeout: 2 * time.Minute} // streams have no end
 	cfg.Add(storeKind(p.web), storeID)
 	p.outcomes, p.stop, p.written = make(chan []forward.Outcome, maxOutcomes), make(chan struct{}), make(chan struct{})
 	go p.write(log)
 	return p, nil
+}
+
+// reload looks at other settings and returns what puts them in force. Those that take
+// a restart it names.
+func (p *page) reload(w *webSettings, cfg *forward.Config, log *logger) (apply func() error, err error) {
+	was := &webSettings{}
+	if p != nil {
+		was = p.set
+	}
+	for _, k := range []struct {
+		key     string
+		changed bool
+	}{{"enabled", w.Enabled != was.Enabled}, {"listenaddress", w.ListenAddress != was.ListenAddress}, {"listenport", w.ListenPort != was.ListenPort},
+		{"certfile", (w.CertFile == "") != (was.CertFile == "")}, {"database", w.Database != was.Database}, {"base_path", w.BasePath != was.BasePath}} {
+		if k.changed && (p != nil || k.key == "enabled") {
+			log.Warnf("webui.%s takes a restart; it stays as it was", k.key)
+		}
+	}
+	if p == nil || !w.Enabled {
+		return func() error { return nil }, nil
+	}
+	conf, err := w.config(cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	conf.Remote = !net.ParseIP(was.ListenAddress).IsLoopback()
+	conf.Secure = w.Secure || was.CertFile != ""
+	pair := p.pair.Load()
+	if pair != nil && w.CertFile != "" {
+		fresh, err := tls.LoadX509KeyPair(w.CertFile, w.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("webui: %w", err)
+		}
+		pair = &fresh
+	}
+	into, err := p.web.Reload(context.Background(), *conf)
+	if err != nil {
+		return nil, fmt.Errorf("webui: %w", err)
+	}
+	return func() error {
+		p.pair.Store(pair)
+		return into()
+	}, nil
 }
 
 // outcome is where the forwarder tells what becomes of events; nil without a page.

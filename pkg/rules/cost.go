@@ -24,7 +24,7 @@ type Cost struct {
 }
 
 const (
-	costFirst = 128  // events until the first sample; each next one is a little farther away
+	costFirst = 32   // events until the first sample; each next one is a little farther away
 	costMost  = 4096 // events between two samples, about
 	costLooks = 2    // rules that a sample looks at
 )

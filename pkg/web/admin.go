@@ -3,6 +3,7 @@
 package web
 
 import (
+	"context"
 	"crypto/subtle"
 	"encoding/json"
 	"net/http"
@@ -42,9 +43,9 @@ type meV2 struct {
 func (s *Server) meOf(id identity) meV2 {
 	a := s.auth
 	a.mu.Lock()
-	password := a.stored > 0 || len(s.cfg.Users) > 0
+	password := a.stored > 0 || len(s.conf().Users) > 0
 	a.mu.Unlock()
-	out := meV2{User: id.Name, Role: id.Role.String(), Via: id.Via, CSRF: id.CSRF, Password: password, OIDC: a.oidc != nil, Loopback: a.loopback(), May: []string{}}
+	out := meV2{User: id.Name, Role: id.Role.String(), Via: id.Via, CSRF: id.CSRF, Password: password, OIDC: a.s.conf().oidc != nil, Loopback: a.loopback(), May: []string{}}
 	for _, m := range []struct {
 		role Role
 		word string
@@ -59,7 +60,7 @@ func (s *Server) meOf(id identity) meV2 {
 // me says who asks, and lets the session live on.
 func (s *Server) me(c *call) error {
 	if ck, err := c.r.Cookie(sessionCookie); err == nil && c.id.Via == "session" {
-		text, err := json.Marshal(session{c.id.Name, c.id.Role, c.id.CSRF})
+		text, err := json.Marshal(session{c.id.Name, c.id.Role, c.id.CSRF, c.id.oidc})
 		if err == nil {
 			err = s.store.PutRecord(c.r.Context(), "session", c.id.key, text, now()+sessionLife.Microseconds())
 		}
@@ -140,7 +141,7 @@ func (s *Server) makeUser(c *call, u newUser, first bool) error {
 		return bad("a name has from 1 to 128 letters, no / and no :")
 	case len(u.Password) < minPassword || len(u.Password) > 1024:
 		return bad("a password has at least %d letters", minPassword)
-	case slices.ContainsFunc(s.cfg.Users, func(o User) bool { return o.Name == u.Name }):
+	case slices.ContainsFunc(s.conf().Users, func(o User) bool { return o.Name == u.Name }):
 		return bad("%q is in the configuration", u.Name)
 	}
 	text, err := json.Marshal(account{Hash(u.Password), role})
@@ -180,7 +181,7 @@ func (s *Server) putUser(c *call) error {
 	if err := s.makeUser(c, u, false); err != nil {
 		return err
 	}
-	if err := s.endSessions(c, u.Name); err != nil {
+	if err := s.endSessions(c.r.Context(), func(key string, sess *session) bool { return sess.Name == u.Name && key != c.id.key }); err != nil {
 		return err
 	}
 	return c.json(http.StatusOK, done)
@@ -198,7 +199,7 @@ func (s *Server) dropUser(c *call) error {
 		return err
 	}
 	s.audit(c.r, c.id.Name, "remove user", name)
-	if err := s.endSessions(c, name); err != nil {
+	if err := s.endSessions(c.r.Context(), func(_ string, sess *session) bool { return sess.Name == name }); err != nil {
 		return err
 	}
 	if err := s.recount(c); err != nil {
@@ -207,16 +208,16 @@ func (s *Server) dropUser(c *call) error {
 	return c.json(http.StatusOK, done)
 }
 
-// endSessions logs somebody out everywhere else.
-func (s *Server) endSessions(c *call, name string) error {
-	list, err := s.store.Records(c.r.Context(), "session")
+// endSessions logs out those whom which names.
+func (s *Server) endSessions(ctx context.Context, which func(key string, sess *session) bool) error {
+	list, err := s.store.Records(ctx, "session")
 	if err != nil {
 		return err
 	}
 	for key, text := range list {
 		var sess session
-		if json.Unmarshal(text, &sess) == nil && sess.Name == name && key != c.id.key {
-			if err := s.store.DeleteRecord(c.r.Context(), "session", key); err != nil {
+		if json.Unmarshal(text, &sess) == nil && which(key, &sess) {
+			if err := s.store.DeleteRecord(ctx, "session", key); err != nil {
 				return err
 			}
 		}
@@ -236,7 +237,7 @@ type usersV2 struct {
 
 func (s *Server) users(c *call) error {
 	out := usersV2{Items: []userV2{}}
-	for _, u := range s.cfg.Users {
+	for _, u := range s.conf().Users {
 		out.Items = append(out.Items, userV2{u.Name, u.Role.String(), "configuration"})
 	}
 	list, err := s.store.Records(c.r.Context(), "user")
@@ -265,7 +266,7 @@ type madeToken struct {
 
 func (s *Server) tokens(c *call) error {
 	out := usersV2{Items: []userV2{}}
-	for _, t := range s.cfg.Tokens {
+	for _, t := range s.conf().Tokens {
 		out.Items = append(out.Items, userV2{t.Name, t.Role.String(), "configuration"})
 	}
 	list, err := s.store.Records(c.r.Context(), "token")

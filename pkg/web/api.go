@@ -147,7 +147,7 @@ func (s *Server) serve(rt *route, w http.ResponseWriter, r *http.Request) {
 	case r.Context().Err() != nil:
 		return
 	default:
-		s.cfg.Log("%s %s: %v", r.Method, r.URL.Path, err)
+		s.conf().Log("%s %s: %v", r.Method, r.URL.Path, err)
 		ae = &apiError{Status: http.StatusInternalServerError, Message: "the store has failed; the log says why"}
 	}
 	if ae.Status == http.StatusUnauthorized && strings.HasPrefix(rt.path, "/api/v1") {

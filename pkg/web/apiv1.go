@@ -111,13 +111,13 @@ func (s *Server) authV1(c *call) error {
 }
 
 func (s *Server) configV1() map[string]any {
-	r := &s.cfg.Retention
+	r := &s.conf().Retention
 	return map[string]any{"listen-address": "", "listen-port": 0, "redis-server": "", "redis-username": "", "redis-password": "",
-		"dev-mode": false, "disable-auth": s.cfg.AnonymousRead, "log-level": "info", "ttl": int64(r.Age / time.Second), "credentials": "***:***"}
+		"dev-mode": false, "disable-auth": s.conf().AnonymousRead, "log-level": "info", "ttl": int64(r.Age / time.Second), "credentials": "***:***"}
 }
 
 func (s *Server) versionV1() map[string]string {
-	return map[string]string{"GitVersion": s.cfg.Version, "GitCommit": "", "GitTreeState": "", "BuildDate": "",
+	return map[string]string{"GitVersion": s.conf().Version, "GitCommit": "", "GitTreeState": "", "BuildDate": "",
 		"GoVersion": runtime.Version(), "Compiler": runtime.Compiler, "Platform": runtime.GOOS + "/" + runtime.GOARCH}
 }
 

@@ -11,7 +11,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -64,6 +63,7 @@ type identity struct {
 	Via  string `json:"via"` // "session", "token", "basic", "proxy", "loopback" or "anonymous"
 	CSRF string `json:"csrf,omitempty"`
 	key  string // of the session's record
+	oidc bool
 }
 
 // session is what the store has of one, under the sum of its cookie.
@@ -71,6 +71,7 @@ type session struct {
 	Name string `json:"name"`
 	Role Role   `json:"role"`
 	CSRF string `json:"csrf"`
+	OIDC bool   `json:"oidc,omitempty"` // the provider has let them in
 }
 
 // account is what the store has of a user made in the page.
@@ -81,11 +82,9 @@ type account struct {
 
 // auth knows who is who.
 type auth struct {
-	s      *Server
-	oidc   *oidcLogin
-	key    []byte // of sums that only this process makes
-	setup  string
-	tokens map[[32]byte]Token
+	s     *Server
+	key   []byte // of sums that only this process makes
+	setup string
 
 	mu     sync.Mutex
 	stored int                    // users in the store
@@ -99,43 +98,22 @@ type known struct {
 }
 
 func newAuth(ctx context.Context, s *Server) (*auth, error) {
-	a := &auth{s: s, key: []byte(secret()), setup: secret(), tokens: map[[32]byte]Token{}, failed: map[string][]time.Time{}, known: map[[32]byte]known{}}
-	for i := range s.cfg.Users {
-		u := &s.cfg.Users[i]
-		if u.Name == "" || u.Password == "" && u.Hash == "" {
-			return nil, errors.New("webui.users: a user without a name or a password")
-		}
-		if u.Hash == "" {
-			u.Hash, u.Password = Hash(u.Password), ""
-		}
-		if u.Role == RoleNone {
-			u.Role = RoleAdmin
-		}
-	}
-	for _, t := range s.cfg.Tokens {
-		if len(t.Token) < 16 {
-			return nil, fmt.Errorf("webui.tokens: the token %q is shorter than 16 letters", t.Name)
-		}
-		a.tokens[sha256.Sum256([]byte(t.Token))] = t
-	}
+	a := &auth{s: s, key: []byte(secret()), setup: secret(), failed: map[string][]time.Time{}, known: map[[32]byte]known{}}
 	list, err := s.store.Records(ctx, "user")
 	if err != nil {
 		return nil, err
 	}
 	a.stored = len(list)
-	if s.cfg.OIDC != nil {
-		if a.oidc, err = newOIDC(s.cfg.OIDC); err != nil {
-			return nil, err
-		}
-	}
 	return a, nil
 }
 
 // loopback reports that nobody can log in.
-func (a *auth) loopback() bool {
+func (a *auth) loopback() bool { return a.open(a.s.conf()) }
+
+// open is loopback with other settings.
+func (a *auth) open(c *settings) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	c := &a.s.cfg
 	return a.stored == 0 && len(c.Users) == 0 && c.OIDC == nil && c.Proxy == nil && !c.AnonymousRead
 }
 
@@ -189,7 +167,7 @@ func (a *auth) check(ctx context.Context, name, password string) (identity, bool
 		return k.id, true
 	}
 	hash, role, found := nobody(), RoleNone, false
-	for _, u := range a.s.cfg.Users {
+	for _, u := range a.s.conf().Users {
 		if u.Name == name {
 			hash, role, found = u.Hash, u.Role, true
 		}
@@ -245,7 +223,7 @@ func (a *auth) fails(addr string) {
 func (a *auth) login(c *call, id *identity) error {
 	value := secret()
 	id.Via, id.CSRF = "session", secret()
-	sess := session{id.Name, id.Role, id.CSRF}
+	sess := session{id.Name, id.Role, id.CSRF, id.oidc}
 	text, err := json.Marshal(sess)
 	if err != nil {
 		return err
@@ -260,7 +238,7 @@ func (a *auth) login(c *call, id *identity) error {
 
 func (a *auth) cookie(c *call, value string, age int) {
 	http.SetCookie(c.w, &http.Cookie{Name: sessionCookie, Value: value, Path: c.base(), MaxAge: age, HttpOnly: true,
-		Secure: a.s.cfg.Secure || c.r.TLS != nil, SameSite: http.SameSiteStrictMode})
+		Secure: a.s.conf().Secure || c.r.TLS != nil, SameSite: http.SameSiteStrictMode})
 }
 
 func sumOf(value string) string {
@@ -273,7 +251,7 @@ func (a *auth) who(r *http.Request) identity {
 	ctx := r.Context()
 	if text, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
 		sum := sha256.Sum256([]byte(text))
-		if t, ok := a.tokens[sum]; ok {
+		if t, ok := a.s.conf().tokens[sum]; ok {
 			return identity{Name: t.Name, Role: t.Role, Via: "token"}
 		}
 		if rec, err := a.s.store.Record(ctx, "token", hex.EncodeToString(sum[:])); err == nil {
@@ -306,7 +284,7 @@ func (a *auth) who(r *http.Request) identity {
 		return id
 	}
 	switch {
-	case a.s.cfg.AnonymousRead:
+	case a.s.conf().AnonymousRead:
 		return identity{Role: RoleViewer, Via: "anonymous"}
 	case a.loopback() && isLoopback(peer(r)):
 		return identity{Role: RoleViewer, Via: "loopback"}
@@ -320,12 +298,12 @@ func (a *auth) session(ctx context.Context, key string) (identity, bool) {
 	if err != nil || json.Unmarshal(text, &sess) != nil {
 		return identity{}, false
 	}
-	return identity{Name: sess.Name, Role: sess.Role, Via: "session", CSRF: sess.CSRF, key: key}, true
+	return identity{Name: sess.Name, Role: sess.Role, Via: "session", CSRF: sess.CSRF, key: key, oidc: sess.OIDC}, true
 }
 
 // proxied believes a server in front, if it is one of those that we know.
 func (a *auth) proxied(r *http.Request) (identity, bool) {
-	p := a.s.cfg.Proxy
+	p := a.s.conf().Proxy
 	if p == nil {
 		return identity{}, false
 	}
@@ -405,7 +383,7 @@ func (a *auth) allow(r *http.Request, id identity, need Role, ingest bool) error
 		return &apiError{Status: http.StatusForbidden, Code: "cross_origin", Message: "another site's page has asked for this"}
 	case need == RoleNone:
 		return nil
-	case ingest && (a.s.cfg.AnonymousIngest || id.Role >= RoleAdmin || id.Role == RoleIngest ||
+	case ingest && (a.s.conf().AnonymousIngest || id.Role >= RoleAdmin || id.Role == RoleIngest ||
 		isLoopback(peer(r)) && r.Header.Get("X-Forwarded-For") == "" && r.Header.Get("Forwarded") == ""):
 		return a.csrf(r, id)
 	case ingest && id.Role != RoleNone && id.Via != "loopback" && id.Via != "anonymous":
@@ -431,13 +409,13 @@ func (a *auth) csrf(r *http.Request, id identity) error {
 
 // audit writes down who has done what.
 func (s *Server) audit(r *http.Request, who, what, detail string) {
-	s.cfg.Log("audit: %q from %s: %s %s", who, peer(r), what, detail)
+	s.conf().Log("audit: %q from %s: %s %s", who, peer(r), what, detail)
 	text, err := json.Marshal(map[string]any{"time": now(), "user": who, "address": peer(r), "action": what, "detail": short(detail, 1024)})
 	if err == nil {
 		key := fmt.Sprintf("%020d-%s", now(), secret()[:6])
 		err = s.store.PutRecord(r.Context(), "audit", key, text, now()+(365*day).Microseconds())
 	}
 	if err != nil {
-		s.cfg.Log("audit: %v", err)
+		s.conf().Log("audit: %v", err)
 	}
 }

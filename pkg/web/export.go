@@ -44,7 +44,7 @@ func (s *Server) export(c *call) error {
 	}
 	b := bufio.NewWriterSize(w, 64<<10)
 	if err := s.write(c, b, q, format); err != nil {
-		s.cfg.Log("export: %v", err)
+		s.conf().Log("export: %v", err)
 		panic(http.ErrAbortHandler)
 	}
 	return nil

@@ -17,10 +17,13 @@ const (
 	queued     = 256  // events that wait for a slow client before it is dropped
 	perSecond  = 50   // events that a client is shown
 	replayed   = 1000 // events that a client gets of what it has missed
-	heartbeat  = 15 * time.Second
 	statsEach  = 2 * time.Second
 	maxClients = 1024
 )
+
+// heartbeat is how often a silent stream gives a sign of life, and is asked for its
+// right to go on. Tests are in a hurry.
+var heartbeat = 15 * time.Second
 
 // hub hands events to all who look on.
 type hub struct {
@@ -161,6 +164,9 @@ func (s *Server) stream(c *call) error {
 		case <-stats.C:
 			err = st.stats()
 		case <-beat.C:
+			if id := s.auth.who(c.r); id.Role < RoleViewer {
+				return nil // logged out meanwhile
+			}
 			_, err = io.WriteString(st.w, ": still here\n\n")
 		}
 		if err == nil && len(cl.events) == 0 {

@@ -78,10 +78,10 @@ type pending struct {
 }
 
 func (s *Server) oidcBegin(c *call) error {
-	if s.auth.oidc == nil {
+	if s.conf().oidc == nil {
 		return ErrNotFound
 	}
-	_, cfg, err := s.auth.oidc.ready(c.r.Context())
+	_, cfg, err := s.conf().oidc.ready(c.r.Context())
 	if err != nil {
 		return err
 	}
@@ -96,13 +96,13 @@ func (s *Server) oidcBegin(c *call) error {
 		return err
 	}
 	http.SetCookie(c.w, &http.Cookie{Name: oidcCookie, Value: key, Path: c.base(), MaxAge: 600, HttpOnly: true,
-		Secure: s.cfg.Secure || c.r.TLS != nil, SameSite: http.SameSiteLaxMode})
+		Secure: s.conf().Secure || c.r.TLS != nil, SameSite: http.SameSiteLaxMode})
 	http.Redirect(c.w, c.r, cfg.AuthCodeURL(p.State, oidc.Nonce(p.Nonce), oauth2.S256ChallengeOption(p.Verifier)), http.StatusFound)
 	return nil
 }
 
 func (s *Server) oidcEnd(c *call) error {
-	if s.auth.oidc == nil {
+	if s.conf().oidc == nil {
 		return ErrNotFound
 	}
 	id, err := s.oidcIdentity(c)
@@ -123,7 +123,7 @@ func (s *Server) oidcEnd(c *call) error {
 
 func (s *Server) oidcIdentity(c *call) (identity, error) {
 	ctx := c.r.Context()
-	provider, cfg, err := s.auth.oidc.ready(ctx)
+	provider, cfg, err := s.conf().oidc.ready(ctx)
 	if err != nil {
 		return identity{}, err
 	}
@@ -159,7 +159,7 @@ func (s *Server) oidcIdentity(c *call) (identity, error) {
 	if err := idt.Claims(&claims); err != nil {
 		return identity{}, err
 	}
-	return s.auth.oidc.identity(idt.Subject, claims)
+	return s.conf().oidc.identity(idt.Subject, claims)
 }
 
 // identity reads name and role from the claims.
@@ -189,5 +189,5 @@ func (o *oidcLogin) identity(subject string, claims map[string]any) (identity, e
 	if role < RoleViewer {
 		return identity{}, fmt.Errorf("%q is in no group that has a role", name)
 	}
-	return identity{Name: name, Role: role}, nil
+	return identity{Name: name, Role: role, oidc: true}, nil
 }

@@ -86,7 +86,7 @@ func TestOIDC(t *testing.T) {
 	cfg := Config{Database: "memory", OIDC: &OIDC{Issuer: p.URL, ClientID: "falco", ClientSecret: "s", RedirectURL: "http://set.below/api/v2/oidc/callback",
 		Roles: map[string]Role{"security": RoleAnalyst, "ops": RoleAdmin}}}
 	x := serve(t, cfg)
-	x.s.auth.oidc.cfg.RedirectURL = x.url + "/api/v2/oidc/callback"
+	x.s.conf().oidc.cfg.RedirectURL = x.url + "/api/v2/oidc/callback"
 	enter := func() (meV2, string) {
 		jar, err := cookiejar.New(nil)
 		must(t, err)

@@ -64,7 +64,7 @@ func (s *Server) openAPI() map[string]any {
 	}
 	return map[string]any{
 		"openapi": "3.1.0",
-		"info": map[string]any{"title": "Falco events", "version": s.cfg.Version,
+		"info": map[string]any{"title": "Falco events", "version": s.conf().Version,
 			"description": "Paths below /api/v1 are those of the original's page. Beside the parameters that are named, field.NAME chooses by an output field."},
 		"servers": []any{map[string]any{"url": s.base}},
 		"paths":   paths,

@@ -116,7 +116,7 @@ func (x *sensors) run(ctx context.Context) {
 	t := time.NewTicker(scrapeEach)
 	defer t.Stop()
 	for {
-		for _, url := range x.s.cfg.Sensors {
+		for _, url := range x.s.conf().Sensors {
 			x.scrape(ctx, url)
 		}
 		select {

@@ -65,7 +65,7 @@ func (s *Server) status(c *call) error {
 			fresh = append(fresh, r)
 		}
 	}
-	r := &s.cfg.Retention
+	r := &s.conf().Retention
 	out := statusPage{Store: st, Started: s.began.UTC().Format(timeForm), Live: s.hub.count(), New: seenOf(fresh), Hosts: seenOf(hosts),
 		Retention: retentionV2{Seconds: int64(r.Age / time.Second), Events: r.Events, Bytes: r.Bytes, ByPrio: map[string]int64{}}}
 	for p, age := range r.ByPriority {
@@ -79,7 +79,7 @@ func (s *Server) status(c *call) error {
 
 // config serves the configuration without anything secret.
 func (s *Server) config(c *call) error {
-	cfg := &s.cfg
+	cfg := s.conf()
 	database := cfg.Database
 	if strings.Contains(database, "://") || strings.Contains(database, "dbname=") {
 		database = "postgres"
@@ -140,8 +140,8 @@ type outputsV2 struct {
 
 func (s *Server) outputs(c *call) error {
 	out := outputsV2{Items: []Output{}, Named: []string{}}
-	if s.cfg.Outputs != nil {
-		out.Items = append(out.Items, s.cfg.Outputs.Outputs()...)
+	if s.conf().Outputs != nil {
+		out.Items = append(out.Items, s.conf().Outputs.Outputs()...)
 	}
 	s.mu.Lock()
 	out.Named = append(out.Named, s.last...)
@@ -150,10 +150,10 @@ func (s *Server) outputs(c *call) error {
 }
 
 func (s *Server) outputAction(c *call, action string) error {
-	if s.cfg.Outputs == nil {
+	if s.conf().Outputs == nil {
 		return ErrNotFound
 	}
-	if err := s.cfg.Outputs.Do(c.r.Context(), c.r.PathValue("id"), action); err != nil {
+	if err := s.conf().Outputs.Do(c.r.Context(), c.r.PathValue("id"), action); err != nil {
 		return bad("%s: %v", action, err)
 	}
 	s.audit(c.r, c.id.Name, action+" output", c.r.PathValue("id"))
@@ -166,10 +166,10 @@ type deadV2 struct {
 
 func (s *Server) dead(c *call) error {
 	out := deadV2{Items: []DeadLetter{}}
-	if s.cfg.Outputs == nil {
+	if s.conf().Outputs == nil {
 		return ErrNotFound
 	}
-	list, err := s.cfg.Outputs.DeadLetters(c.r.PathValue("id"), 200)
+	list, err := s.conf().Outputs.DeadLetters(c.r.PathValue("id"), 200)
 	if err != nil {
 		return bad("%v", err)
 	}

@@ -23,6 +23,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -48,6 +49,10 @@ type Config struct {
 
 	Outputs Outputs  // of the forwarder; nil if there is none
 	Sensors []string // URLs of the metrics of daemons
+
+	// Remote says that others than this machine's reach the address at which it
+	// listens: somebody must be able to log in then.
+	Remote bool
 
 	Version string
 	Log     func(format string, args ...any) // may be nil
@@ -107,7 +112,7 @@ type DeadLetter struct {
 
 // Server is the page's.
 type Server struct {
-	cfg     Config
+	live    atomic.Pointer[settings]
 	base    string
 	store   Store
 	hub     *hub
@@ -129,12 +134,9 @@ type Server struct {
 
 // New opens the store and starts what keeps it in order.
 func New(ctx context.Context, cfg Config) (*Server, error) {
-	if cfg.Log == nil {
-		cfg.Log = func(string, ...any) {}
-	}
-	r := &cfg.Retention
-	if r.Age == 0 && r.Events == 0 && r.Bytes == 0 && len(r.ByPriority) == 0 {
-		*r = DefaultRetention
+	set, err := newSettings(cfg)
+	if err != nil {
+		return nil, err
 	}
 	base := "/" + strings.Trim(cfg.BasePath, "/") + "/"
 	if base == "//" {
@@ -143,15 +145,18 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if strings.ContainsAny(base, `"'<>&?#\ `) {
 		return nil, fmt.Errorf("webui.base_path: %q is no path", cfg.BasePath)
 	}
-	s := &Server{cfg: cfg, base: base, began: time.Now()}
-	var err error
+	s := &Server{base: base, began: time.Now()}
+	s.live.Store(set)
 	if s.assets, err = loadAssets(); err != nil {
 		return nil, err
 	}
 	if s.store, err = openStore(ctx, cfg.Database); err != nil {
 		return nil, err
 	}
-	if s.auth, err = newAuth(ctx, s); err != nil {
+	if s.auth, err = newAuth(ctx, s); err == nil {
+		err = s.admit(ctx, set)
+	}
+	if err != nil {
 		s.store.Close()
 		return nil, err
 	}
@@ -259,7 +264,7 @@ func (s *Server) watch(ctx context.Context, last int64) {
 		if ctx.Err() != nil {
 			return
 		}
-		s.cfg.Log("watch the store: %v", err)
+		s.conf().Log("watch the store: %v", err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(time.Second):
@@ -275,9 +280,9 @@ func (s *Server) prune(ctx context.Context) {
 	defer t.Stop()
 	for {
 		for {
-			n, err := s.store.Prune(ctx, &s.cfg.Retention, time.Now(), pruneAtOnce)
+			n, err := s.store.Prune(ctx, &s.conf().Retention, time.Now(), pruneAtOnce)
 			if err != nil && ctx.Err() == nil {
-				s.cfg.Log("prune the store: %v", err)
+				s.conf().Log("prune the store: %v", err)
 			}
 			if err != nil || n < pruneAtOnce {
 				break
