@@ -114,19 +114,33 @@ func appendAddrPort(b []byte, a netip.AddrPort) []byte {
 	return strconv.AppendUint(b, uint64(a.Port()), 10)
 }
 
-// unixName composes the name of a unix socket that has a peer.
-func (s *State) unixName(e *ends) string {
+// setUnix makes f a unix socket with the given ends, which are in its name.
+func (s *State) setUnix(f *FD, e *ends) {
 	b := strconv.AppendUint(s.buf[:0], e.unixSrc, 16)
 	b = append(b, "->"...)
 	b = strconv.AppendUint(b, e.unixDst, 16)
 	b = append(b, ' ')
+	f.Type, f.UnixSrc, f.UnixDst, f.path = FDUnix, e.unixSrc, e.unixDst, uint16(len(b))
 	b = append(b, e.path...)
 	s.buf = b
-	return s.names.bytes(b)
+	f.Name = s.names.bytes(b)
 }
 
-// setUnix makes f a unix socket with the given ends.
-func (s *State) setUnix(f *FD, e *ends) {
-	f.Type, f.UnixSrc, f.UnixDst = FDUnix, e.unixSrc, e.unixDst
-	f.Name = s.unixName(e)
+// isUnix reports whether f has the ends that a tuple tells: a socket says them
+// again with each message.
+func (f *FD) isUnix(tuple []byte) bool {
+	const fixed = 1 + 8 + 8
+	if f.path == 0 || f.Type != FDUnix || len(tuple) < fixed || tuple[0] != schema.AfUnix {
+		return false
+	}
+	if binary.LittleEndian.Uint64(tuple[1:]) != f.UnixSrc || binary.LittleEndian.Uint64(tuple[9:]) != f.UnixDst {
+		return false
+	}
+	path, told := f.Name[f.path:], tuple[fixed:]
+	switch {
+	case len(told) > len(path):
+		return told[len(path)] == 0 && string(told[:len(path)]) == path
+	default:
+		return string(told) == path
+	}
 }

@@ -13,7 +13,18 @@ type row struct {
 	fd   int8 // index of the parameter that holds a descriptor; 0 if none does
 	find find // what to do if the thread is not in the table
 	fn   func(s *State, ev *event.Event)
+	kind kind // filled in by complete
 }
+
+// kind says how Apply takes an event.
+type kind uint8
+
+const (
+	ofCall  kind = iota // a system call has ended
+	ofTask              // something else has happened to a thread
+	ofEnter             // a system call begins
+	ofNone              // there is no thread: meta
+)
 
 // find says how hard to look for a thread.
 type find uint8
@@ -24,22 +35,22 @@ const (
 )
 
 // table is indexed by event type. Families stand in the order of their files.
-var table = [schema.NumEvents]row{
+var table = complete([schema.NumEvents]row{
 	// clone.go
-	schema.CloneX:  {0, findTable, (*State).clone},
-	schema.Clone3X: {0, findTable, (*State).clone},
-	schema.ForkX:   {0, findTable, (*State).clone},
-	schema.VforkX:  {0, findTable, (*State).clone},
+	schema.CloneX:  {find: findTable, fn: (*State).clone},
+	schema.Clone3X: {find: findTable, fn: (*State).clone},
+	schema.ForkX:   {find: findTable, fn: (*State).clone},
+	schema.VforkX:  {find: findTable, fn: (*State).clone},
 	// process.go
 	schema.ExecveX:   {fn: (*State).exec},
 	schema.ExecveatX: {fn: (*State).exec},
-	schema.ProcexitE: {0, findTable, (*State).exit},
+	schema.ProcexitE: {find: findTable, fn: (*State).exit},
 	schema.SetsidX:   {fn: (*State).setsid},
 	schema.SetpgidX:  {fn: (*State).setpgid},
 	schema.PrctlX:    {fn: (*State).prctl},
-	schema.SwitchE:   {0, findTable, (*State).switched},
+	schema.SwitchE:   {find: findTable, fn: (*State).switched},
 	// A new task faults before its clone event has come: no place holder for it.
-	schema.PageFaultE: {0, findTable, nil},
+	schema.PageFaultE: {find: findTable},
 
 	// limits and memory: memory.go
 	schema.SetrlimitX: {fn: (*State).rlimit},
@@ -153,4 +164,25 @@ var table = [schema.NumEvents]row{
 	schema.UserfaultfdX:  {fn: (*State).userfaultfd},
 	schema.IoUringSetupX: {fn: (*State).ioUring},
 	schema.FinitModuleX:  {fd: 1},
+})
+
+// complete adds to the rows what the schema says.
+func complete(rows [schema.NumEvents]row) [schema.NumEvents]row {
+	for i := range rows {
+		r, info := &rows[i], &schema.Events[i]
+		switch info.Class {
+		case schema.ClassMeta, schema.ClassPlugin, schema.ClassInternal:
+			r.kind = ofNone
+		case schema.ClassSyscall:
+			if schema.EventType(i).IsEnter() {
+				r.kind = ofEnter
+			}
+		default:
+			r.kind = ofTask
+		}
+		if info.Flags&(schema.CreatesFD|schema.UsesFD|schema.DestroysFD) == 0 {
+			r.fd = 0
+		}
+	}
+	return rows
 }

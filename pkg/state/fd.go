@@ -99,6 +99,7 @@ type FD struct {
 	Type    FDType
 	L4      L4
 	Flags   FDFlags
+	path    uint16 // of a unix socket that is called after its ends: where in Name its path begins
 	Name    string // what fd.name prints
 	RawName string // the path as the caller gave it, runs of slashes made one
 

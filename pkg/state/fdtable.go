@@ -3,7 +3,6 @@
 package state
 
 import (
-	"cmp"
 	"math"
 	"slices"
 )
@@ -40,15 +39,32 @@ const slotBytes = 16
 
 // find returns where n is, or would have to be put.
 func (t *fdTable) find(n int64) (int, bool) {
+	slots := t.arr.slots
+	if uint64(n) < uint64(len(slots)) && slots[n].num == int32(n) {
+		return int(n), true // no gap below n: the usual case
+	}
+	return t.search(n)
+}
+
+// search is find for a table with gaps.
+func (t *fdTable) search(n int64) (int, bool) {
+	slots := t.arr.slots
 	if n < 0 || n > math.MaxInt32 {
 		return 0, false
 	}
-	slots := t.arr.slots
-	if n < int64(len(slots)) && slots[n].num == int32(n) {
-		return int(n), true // no gap below n: the usual case
+	if k := len(slots); k == 0 || int64(slots[k-1].num) < n {
+		return k, false // the next free number, with nothing behind it
 	}
-	return slices.BinarySearchFunc(slots[:min(n, int64(len(slots)))], int32(n),
-		func(s fdSlot, n int32) int { return cmp.Compare(s.num, n) })
+	from, to := 0, int(min(n, int64(len(slots)))) // numbers differ, so n stands at n at most
+	for from < to {
+		m := int(uint(from+to) / 2)
+		if int64(slots[m].num) < n {
+			from = m + 1
+		} else {
+			to = m
+		}
+	}
+	return from, from < len(slots) && int64(slots[from].num) == n
 }
 
 func (t *fdTable) get(n int64) *FD {

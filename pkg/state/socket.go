@@ -103,7 +103,7 @@ func (s *State) bind(ev *event.Event) {
 		return
 	}
 	if family == schema.AfUnix {
-		f.Type = FDUnix
+		f.Type, f.path = FDUnix, 0
 		f.Name = s.names.bytes(path)
 		return
 	}
@@ -254,6 +254,9 @@ func (s *State) carried(ev *event.Event, tuple int, incoming, create bool) {
 	f := s.scene.FD
 	if f != nil && f.Name != "" && f.Type == FDIPv4 && f.L4 == L4TCP && f.Has(FDConnected) {
 		return // by far the most frequent case: nothing can be new
+	}
+	if f != nil && f.path != 0 && f.isUnix(ev.Param(tuple)) {
+		return
 	}
 	e := parseTuple(ev.Param(tuple))
 	if f == nil {

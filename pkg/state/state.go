@@ -163,23 +163,22 @@ func (s *State) Apply(ev *event.Event) *Scene {
 	*sc = Scene{Event: ev, FDNum: -1, State: s}
 	s.now = ev.TS
 	s.clock++
-	s.oldName = ""
-	if ev.Info.Class == schema.ClassMeta || ev.Info.Class == schema.ClassPlugin || ev.Info.Class == schema.ClassInternal {
+	r := &table[ev.Type]
+	if r.kind == ofNone {
 		s.meta(ev)
 		return sc
 	}
 	if s.firstTS == 0 {
 		s.firstTS = ev.TS
 	}
-	r := &table[ev.Type]
 	t := s.resolve(int64(ev.Tid), r.find)
-	if ev.Info.Class == schema.ClassSyscall && ev.Type.IsEnter() {
+	if r.kind == ofEnter {
 		s.noteEnter(ev, t)
 		return nil
 	}
 	sc.Thread = t
 
-	if r.fd > 0 && ev.Info.Flags&(schema.CreatesFD|schema.UsesFD|schema.DestroysFD) != 0 {
+	if r.fd > 0 {
 		if n, ok := ev.Int(int(r.fd)); ok {
 			sc.FDNum = n
 			if tbl := s.files(t); tbl != nil {
@@ -196,19 +195,21 @@ func (s *State) Apply(ev *event.Event) *Scene {
 					slot := &tbl.arr.slots[i]
 					slot.use = s.clock
 					sc.FD = slot.fd
-					s.oldName = sc.FD.Name
 				}
 			}
 		}
 	}
 	if r.fn != nil {
+		if s.oldName = ""; sc.FD != nil {
+			s.oldName = sc.FD.Name
+		}
 		r.fn(s, ev)
+		sc.NameChanged = sc.FD != nil && sc.FD.Name != s.oldName
 		t = sc.Thread // a clone's child has only now become known
 	}
-	sc.NameChanged = sc.FD != nil && sc.FD.Name != s.oldName
 
 	if t != nil {
-		if t.enter != nil && ev.Info.Class == schema.ClassSyscall {
+		if t.enter != nil && r.kind == ofCall {
 			t.enter.typ = 0
 		}
 		s.touch(t)
