@@ -175,8 +175,8 @@ func (doc *doctor) lockdown() finding {
 	switch {
 	case mode == "confidentiality":
 		return broken("boot without lockdown=confidentiality", "the kernel lets nobody look (lockdown: confidentiality)")
-	case mode == "integrity" && !loaded:
-		return doubtful("mokutil --import /var/lib/dkms/mok.pub, and reboot", "the kernel takes signed modules only (Secure Boot)")
+	case (mode == "integrity" || doc.read("/sys/module/module/parameters/sig_enforce") == "Y") && !loaded:
+		return doubtful(doc.loader.Enrol(), "the kernel takes signed modules only (Secure Boot)")
 	case doc.read("/proc/sys/kernel/modules_disabled") == "1" && !loaded:
 		return broken("remove kernel.modules_disabled from /etc/sysctl.d, and reboot", "the kernel loads no modules any more")
 	case mode == "" || mode == "none":

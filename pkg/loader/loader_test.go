@@ -345,3 +345,28 @@ func TestTargetNames(t *testing.T) {
 		t.Errorf("%+v", target)
 	}
 }
+
+// Who must sign is told which key to enrol, or how to make one.
+func TestEnrol(t *testing.T) {
+	l := &Loader{Root: t.TempDir()}
+	put := func(name, text string) {
+		name = filepath.Join(l.Root, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct{ name, text, want string }{
+		{"etc/os-release", "", "openssl req "},
+		{"var/lib/dkms/mok.pub", "", "mokutil --import /var/lib/dkms/mok.pub,"},
+		{"var/lib/shim-signed/mok/MOK.der", "", "mokutil --import /var/lib/shim-signed/mok/MOK.der,"},
+		{"etc/falco/signing.conf", "FALCO_SIGN_KEY=/k.priv\nFALCO_SIGN_CERT='/k.der'\n", "mokutil --import /var/lib/shim-signed/mok/MOK.der,"},
+		{"k.der", "", "mokutil --import /k.der,"},
+	} {
+		if put(c.name, c.text); !strings.HasPrefix(l.Enrol(), c.want) {
+			t.Errorf("with %s: %s", c.name, l.Enrol())
+		}
+	}
+}

@@ -91,7 +91,7 @@ var refusals = []struct {
 }{
 	{regexp.MustCompile(`Key was rejected|Required key not available`),
 		"Secure Boot: the kernel takes modules only with a signature by a key that it knows",
-		"mokutil --import %s, choose a password, reboot, and choose \"Enroll MOK\"", kindRefused},
+		"", kindRefused},
 	{regexp.MustCompile(`Invalid module format|Exec format error|disagrees about version`),
 		"the module was built for another kernel", "falco driver install", kindOther},
 	{regexp.MustCompile(`Operation not supported`),
@@ -107,8 +107,8 @@ func (l *Loader) refusal(out string) error {
 	for _, r := range refusals {
 		if r.found.MatchString(out) {
 			mend := r.mend
-			if strings.Contains(mend, "%s") {
-				mend = fmt.Sprintf(mend, l.ownerKey())
+			if mend == "" {
+				mend = l.Enrol()
 			}
 			return &Problem{What: r.what, Mend: mend, kind: r.kind}
 		}
@@ -119,14 +119,26 @@ func (l *Loader) refusal(out string) error {
 	return &Problem{What: "load the module: " + lastError(out), Mend: "dmesg | tail"}
 }
 
-// ownerKey is the certificate that is enrolled for modules that this machine builds.
-func (l *Loader) ownerKey() string {
-	for _, name := range []string{"/var/lib/shim-signed/mok/MOK.der", "/var/lib/dkms/mok.pub", "/var/lib/dkms/mok.der"} {
-		if _, err := os.Stat(l.path(name)); err == nil {
-			return name
+// signing is where sign.sh of our DKMS package is told of a key of the administrator's.
+const signing = "/etc/falco/signing.conf"
+
+var signCert = regexp.MustCompile(`(?m)^\s*FALCO_SIGN_CERT=["']?([^"'\s]+)`)
+
+// Enrol tells how the kernel gets to know the key that modules are signed with, or how there comes to be one.
+func (l *Loader) Enrol() string {
+	certs := []string{"/var/lib/shim-signed/mok/MOK.der", "/var/lib/dkms/mok.pub", "/var/lib/dkms/mok.der"}
+	if text, err := os.ReadFile(l.path(signing)); err == nil {
+		if m := signCert.FindSubmatch(text); m != nil {
+			certs = append([]string{string(m[1])}, certs...)
 		}
 	}
-	return "/var/lib/dkms/mok.pub"
+	for _, name := range certs {
+		if _, err := os.Stat(l.path(name)); err == nil {
+			return "mokutil --import " + name + ", choose a password, reboot, and choose \"Enroll MOK\""
+		}
+	}
+	return "openssl req -new -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=modules/ -outform DER -keyout /root/modules.priv -out /root/modules.der, " +
+		"name both in " + signing + " as FALCO_SIGN_KEY and FALCO_SIGN_CERT, falco driver install, and enrol it: mokutil --import /root/modules.der"
 }
 
 // forbidden says why the kernel lets nobody, or not us, load modules.
@@ -141,7 +153,7 @@ func (l *Loader) forbidden() error {
 	case read("/proc/sys/kernel/modules_disabled") == "1":
 		return &Problem{What: "this kernel loads no modules any more (kernel.modules_disabled)", Mend: "remove that setting from /etc/sysctl.d and reboot", kind: kindRefused}
 	case strings.Contains(read("/sys/kernel/security/lockdown"), "[integrity]") || strings.Contains(read("/sys/kernel/security/lockdown"), "[confidentiality]"):
-		return &Problem{What: "the kernel is locked down and takes signed modules only", Mend: "mokutil --import " + l.ownerKey() + ", and reboot", kind: kindRefused}
+		return &Problem{What: "the kernel is locked down and takes signed modules only", Mend: l.Enrol(), kind: kindRefused}
 	}
 	return &Problem{What: "this is not allowed to load modules (a container, or without CAP_SYS_MODULE)", Mend: "load it on the host: modprobe " + l.Name, kind: kindLater}
 }
