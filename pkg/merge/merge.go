@@ -43,7 +43,6 @@ there is nothing left to read.
 package merge
 
 import (
-	"encoding/binary"
 	"time"
 
 	"github.com/falco-go/falco/pkg/ring"
@@ -71,8 +70,8 @@ type Stats struct {
 // Merge is the reader of all rings. It is not safe for concurrent use.
 type Merge struct {
 	lanes   []*lane
-	heap    []head // lanes that have something to show, by the time of it
-	current *lane
+	heap    []head        // lanes that have something to show, by the time of it
+	taken   bool          // the first of them has been returned, and is to be left
 	clock   func() uint64 // the rings' clock, ns
 	horizon uint64
 	last    uint64
@@ -83,14 +82,14 @@ type Merge struct {
 // lane is a ring and whether its oldest unread record stands in the heap.
 type lane struct {
 	ring   *ring.Ring
-	frame  *ring.Frame // the ring's, if it stands there
 	queued bool
 }
 
 // head is the oldest unread record of a lane.
 type head struct {
-	ts   uint64
-	lane *lane
+	ts    uint64
+	lane  *lane
+	frame *ring.Frame
 }
 
 // New returns a Merge of rings; clock tells the time in which their records
@@ -126,7 +125,9 @@ func (m *Merge) Stats() Stats {
 // now: Pending tells whether one is waiting for the horizon. The frame of the
 // call before must not be used any more.
 func (m *Merge) Next() (f *ring.Frame, ok bool) {
-	m.step()
+	if m.taken {
+		m.step()
+	}
 	if len(m.heap) == 0 || !m.ripe() {
 		m.look()
 		if len(m.heap) == 0 || !m.ripe() {
@@ -140,8 +141,8 @@ func (m *Merge) Next() (f *ring.Frame, ok bool) {
 	} else {
 		m.last = h.ts
 	}
-	m.current = h.lane
-	return h.lane.frame, true
+	m.taken = true
+	return h.frame, true
 }
 
 // Pending reports whether a record has been seen that is too young to go out.
@@ -150,7 +151,9 @@ func (m *Merge) Pending() bool { return len(m.heap) > 0 }
 // Drain lets everything out that is in the rings now, whatever its age: for
 // the end of a run, when no CPU produces any more.
 func (m *Merge) Drain() {
-	m.step()
+	if m.taken {
+		m.step()
+	}
 	m.look()
 	m.horizon = ^uint64(0)
 }
@@ -169,21 +172,20 @@ func (m *Merge) ripe() bool {
 
 // step leaves the record that the last Next returned.
 func (m *Merge) step() {
-	l := m.current
-	if l == nil {
-		return
+	m.taken = false
+	h := &m.heap[0]
+	r := h.lane.ring
+	r.Next()
+	if r.Held() >= releaseBytes {
+		r.Release()
 	}
-	m.current = nil
-	l.ring.Next()
-	if l.ring.Held() >= releaseBytes {
-		l.ring.Release()
-	}
-	if ts, ok := m.peek(l); ok {
-		m.heap[0].ts = ts
+	if f, ok := r.Peek(); ok {
+		h.ts = f.TS
 	} else {
-		l.queued = false
+		m.note(r.Err())
+		h.lane.queued = false
 		n := len(m.heap) - 1
-		m.heap[0] = m.heap[n]
+		*h = m.heap[n]
 		m.heap = m.heap[:n]
 	}
 	if len(m.heap) > 1 {
@@ -207,11 +209,14 @@ func (m *Merge) look() {
 		if l.queued {
 			continue
 		}
-		if ts, ok := m.peek(l); ok {
-			l.queued = true
-			m.heap = append(m.heap, head{ts, l})
-			m.up(len(m.heap) - 1)
+		f, ok := l.ring.Peek()
+		if !ok {
+			m.note(l.ring.Err())
+			continue
 		}
+		l.queued = true
+		m.heap = append(m.heap, head{f.TS, l, f})
+		m.up(len(m.heap) - 1)
 	}
 	m.horizon = max(m.horizon, horizon)
 }
@@ -221,25 +226,6 @@ func (m *Merge) note(err error) {
 	if m.err == nil {
 		m.err = err
 	}
-}
-
-// peek reads the head of l and returns its time.
-func (m *Merge) peek(l *lane) (ts uint64, ok bool) {
-	f, ok := l.ring.Peek()
-	if !ok {
-		m.note(l.ring.Err())
-		return 0, false
-	}
-	l.frame = f
-	switch {
-	case f.Flags&ring.Gap != 0:
-		if l, err := ring.ParseGap(f.Record); err == nil {
-			ts = l.FirstNs
-		}
-	case len(f.Record) >= 8:
-		ts = binary.LittleEndian.Uint64(f.Record) // the event header begins with it
-	}
-	return ts, true
 }
 
 // down restores the heap below i.

@@ -49,6 +49,7 @@ type Frame struct {
 	CPU    int
 	Flags  uint32
 	Seq    uint64
+	TS     uint64 // of the event, or of the first one that a gap tells of
 }
 
 // Lost is what a gap record tells: the events From to To of this ring are not
@@ -88,6 +89,7 @@ type Ring struct {
 	freed   uint64 // consumer position that the kernel knows
 	length  uint64 // of the record at pos, once Peek has looked
 	frame   Frame  // and what it holds
+	start   uint64 // where the first record was
 	err     error
 	stats   Stats
 }
@@ -101,8 +103,8 @@ func New(cpu int, control, data []byte) (*Ring, error) {
 		return nil, fmt.Errorf("ring of CPU %d: control page of %d bytes", cpu, len(control))
 	case uintptr(unsafe.Pointer(unsafe.SliceData(control)))%8 != 0:
 		return nil, fmt.Errorf("ring of CPU %d: control page is not aligned", cpu)
-	case size == 0 || size&(size-1) != 0 || uint64(len(data)) != 2*size:
-		return nil, fmt.Errorf("ring of CPU %d: %d bytes are not twice a power of two", cpu, len(data))
+	case size < schema.ABIRecordPrefixBytes+headBytes || size&(size-1) != 0 || uint64(len(data)) != 2*size:
+		return nil, fmt.Errorf("ring of CPU %d: %d bytes are not twice a power of two, or too few", cpu, len(data))
 	}
 	r := &Ring{
 		cpu:     cpu,
@@ -113,7 +115,7 @@ func New(cpu int, control, data []byte) (*Ring, error) {
 		frame:   Frame{CPU: cpu},
 	}
 	r.freed = atomic.LoadUint64(&r.control.ConsumerPos)
-	r.pos, r.head = r.freed, r.freed
+	r.pos, r.head, r.start = r.freed, r.freed, r.freed
 	return r, nil
 }
 
@@ -121,7 +123,11 @@ func New(cpu int, control, data []byte) (*Ring, error) {
 func (r *Ring) CPU() int { return r.cpu }
 
 // Stats returns what has passed so far.
-func (r *Ring) Stats() Stats { return r.stats }
+func (r *Ring) Stats() Stats {
+	s := r.stats
+	s.Bytes = r.pos - r.start
+	return s
+}
 
 // Err returns why the ring cannot be read any more, or nil.
 func (r *Ring) Err() error { return r.err }
@@ -156,28 +162,46 @@ func (r *Ring) Refill() bool {
 // another one after the next Peek.
 func (r *Ring) Peek() (f *Frame, ok bool) {
 	for r.pos != r.head {
+		left := r.head - r.pos
 		record := r.data[r.pos&r.mask:]
-		prefix := record[:schema.ABIRecordPrefixBytes]
-		length := uint64(binary.LittleEndian.Uint32(prefix))
-		flags := binary.LittleEndian.Uint32(prefix[4:])
-		if length < schema.ABIRecordPrefixBytes || length%8 != 0 || length > r.head-r.pos {
+		if len(record) < schema.ABIRecordPrefixBytes+headBytes {
+			return nil, false // cannot be: the data is twice the ring
+		}
+		prefix := binary.LittleEndian.Uint64(record)
+		length, flags := prefix&(1<<32-1), uint32(prefix>>32)
+		if length < schema.ABIRecordPrefixBytes || length%8 != 0 || length > left {
 			r.err = fmt.Errorf("%w: CPU %d: record of %d bytes at %d, %d are published", ErrCorrupt, r.cpu, length, r.pos, r.head)
 			r.head = r.pos
 			return nil, false
 		}
 		if flags&Discard != 0 {
 			r.stats.Discards++
-			r.stats.Bytes += length
 			r.pos += length
 			continue
 		}
 		r.length = length
 		f := &r.frame
-		f.Record, f.Flags, f.Seq = record[schema.ABIRecordPrefixBytes:length:length], flags, binary.LittleEndian.Uint64(prefix[8:])
+		f.Record, f.Flags, f.Seq = record[schema.ABIRecordPrefixBytes:length:length], flags, binary.LittleEndian.Uint64(record[8:])
+		f.TS = 0
+		if at := schema.ABIRecordPrefixBytes + timeAt(flags); uint64(at)+8 <= length {
+			f.TS = binary.LittleEndian.Uint64(record[at:])
+		}
 		return f, true
 	}
 	return nil, false
 }
+
+// timeAt returns where a record has its time: an event in the beginning, a gap
+// behind two sequence numbers.
+func timeAt(flags uint32) int {
+	if flags&Gap != 0 {
+		return 16
+	}
+	return 0
+}
+
+// headBytes is how much of a record Peek reads.
+const headBytes = 24
 
 // Next steps past the record that the last Peek returned.
 func (r *Ring) Next() {
@@ -189,7 +213,6 @@ func (r *Ring) Next() {
 	} else {
 		r.stats.Events++
 	}
-	r.stats.Bytes += r.length
 	r.pos += r.length
 	r.length = 0
 }
