@@ -29,7 +29,7 @@ type builder struct {
 
 // builderFor makes what is missing: packages of the host, or a root.
 func builderFor(kernel *Kernel, progress *Progress) (*builder, error) {
-	if kernel.Debug() {
+	if kernel.Built() {
 		return &builder{cc: debugCompiler}, needTools(append([]tool{{debugCompiler, debugCompiler}}, buildTools...), progress)
 	}
 	cc, err := kernel.compiler()

@@ -119,7 +119,7 @@ func GetKernel(name string, refresh bool, progress *Progress) (*Kernel, error) {
 			os.RemoveAll(dir)
 		}
 	}
-	if recipe.Debug() {
+	if recipe.Built() {
 		return buildKernel(cache, recipe, progress)
 	}
 	return fetchKernel(cache, recipe, progress)

@@ -23,11 +23,14 @@ const debugCompiler = "gcc-12"
 
 var kernelTools = []tool{
 	{debugCompiler, debugCompiler}, {"make", "make"}, {"flex", "flex"}, {"bison", "bison"}, {"bc", "bc"}, {"xz", "xz-utils"},
-	{"perl", "perl"}, {"cpio", "cpio"},
+	{"perl", "perl"}, {"cpio", "cpio"}, {"openssl", "openssl"}, {"/usr/include/openssl/opensslv.h", "libssl-dev"},
 }
 
-// Debug tells whether this kernel is built here, from source.
-func (r Recipe) Debug() bool { return strings.HasSuffix(r.Headers, ".config") }
+// Built tells whether this kernel is built here, from source.
+func (r Recipe) Built() bool { return strings.HasSuffix(r.Headers, ".config") }
+
+// Debug tells whether it looks for bugs, and so takes ten times as long.
+func (r Recipe) Debug() bool { return r.Headers == "debug.config" }
 
 func buildKernel(cache string, recipe Recipe, progress *Progress) (*Kernel, error) {
 	if err := needTools(kernelTools, progress); err != nil {
@@ -165,6 +168,9 @@ func (k *Kernel) collect(apt *apt, temp, tree, root string) error {
 	if _, err := output(install); err != nil {
 		return err
 	}
+	if err := k.keepKey(tree, root); err != nil {
+		return err
+	}
 	for _, name := range notForModules {
 		if err := os.RemoveAll(filepath.Join(tree, name)); err != nil {
 			return err
@@ -194,6 +200,31 @@ func (k *Kernel) collect(apt *apt, temp, tree, root string) error {
 		return err
 	}
 	return os.Rename(root, k.dir)
+}
+
+// signingKey are the halves of the key that a kernel was built with, if it looks at modules' signatures.
+var signingKey = []string{"signing_key.pem", "signing_key.x509"}
+
+// keepKey keeps it, so that tests can sign modules that the kernel trusts.
+func (k *Kernel) keepKey(tree, root string) error {
+	for _, name := range signingKey {
+		from := filepath.Join(tree, "certs", name)
+		if _, err := os.Stat(from); err != nil {
+			return nil // it does not look at signatures
+		}
+		if err := os.MkdirAll(filepath.Join(root, "key"), 0o700); err != nil {
+			return err
+		}
+		if err := os.Rename(from, filepath.Join(root, "key", name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SigningKey gives private key and certificate of a kernel that is built here and looks at modules' signatures.
+func (k *Kernel) SigningKey() (key, cert string) {
+	return filepath.Join(k.dir, "key", signingKey[0]), filepath.Join(k.dir, "key", signingKey[1])
 }
 
 // Checkpatch is the kernel's own style checker, which no package has but that of the source.

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// A tool is a command that the harness runs, and the Debian package that brings it.
+// A tool is a command that the harness runs, or a file that it needs, and the Debian package that brings it.
 type tool struct {
 	command, pkg string
 }
@@ -31,6 +31,10 @@ func missingPackages(tools []tool, look func(command string) bool) []string {
 }
 
 func inPath(command string) bool {
+	if strings.HasPrefix(command, "/") {
+		_, err := os.Stat(command)
+		return err == nil
+	}
 	_, err := exec.LookPath(command)
 	return err == nil
 }
