@@ -17,12 +17,20 @@ import (
 	"time"
 )
 
+// programs are what is built, and from where.
+var programs = []struct{ name, source string }{
+	{"falco", "./daemon"},
+	{"falcosidekick", "./daemon/sidekick"},
+}
+
 // stage puts together in dir what the repository does not have as a file: the
-// binary, the module's sources with their DKMS recipe, scripts, documents. The
+// binaries, the module's sources with their DKMS recipe, scripts, documents. The
 // recipe nfpm.yaml calls dir @STAGE@.
 func (r *release) stage(dir, arch string) error {
-	if err := r.build(filepath.Join(dir, "falco"), arch); err != nil {
-		return err
+	for _, p := range programs {
+		if err := r.build(filepath.Join(dir, p.name), p.source, arch); err != nil {
+			return err
+		}
 	}
 	if err := r.source(filepath.Join(dir, "src")); err != nil {
 		return fmt.Errorf("sources of the module: %w", err)
@@ -33,12 +41,14 @@ func (r *release) stage(dir, arch string) error {
 	if err := r.configuration(filepath.Join(dir, "falco.yaml")); err != nil {
 		return err
 	}
-	page, err := os.ReadFile(filepath.Join(r.root, "packaging", "man", "falco.8"))
-	if err != nil {
-		return err
-	}
-	if err := put(filepath.Join(dir, "falco.8.gz"), compress(page), 0o644); err != nil {
-		return err
+	for _, p := range programs {
+		page, err := os.ReadFile(filepath.Join(r.root, "packaging", "man", p.name+".8"))
+		if err != nil {
+			return err
+		}
+		if err := put(filepath.Join(dir, p.name+".8.gz"), compress(page), 0o644); err != nil {
+			return err
+		}
 	}
 	if err := r.changelog(filepath.Join(dir, "doc")); err != nil {
 		return err
@@ -47,19 +57,19 @@ func (r *release) stage(dir, arch string) error {
 		return r.printed(dir, filepath.Join(dir, "falco"))
 	}
 	host := filepath.Join(dir, "falco.host")
-	if err := r.build(host, hostArch()); err != nil {
+	if err := r.build(host, "./daemon", hostArch()); err != nil {
 		return err
 	}
 	return r.printed(dir, host)
 }
 
-// build compiles the daemon, and asks the result whether it stands alone.
-func (r *release) build(to, arch string) error {
+// build compiles a program, and asks the result whether it stands alone.
+func (r *release) build(to, source, arch string) error {
 	to, err := filepath.Abs(to)
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid= -X main.version="+r.version, "-o", to, "./daemon")
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid= -X main.version="+r.version, "-o", to, source)
 	cmd.Dir = r.root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOFLAGS=", "GOAMD64=", "GOARM64=")
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -16,7 +16,7 @@ import (
 
 // notInTarball are what only a package manager's scripts make use of: whoever
 // unpacks a tarball has other ways to start things.
-var notInTarball = []string{"/usr/lib/systemd/", "/usr/share/lintian/", "/usr/share/doc/falco/changelog"}
+var notInTarball = []string{"/usr/lib/systemd/", "/usr/lib/sysusers.d/", "/usr/share/lintian/", "/usr/share/doc/falco/changelog"}
 
 // tarball writes the files of a package, below a folder called top, so that
 // "cp -R top/* /" installs them.

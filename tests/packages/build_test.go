@@ -44,6 +44,9 @@ var layout = []string{
 	"-rw-r--r-- /etc/logrotate.d/falco",
 	"-rwxr-xr-x /usr/bin/falco",
 	"-rwxr-xr-x /usr/bin/falco-driver-loader",
+	"-rwxr-xr-x /usr/bin/falcosidekick",
+	"-rw-r--r-- /usr/share/falco/falcosidekick.yaml",
+	"-rw-r--r-- /usr/share/man/man8/falcosidekick.8.gz",
 	"lrwxrwxrwx /usr/bin/falcoctl",
 	"drwxr-xr-x /usr/share/falco/plugins",
 	"drwxr-x--- /var/log/falco",
@@ -68,6 +71,8 @@ var units = []string{
 	"-rw-r--r-- /usr/lib/systemd/system/falco-kmod.service",
 	"-rw-r--r-- /usr/lib/systemd/system/falco-modern-bpf.service",
 	"-rw-r--r-- /usr/lib/systemd/system/falcoctl-artifact-follow.service",
+	"-rw-r--r-- /usr/lib/systemd/system/falcosidekick.service",
+	"-rw-r--r-- /usr/lib/sysusers.d/falco.conf",
 }
 
 // conffiles are what an upgrade asks about, or keeps.
@@ -248,34 +253,36 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// The binary needs nothing of the machine, knows its version and not where it was built.
+// The binaries need nothing of the machine, know their version and not where it was built.
 func TestBinary(t *testing.T) {
 	dir := t.TempDir()
 	run(t, "dpkg-deb", "-x", file(t, newer, "deb"), dir)
-	falco := filepath.Join(dir, "usr/bin/falco")
-	f, err := elf.Open(falco)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for _, p := range f.Progs {
-		if p.Type == elf.PT_INTERP || p.Type == elf.PT_DYNAMIC {
-			t.Errorf("the binary has a %v: it is not static", p.Type)
-		}
-	}
-	if out := run(t, falco, "--version"); !strings.HasPrefix(out, "Falco version: "+newer+"\n") {
-		t.Errorf("it says %s", out)
-	}
-	text, err := os.ReadFile(falco)
-	if err != nil {
-		t.Fatal(err)
-	}
 	here, err := filepath.Abs(root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if bytes.Contains(text, []byte(here+"/")) {
-		t.Errorf("it names %s, where it was built", here)
+	for name, says := range map[string]string{"falco": "Falco version: " + newer + "\n", "falcosidekick": "falcosidekick " + newer + " ("} {
+		program := filepath.Join(dir, "usr/bin", name)
+		f, err := elf.Open(program)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		for _, p := range f.Progs {
+			if p.Type == elf.PT_INTERP || p.Type == elf.PT_DYNAMIC {
+				t.Errorf("%s has a %v: it is not static", name, p.Type)
+			}
+		}
+		if out := run(t, program, "--version"); !strings.HasPrefix(out, says) {
+			t.Errorf("%s says %s", name, out)
+		}
+		text, err := os.ReadFile(program)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(text, []byte(here+"/")) {
+			t.Errorf("%s names %s, where it was built", name, here)
+		}
 	}
 	if out := run(t, filepath.Join(dir, "usr/bin/falcoctl"), "artifact", "follow"); out != "rules come with the package\n" {
 		t.Errorf("falcoctl artifact follow: %q", out)
@@ -298,6 +305,33 @@ func TestConfigurationLoads(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(dir, "etc/falco/falco.yaml"))
 	if err != nil || !regexp.MustCompile(`(?m)^syslog_output:\n  enabled: true`).Match(text) {
 		t.Errorf("alerts do not go to syslog, where the journal would see them (%v)", err)
+	}
+}
+
+// Each line of falcosidekick's example does what it says once it is switched on, and none is on.
+func TestSidekickExample(t *testing.T) {
+	dir := t.TempDir()
+	run(t, "dpkg-deb", "-x", file(t, older, "deb"), dir)
+	sidekick, example := filepath.Join(dir, "usr/bin/falcosidekick"), filepath.Join(dir, "usr/share/falco/falcosidekick.yaml")
+	if out := run(t, sidekick, "-c", example, "--validate"); out != "the settings are valid; 0 outputs are on\n" {
+		t.Errorf("as it comes: %s", out)
+	}
+	text, err := os.ReadFile(example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := filepath.Join(dir, "sidekick.token")
+	if err := os.WriteFile(token, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	on := regexp.MustCompile(`(?m)^#([a-z])`).ReplaceAllString(strings.Replace(string(text), "\nlistenport: 0\n", "\n", 1), "$1")
+	on = strings.ReplaceAll(on, "/etc/falco/sidekick.token", token)
+	all := filepath.Join(dir, "all.yaml")
+	if err := os.WriteFile(all, []byte(on), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out := run(t, sidekick, "-c", all, "--state-dir", dir, "--validate"); out != "the settings are valid; 5 outputs are on\n" {
+		t.Errorf("with all of it: %s", out)
 	}
 }
 
