@@ -168,7 +168,7 @@ func (c criCase) String() string {
 
 // criOnly has the daemon ask over CRI. That does not tell of what is to come: events
 // wait until they are answered, for which a guest under emulation takes its time.
-var criOnly = []string{"-o", "containers.engines.containerd.enabled=false", "-o", maxWait + "5000"}
+var criOnly = append([]string{"-o", "containers.engines.containerd.enabled=false"}, patient...)
 
 func (c criCase) run(t *testing.T) {
 	suite, version, systemd := c.suite, c.config, c.systemd

@@ -36,8 +36,8 @@ ENGINE rm -f visited
 for name in front agent visited; do echo "made $name $(cat /tmp/$name.id)"; done
 `
 
-// patient has events wait for podman, which says nothing of a container before it has
-// started it: a tenth of a second or three, and under emulation far more.
+// patient has events wait for runtimes that say nothing of a container before they have
+// started it, as podman: a tenth of a second or three, and under emulation far more.
 var patient = []string{"-o", maxWait + "10000"}
 
 // Debian's docker.io and podman, asked over their own APIs.
