@@ -71,6 +71,7 @@ func (p *program) serve() int {
 		})
 	}
 	wg.Wait()
+	f.StopConsumers()
 	if left := f.Drain(ctx); left > 0 {
 		p.log.Warnf("%d events are not delivered yet; they wait in the spool", left)
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/falco-go/falco/pkg/forward/consume"
 	"github.com/falco-go/falco/pkg/forward/event"
 	"github.com/falco-go/falco/pkg/forward/output"
 	"github.com/falco-go/falco/pkg/forward/settings"
@@ -148,6 +149,7 @@ func (i *Instance) Title() string {
 // Config is all that the forwarder is told.
 type Config struct {
 	Settings
+	Consume   consume.Config
 	Instances []*Instance
 	Problems  []settings.Problem
 	Getenv    func(string) string
@@ -193,6 +195,7 @@ func load(l *settings.Loader, environ []string, sections []Section) *Config {
 	}
 	c := &Config{Getenv: func(name string) string { return env[name] }, sections: sections}
 	l.Bind(&c.Settings, "")
+	l.Bind(&c.Consume, "consume")
 	for _, s := range sections {
 		l.Bind(s.Into, s.Name)
 	}

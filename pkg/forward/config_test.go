@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/falco-go/falco/pkg/forward/consume"
 	"github.com/falco-go/falco/pkg/forward/event"
 	"github.com/falco-go/falco/pkg/forward/output"
 	"github.com/falco-go/falco/pkg/forward/settings"
@@ -24,7 +25,7 @@ func TestConfigMatrix(t *testing.T) {
 		section string
 		fresh   func() any
 	}
-	owners := []owner{{"", func() any { return &Settings{} }}}
+	owners := []owner{{"", func() any { return &Settings{} }}, {"consume", func() any { return &consume.Config{} }}}
 	for _, k := range output.Kinds() {
 		owners = append(owners, owner{k.Section, k.Config}, owner{k.Section, func() any { return &common{} }})
 	}

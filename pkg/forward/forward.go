@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/falco-go/falco/pkg/forward/consume"
 	"github.com/falco-go/falco/pkg/forward/event"
 	"github.com/falco-go/falco/pkg/forward/output"
 	"github.com/falco-go/falco/pkg/forward/settings"
@@ -61,7 +62,9 @@ type Forwarder struct {
 	born    map[string]time.Time
 	closed  bool
 
-	intake inputs
+	requests inputs
+	consumed []*inputs   // from elsewhere
+	refusing atomic.Bool // the spool has refused, and taken nothing since
 }
 
 // running is what a reload replaces at once.
@@ -70,6 +73,8 @@ type running struct {
 	enrich *enricher
 	outs   []*delivery // in the order of the settings
 	meters []*meter
+
+	consumers []*consume.Consumer
 }
 
 // meter is an output that is told counts.
@@ -90,7 +95,7 @@ const outputNames = "outputs.json"
 // joined.
 func New(cfg *Config, opt Options) (*Forwarder, error) {
 	f := &Forwarder{log: opt.Log, now: opt.Now, version: opt.Version, outcome: opt.Outcome, ledgers: map[string]*ledger{}, born: map[string]time.Time{},
-		known: lockedSeen{s: newSeen(maxKeys)}, dir: cfg.StateDir, started: time.Now()}
+		known: lockedSeen{s: newSeen(maxKeys)}, dir: cfg.StateDir, started: time.Now(), requests: inputs{name: "requests"}, consumed: []*inputs{{name: "nats"}, {name: "kafka"}}}
 	if f.log == nil {
 		f.log = silent{}
 	}
@@ -109,6 +114,9 @@ func New(cfg *Config, opt Options) (*Forwarder, error) {
 	if err := f.attach(run); err != nil {
 		f.discard(run)
 		return nil, errors.Join(err, f.sp.Close())
+	}
+	if err := f.remember(); err != nil {
+		f.log.Warnf("spool: %v; an event that was here before may come twice", err)
 	}
 	f.live.Store(run)
 	return f, nil
@@ -227,6 +235,9 @@ func (f *Forwarder) make(cfg *Config, old *running) (*running, error) {
 		d := &delivery{f: f, inst: inst, out: out, sig: sig}
 		d.adjust()
 		run.outs = append(run.outs, d)
+	}
+	if err := f.consumers(cfg, run, old); err != nil {
+		errs = append(errs, err)
 	}
 	if len(errs) > 0 {
 		f.discard(run)
@@ -358,6 +369,9 @@ func (f *Forwarder) Start() {
 	for _, d := range run.outs {
 		d.start()
 	}
+	for _, c := range run.consumers {
+		c.Start()
+	}
 }
 
 // Reload replaces the settings. Outputs whose settings are the same go on undisturbed; the
@@ -384,6 +398,11 @@ func (f *Forwarder) Reload(cfg *Config) error {
 			m.Close()
 		}
 	}
+	for _, c := range old.consumers {
+		if !slices.Contains(run.consumers, c) {
+			c.Stop()
+		}
+	}
 	if err := f.attach(run); err != nil {
 		f.log.Errorf("spool: %v", err)
 	}
@@ -391,6 +410,11 @@ func (f *Forwarder) Reload(cfg *Config) error {
 	for _, d := range run.outs {
 		if d.done == nil && d.r != nil {
 			d.start()
+		}
+	}
+	for _, c := range run.consumers {
+		if !slices.Contains(old.consumers, c) {
+			c.Start()
 		}
 	}
 	for _, key := range needRestart(old.cfg, cfg) {
@@ -447,6 +471,7 @@ func (f *Forwarder) Close() error {
 	}
 	f.closed = true
 	run := f.live.Load()
+	stopConsumers(run)
 	var wg sync.WaitGroup
 	for _, d := range run.outs {
 		if d.done != nil {

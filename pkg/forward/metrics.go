@@ -185,13 +185,13 @@ func (m *metrics) value(e *event.Event, l label) string {
 }
 
 // input counts events that came in.
-func (m *metrics) input(status string, n int, why string) {
-	m.inputs.WithLabelValues("requests", status).Add(float64(n))
+func (m *metrics) input(source, status string, n int, why string) {
+	m.inputs.WithLabelValues(source, status).Add(float64(n))
 	var tags []output.Tag
 	if why != "" {
 		tags = append(tags, output.Tag{Key: "error", Value: why})
 	}
-	m.f.count("inputs.requests."+status, n, tags...)
+	m.f.count("inputs."+source+"."+status, n, tags...)
 }
 
 func (m *metrics) tally(name string) *tally {
@@ -237,6 +237,7 @@ var (
 	descFilter  = desc("output_filtered_total", "Events that were not for this output.", "destination")
 	descDeliver = desc("output_delivered_total", "Events that an output has delivered.", "destination")
 	descState   = desc("output_state", "1 for the state that an output is in.", "destination", "state")
+	descInput   = desc("input_up", "1 if a source that is consumed is connected.", "source")
 	descSpool   = desc("spool_bytes", "Bytes of the spool.")
 	descFsync   = desc("spool_fsync_seconds", "Time that the disk took to make events durable.")
 	descRefused = desc("spool_refused_total", "Events that the spool had no room for.")
@@ -247,7 +248,7 @@ var (
 // Describe implements prometheus.Collector.
 func (c *outputCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{descQueue, descBytes, descAge, descRetries, descDead, descDeadNow, descDropped, descFilter, descDeliver,
-		descState, descSpool, descFsync, descRefused, descTorn, descFailure} {
+		descState, descInput, descSpool, descFsync, descRefused, descTorn, descFailure} {
 		ch <- d
 	}
 }
@@ -290,6 +291,13 @@ func (c *outputCollector) Collect(ch chan<- prometheus.Metric) {
 			gauge(descState, on, name, s)
 		}
 	}
+	for _, k := range run.consumers {
+		on := 0.0
+		if up, _ := k.Up(); up {
+			on = 1
+		}
+		gauge(descInput, on, k.Source)
+	}
 	gauge(descSpool, float64(st.Bytes))
 	ch <- prometheus.MustNewConstSummary(descFsync, st.Syncs, st.SyncTime.Seconds(), nil)
 	count(descRefused, float64(st.Refused))
@@ -299,7 +307,6 @@ func (c *outputCollector) Collect(ch chan<- prometheus.Metric) {
 
 // vars is what /debug/vars says, under the original's names.
 func (m *metrics) vars() map[string]any {
-	accepted, rejected := m.f.intake.accepted.Load(), m.f.intake.rejected.Load()
 	prio := map[string]uint64{}
 	for p := event.None; p <= event.Emergency; p++ {
 		name := p.Lower()
@@ -311,8 +318,12 @@ func (m *metrics) vars() map[string]any {
 	none := map[string]uint64{"total": 0, "rejected": 0, "accepted": 0}
 	out := map[string]any{
 		"goroutines": runtime.NumGoroutine(), "cpu": runtime.NumCPU(),
-		"inputs.requests": map[string]uint64{"total": accepted + rejected, "rejected": rejected, "accepted": accepted},
-		"inputs.fifo":     none, "inputs.grpc": none, "falco.priority": prio,
+		"inputs.fifo": none, "inputs.grpc": none, "falco.priority": prio,
+	}
+	for _, in := range append([]*inputs{&m.f.requests}, m.f.consumed...) {
+		if accepted, rejected := in.accepted.Load(), in.rejected.Load(); in == &m.f.requests || accepted+rejected > 0 {
+			out["inputs."+in.name] = map[string]uint64{"total": accepted + rejected, "rejected": rejected, "accepted": accepted}
+		}
 	}
 	m.byOutput.Range(func(name, t any) bool {
 		ok, err := t.(*tally).ok.Load(), t.(*tally).err.Load()

@@ -14,6 +14,9 @@ import (
 // outputs that are on. Secrets are not shown; what is the default is a comment.
 func (c *Config) Print(w io.Writer) {
 	printKeys(w, settings.Describe(&c.Settings, ""), "")
+	if c.Consume.On() {
+		printKeys(w, settings.Describe(&c.Consume, "consume"), "")
+	}
 	for _, s := range c.sections {
 		printKeys(w, settings.Describe(s.Into, s.Name), "")
 	}

@@ -106,7 +106,7 @@ func (f *Forwarder) sender(w http.ResponseWriter, r *http.Request) bool {
 func (f *Forwarder) serveEvents(w http.ResponseWriter, r *http.Request) {
 	body, err := f.read(w, r)
 	if err != nil {
-		f.reject(1, err)
+		f.reject(&f.requests, err)
 		status := http.StatusBadRequest
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok || errors.Is(err, errLong) {
 			status = http.StatusRequestEntityTooLarge
@@ -227,6 +227,11 @@ func (f *Forwarder) serveHealth(w http.ResponseWriter, r *http.Request) {
 			degraded = append(degraded, d.inst.Destination())
 		}
 	}
+	for _, c := range f.live.Load().consumers {
+		if up, _ := c.Up(); !up {
+			degraded = append(degraded, "consume."+c.Source)
+		}
+	}
 	w.Header().Set("Content-Type", "application/json")
 	if len(degraded) == 0 {
 		io.WriteString(w, `{"status": "ok"}`)
@@ -239,7 +244,7 @@ func (f *Forwarder) serveHealth(w http.ResponseWriter, r *http.Request) {
 // serveReady says whether events are taken.
 func (f *Forwarder) serveReady(w http.ResponseWriter, r *http.Request) {
 	why := f.probe()
-	if c := f.live.Load().cfg; why == nil && f.intake.broken.Load() && c.Spool.OnOverflow == "block" && f.sp.Stats().Bytes > c.roomy() {
+	if c := f.live.Load().cfg; why == nil && f.refusing.Load() && c.Spool.OnOverflow == "block" && f.sp.Stats().Bytes > c.roomy() {
 		why = spool.ErrFull
 	}
 	if why != nil {

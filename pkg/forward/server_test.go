@@ -273,8 +273,8 @@ func TestDuplicates(t *testing.T) {
 		r.post(0, 5)
 	}
 	r.idle()
-	if s.count() != 5 || r.intake.duplicates.Load() != 10 {
-		t.Errorf("%d came, %d were duplicates", s.count(), r.intake.duplicates.Load())
+	if s.count() != 5 || r.requests.duplicates.Load() != 10 {
+		t.Errorf("%d came, %d were duplicates", s.count(), r.requests.duplicates.Load())
 	}
 	// Without a UUID each is one of its own, unless it is derived from what the event says.
 	plain := line(0, func(e *event.Event) { e.UUID = "" })

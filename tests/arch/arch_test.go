@@ -77,8 +77,8 @@ var doors = map[string][]string{
 	"github.com/prometheus/client_golang":   {"pkg/forward", "tests"},
 	// One package speaks with the receivers: each by the library that its vendor, or
 	// whoever keeps it best, has for it.
-	"github.com/twmb/franz-go":            {"pkg/forward/output", "tests"},
-	"github.com/nats-io/nats.go":          {"pkg/forward/output", "tests"},
+	"github.com/twmb/franz-go":            {"pkg/forward/output", "pkg/forward/consume", "tests"},
+	"github.com/nats-io/nats.go":          {"pkg/forward/output", "pkg/forward/consume", "tests"},
 	"github.com/nats-io/stan.go":          {"pkg/forward/output", "tests"},
 	"github.com/rabbitmq/amqp091-go":      {"pkg/forward/output", "tests"},
 	"github.com/emersion/go-smtp":         {"pkg/forward/output", "tests"},

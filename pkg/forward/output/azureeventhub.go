@@ -222,9 +222,9 @@ func eventHubKafka(cfg *eventHubConfig, env *Env) (Output, error) {
 	if key == nil {
 		key, _ = settings.NewTemplate("{{.Hostname}}")
 	}
-	return newKafka(&kafkaConfig{HostPort: []string{to}, Topic: cfg.Name, SASL: "PLAIN", TLS: true, Username: "$ConnectionString", Password: cfg.Connection,
-		Acks: "ALL", Compression: "NONE", Key: key, MaxBytes: 1000012,
-		Wire: Wire{MutualTLS: cfg.MutualTLS, CheckCert: cfg.CheckCert, CACertFile: cfg.CACertFile, CertFile: cfg.CertFile, KeyFile: cfg.KeyFile}}, env)
+	return newKafka(&kafkaConfig{Topic: cfg.Name, Acks: "ALL", Compression: "NONE", Key: key, MaxBytes: 1000012,
+		KafkaLogin: KafkaLogin{HostPort: []string{to}, SASL: "PLAIN", TLS: true, Username: "$ConnectionString", Password: cfg.Connection,
+			Wire: Wire{MutualTLS: cfg.MutualTLS, CheckCert: cfg.CheckCert, CACertFile: cfg.CACertFile, CertFile: cfg.CertFile, KeyFile: cfg.KeyFile}}}, env)
 }
 
 type eventHubAMQP struct {

@@ -28,24 +28,52 @@ import (
 // delivered, and the producer is idempotent, unless the settings want less.
 
 type kafkaConfig struct {
-	HostPort    []string  `key:"hostport" enables:"true" doc:"HOST:PORT of brokers"`
+	KafkaLogin
 	Topic       string    `key:"topic" enables:"true"`
-	SASL        string    `key:"sasl" oneof:",PLAIN,SCRAM_SHA256,SCRAM_SHA512,OAUTHBEARER,AWS_MSK_IAM"`
-	TLS         bool      `key:"tls"`
-	Username    string    `key:"username"`
-	Password    Secret    `key:"password"`
-	TokenFile   string    `key:"tokenfile" doc:"of OAUTHBEARER: read anew for each connection"`
-	Token       Secret    `key:"token" doc:"of OAUTHBEARER"`
 	Async       bool      `key:"async" doc:"has no effect: events are kept until they are confirmed anyway"`
 	Acks        string    `key:"requiredacks" default:"ALL" oneof:"NONE,ONE,ALL"`
 	Compression string    `key:"compression" default:"NONE" oneof:"NONE,GZIP,SNAPPY,LZ4,ZSTD"`
 	Balancer    string    `key:"balancer" default:"murmur2_random" oneof:"round_robin,least_bytes,crc32,crc32_random,murmur2,murmur2_random"`
-	ClientID    string    `key:"clientid"`
 	Create      bool      `key:"topiccreation" doc:"let the broker create the topic"`
 	Key         *Template `key:"keytemplate" default:"{{.Hostname}}" doc:"of the record: records with the same key stay in order, with a balancer that looks at it"`
 	MaxBytes    int       `key:"maxmessagebytes" default:"1000012" doc:"longest batch that the topic takes"`
+}
+
+// KafkaLogin says where Kafka is, and who we are.
+type KafkaLogin struct {
+	HostPort  []string `key:"hostport" enables:"true" doc:"HOST:PORT of brokers"`
+	SASL      string   `key:"sasl" oneof:",PLAIN,SCRAM_SHA256,SCRAM_SHA512,OAUTHBEARER,AWS_MSK_IAM"`
+	TLS       bool     `key:"tls"`
+	Username  string   `key:"username"`
+	Password  Secret   `key:"password"`
+	TokenFile string   `key:"tokenfile" doc:"of OAUTHBEARER: read anew for each connection"`
+	Token     Secret   `key:"token" doc:"of OAUTHBEARER"`
+	ClientID  string   `key:"clientid"`
 	Wire
 	AWSAccount `key:"/aws"`
+}
+
+// Options returns the options of a client.
+func (l *KafkaLogin) Options(env *Env) ([]kgo.Opt, error) {
+	opts := []kgo.Opt{kgo.SeedBrokers(l.HostPort...), kgo.DialTimeout(connectTimeout), kgo.MetadataMinAge(250 * time.Millisecond)}
+	if l.ClientID != "" {
+		opts = append(opts, kgo.ClientID(l.ClientID))
+	}
+	if l.TLS || l.MutualTLS || l.SASL == "AWS_MSK_IAM" {
+		conf, err := env.TLSConfig(l.Wire.http())
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, kgo.DialTLSConfig(conf))
+	}
+	auth, err := l.auth(env)
+	if err != nil {
+		return nil, err
+	}
+	if auth != nil {
+		opts = append(opts, kgo.SASL(auth))
+	}
+	return opts, nil
 }
 
 var kafka = Define(Kind{
@@ -82,15 +110,13 @@ func (l *kafkaLink) reason(err error) error {
 }
 
 func newKafka(cfg *kafkaConfig, env *Env) (Output, error) {
-	opts := []kgo.Opt{
-		kgo.SeedBrokers(cfg.HostPort...), kgo.DefaultProduceTopic(cfg.Topic), kgo.ProducerLinger(0),
-		kgo.ProducerBatchMaxBytes(int32(min(max(cfg.MaxBytes, 1024), 1<<28))), kgo.DialTimeout(connectTimeout),
-		kgo.ProduceRequestTimeout(10 * time.Second), kgo.RetryTimeout(10 * time.Second), kgo.UnknownTopicRetries(1),
-		kgo.MetadataMinAge(250 * time.Millisecond),
+	opts, err := cfg.KafkaLogin.Options(env)
+	if err != nil {
+		return nil, err
 	}
-	if cfg.ClientID != "" {
-		opts = append(opts, kgo.ClientID(cfg.ClientID))
-	}
+	opts = append(opts,
+		kgo.DefaultProduceTopic(cfg.Topic), kgo.ProducerLinger(0), kgo.ProducerBatchMaxBytes(int32(min(max(cfg.MaxBytes, 1024), 1<<28))),
+		kgo.ProduceRequestTimeout(10*time.Second), kgo.RetryTimeout(10*time.Second), kgo.UnknownTopicRetries(1))
 	if cfg.Create {
 		opts = append(opts, kgo.AllowAutoTopicCreation())
 	}
@@ -124,20 +150,6 @@ func newKafka(cfg *kafkaConfig, env *Env) (Output, error) {
 	default:
 		opts = append(opts, kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)))
 	}
-	if cfg.TLS || cfg.MutualTLS || cfg.SASL == "AWS_MSK_IAM" {
-		conf, err := env.TLSConfig(cfg.Wire.http())
-		if err != nil {
-			return nil, err
-		}
-		opts = append(opts, kgo.DialTLSConfig(conf))
-	}
-	auth, err := cfg.auth(env)
-	if err != nil {
-		return nil, err
-	}
-	if auth != nil {
-		opts = append(opts, kgo.SASL(auth))
-	}
 	check, err := kgo.NewClient(opts...) // the library knows best what goes together; it connects later
 	if err != nil {
 		return nil, err
@@ -158,7 +170,7 @@ func newKafka(cfg *kafkaConfig, env *Env) (Output, error) {
 	return o, nil
 }
 
-func (c *kafkaConfig) auth(env *Env) (sasl.Mechanism, error) {
+func (c *KafkaLogin) auth(env *Env) (sasl.Mechanism, error) {
 	switch c.SASL {
 	case "PLAIN":
 		return plain.Auth{User: c.Username, Pass: string(c.Password)}.AsMechanism(), nil

@@ -19,15 +19,20 @@ import (
 // its Nats-Msg-Id; without it, the answer to a PING says that the server has read all.
 
 type natsConfig struct {
-	HostPort  Secret `key:"hostport" enables:"true" doc:"nats://HOST:PORT, several with commas; tls:// for TLS"`
 	Subject   string `key:"subjecttemplate" default:"falco.<priority>.<rule>" doc:"<priority> and <rule> are replaced"`
 	JetStream bool   `key:"jetstream" doc:"wait for a stream's acknowledgement of each message"`
-	User      string `key:"user"`
-	Password  Secret `key:"password"`
-	Token     Secret `key:"token"`
-	Creds     string `key:"credsfile" doc:"file of a JWT and its key"`
-	NKey      string `key:"nkeyfile" doc:"file of a seed"`
+	NATSLogin
 	HTTP
+}
+
+// NATSLogin says where NATS is, and who we are.
+type NATSLogin struct {
+	HostPort Secret `key:"hostport" enables:"true" doc:"nats://HOST:PORT, several with commas; tls:// for TLS"`
+	User     string `key:"user"`
+	Password Secret `key:"password"`
+	Token    Secret `key:"token"`
+	Creds    string `key:"credsfile" doc:"file of a JWT and its key"`
+	NKey     string `key:"nkeyfile" doc:"file of a seed"`
 }
 
 var natsKind = Define(Kind{
@@ -51,29 +56,43 @@ func newNATS(cfg *natsConfig, env *Env) (Output, error) {
 	if err := checkSubject(cfg.Subject); err != nil {
 		return nil, err
 	}
-	opts, err := natsOptions(&cfg.HTTP, env, string(cfg.HostPort))
+	opts, err := cfg.NATSLogin.options(&cfg.HTTP, env)
 	if err != nil {
 		return nil, err
-	}
-	switch {
-	case cfg.Creds != "":
-		opts = append(opts, nats.UserCredentials(cfg.Creds))
-	case cfg.NKey != "":
-		nkey, err := nats.NkeyOptionFromSeed(cfg.NKey)
-		if err != nil {
-			return nil, fmt.Errorf("nkeyfile: %w", err)
-		}
-		opts = append(opts, nkey)
-	case cfg.Token != "":
-		opts = append(opts, nats.Token(string(cfg.Token)))
-	case cfg.User != "":
-		opts = append(opts, nats.UserInfo(cfg.User, string(cfg.Password)))
 	}
 	o := &natsOutput{cfg: cfg}
 	o.link = newLazy(func(ctx context.Context) (*natsLink, error) {
 		return dialNATS(ctx, string(cfg.HostPort), cfg.JetStream, opts)
 	}, (*natsLink).close)
 	return o, nil
+}
+
+// Options returns the URLs and the options of a connection.
+func (l *NATSLogin) Options(w *Wire, env *Env) (urls string, opts []nats.Option, err error) {
+	opts, err = l.options(w.http(), env)
+	return natsURLs(string(l.HostPort)), opts, err
+}
+
+func (l *NATSLogin) options(h *HTTP, env *Env) ([]nats.Option, error) {
+	opts, err := natsOptions(h, env, string(l.HostPort))
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case l.Creds != "":
+		opts = append(opts, nats.UserCredentials(l.Creds))
+	case l.NKey != "":
+		nkey, err := nats.NkeyOptionFromSeed(l.NKey)
+		if err != nil {
+			return nil, fmt.Errorf("nkeyfile: %w", err)
+		}
+		opts = append(opts, nkey)
+	case l.Token != "":
+		opts = append(opts, nats.Token(string(l.Token)))
+	case l.User != "":
+		opts = append(opts, nats.UserInfo(l.User, string(l.Password)))
+	}
+	return opts, nil
 }
 
 // natsOptions are those that NATS and STAN have in common.
