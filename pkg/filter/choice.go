@@ -19,6 +19,7 @@ import "slices"
 type Choice struct {
 	stages []stage
 	root   int32
+	top    *stage // the one of root, nil if there is none
 	// Programs that read what counts for itself are evaluated in order, as long as
 	// none before them matches.
 	inOrder []leaf
@@ -37,6 +38,7 @@ type stage struct {
 type branch struct {
 	node  nodeID
 	stage int32
+	to    *stage
 }
 
 // leaf is a program, or several with the same condition.
@@ -49,8 +51,10 @@ type leaf struct {
 type atomIndex struct {
 	table  int32
 	shift  uint8
+	single bool       // of the table
 	slots  []atomSlot // open addressing, a power of two of them
 	stages []int32
+	to     []*stage
 }
 
 type atomSlot struct{ atom, from, to int32 } // atom -1: free
@@ -58,12 +62,12 @@ type atomSlot struct{ atom, from, to int32 } // atom -1: free
 func (x *atomIndex) place(a int32) uint32 { return uint32(a) * 0x9e3779b1 >> x.shift }
 
 // find returns the stages for an atom.
-func (x *atomIndex) find(a int32) []int32 {
+func (x *atomIndex) find(a int32) []*stage {
 	mask := uint32(len(x.slots) - 1)
 	for i := x.place(a); ; i++ {
 		switch s := &x.slots[i&mask]; s.atom {
 		case a:
-			return x.stages[s.from:s.to]
+			return x.to[s.from:s.to]
 		case -1:
 			return nil
 		}
@@ -73,8 +77,8 @@ func (x *atomIndex) find(a int32) []int32 {
 // First returns the rank of the first program that matches, -1 if none does.
 func (c *Choice) First(env *Env) int {
 	best := int32(1<<31 - 1)
-	if c.root >= 0 {
-		best = c.first(env, c.root, best)
+	if c.top != nil {
+		best = c.top.find(env, best)
 	}
 	for i := range c.inOrder {
 		if l := &c.inOrder[i]; l.ranks[0] < best && env.all(l.nodes) {
@@ -108,8 +112,8 @@ func (e *Env) enter(s *stage) bool {
 	return true
 }
 
-func (c *Choice) first(env *Env, id, best int32) int32 {
-	s := &c.stages[id]
+// find returns the lowest rank below best of a program that matches, best if none does.
+func (s *stage) find(env *Env, best int32) int32 {
 	if s.first >= best || !env.enter(s) {
 		return best
 	}
@@ -125,15 +129,23 @@ func (c *Choice) first(env *Env, id, best int32) int32 {
 	}
 	for i := range s.tests {
 		t := &s.tests[i]
-		if c.stages[t.stage].first < best && env.eval(t.node) {
-			best = c.first(env, t.stage, best)
+		if t.to.first < best && env.eval(t.node) {
+			best = t.to.find(env, best)
 		}
 	}
 	for i := range s.index {
 		x := &s.index[i]
+		if x.single {
+			if a := env.atom(x.table); a >= 0 {
+				for _, next := range x.find(a) {
+					best = next.find(env, best)
+				}
+			}
+			continue
+		}
 		for _, a := range env.hits(x.table) {
 			for _, next := range x.find(a) {
-				best = c.first(env, next, best)
+				best = next.find(env, best)
 			}
 		}
 	}
@@ -143,8 +155,8 @@ func (c *Choice) first(env *Env, id, best int32) int32 {
 // All appends the ranks of all programs that match, rising.
 func (c *Choice) All(env *Env, out []int32) []int32 {
 	start := len(out)
-	if c.root >= 0 {
-		out = c.all(env, c.root, out)
+	if c.top != nil {
+		out = c.top.all(env, out)
 	}
 	for i := range c.inOrder {
 		if l := &c.inOrder[i]; env.all(l.nodes) {
@@ -155,8 +167,7 @@ func (c *Choice) All(env *Env, out []int32) []int32 {
 	return out
 }
 
-func (c *Choice) all(env *Env, id int32, out []int32) []int32 {
-	s := &c.stages[id]
+func (s *stage) all(env *Env, out []int32) []int32 {
 	if !env.enter(s) {
 		return out
 	}
@@ -167,14 +178,14 @@ func (c *Choice) all(env *Env, id int32, out []int32) []int32 {
 	}
 	for i := range s.tests {
 		if t := &s.tests[i]; env.eval(t.node) {
-			out = c.all(env, t.stage, out)
+			out = t.to.all(env, out)
 		}
 	}
 	for i := range s.index {
 		x := &s.index[i]
-		for _, a := range env.hits(x.table) {
+		for _, a := range env.fitting(x.table) {
 			for _, next := range x.find(a) {
-				out = c.all(env, next, out)
+				out = next.all(env, out)
 			}
 		}
 	}

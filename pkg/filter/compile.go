@@ -39,7 +39,7 @@ type Compiler struct {
 	Warnings []Warning // grows with each Compile; the caller empties it
 
 	graph
-	fill  []filler
+	fill  []source // by slot
 	index map[string]*operand
 	macro map[Expr]lowered     // what macros have been made into
 	refs  []*field.Ref         // fields read by the condition being compiled
@@ -228,8 +228,7 @@ func (c *Compiler) newOperand(o Operand) (*operand, error) {
 			c.plain = map[*field.Ref]int32{}
 		}
 		c.plain[ref] = int32(v.slot)
-		get, arg := ref.Def.Get, &ref.Arg
-		c.fill[v.slot] = func(env *Env, s *slot) { s.vals = get(env.scene, arg, s.vals) }
+		c.fill[v.slot] = source{get: ref.Def.Get, arg: &ref.Arg}
 		return v, nil
 	case *Literal:
 		typ, l := field.String, field.Value{Str: o.Text}
@@ -265,7 +264,7 @@ func (c *Compiler) addSlot(v operand, f filler) *operand {
 	case len(v.refs) > 0: // else it says the same of all events
 		v.keeps = []int32{int32(v.slot)}
 	}
-	c.fill = append(c.fill, f)
+	c.fill = append(c.fill, source{fill: f})
 	return &v
 }
 

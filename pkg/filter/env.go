@@ -12,9 +12,17 @@ import (
 // filler computes the values of a slot. It may use the memory that the slot has.
 type filler func(env *Env, s *slot)
 
+// source is where the values of a slot come from: a field, or what a filler computes.
+type source struct {
+	get  func(*state.Scene, *field.Arg, []field.Value) []field.Value
+	arg  *field.Arg
+	fill filler
+}
+
 type slot struct {
-	turn  uint64
-	vals  []field.Value
+	turn uint64
+	vals []field.Value
+	source
 	buf   []byte   // bytes of values that a call has made
 	words []string // of getopt
 }
@@ -27,7 +35,6 @@ type Env struct {
 	scene *state.Scene
 	turn  uint64
 
-	fill   []filler
 	slots  []slot
 	nodes  []node
 	memo   []uint64 // turn<<1 and the result
@@ -40,8 +47,15 @@ type Env struct {
 func (c *Compiler) NewEnv() *Env {
 	c.init()
 	memos := c.seal()
-	return &Env{fill: c.fill, slots: make([]slot, len(c.fill)), nodes: c.nodes, memo: make([]uint64, memos),
+	e := &Env{slots: make([]slot, len(c.fill)), nodes: c.nodes, memo: make([]uint64, memos),
 		tables: c.tables, looks: make([]tableState, len(c.tables)), visits: make([]uint64, c.visits)}
+	for i := range e.slots {
+		e.slots[i].source = c.fill[i]
+	}
+	for i, t := range c.tables {
+		e.looks[i].table = t
+	}
+	return e
 }
 
 // Begin turns to the next scene; what was known of the one before is forgotten.
@@ -56,20 +70,52 @@ func (e *Env) Scene() *state.Scene { return e.scene }
 func (e *Env) get(i int) []field.Value {
 	s := &e.slots[i]
 	if s.turn != e.turn {
-		s.turn = e.turn
-		s.vals = s.vals[:0]
-		e.fill[i](e, s)
+		e.read(s)
 	}
 	return s.vals
 }
 
-// hits returns the atoms of a table that fit the event, each once.
+func (e *Env) read(s *slot) {
+	s.turn = e.turn
+	if s.get != nil {
+		s.vals = s.get(e.scene, s.arg, s.vals[:0])
+		return
+	}
+	s.vals = s.vals[:0]
+	s.fill(e, s)
+}
+
+// atom returns the one atom of a single table that fits the event, -1 if none does.
+func (e *Env) atom(t int32) int32 {
+	s := &e.looks[t]
+	if s.turn != e.turn {
+		s.turn, s.atom = e.turn, -1
+		if vals := e.get(s.table.slot); len(vals) > 0 {
+			s.atom = s.table.find(&vals[0])
+		}
+	}
+	return s.atom
+}
+
+// fitting returns the atoms of any table that fit the event, each once.
+func (e *Env) fitting(t int32) []int32 {
+	s := &e.looks[t]
+	if !s.table.single {
+		return e.hits(t)
+	}
+	if s.hits = s.hits[:0]; e.atom(t) >= 0 {
+		s.hits = append(s.hits, s.atom)
+	}
+	return s.hits
+}
+
+// hits returns the atoms of a table that is not single which fit the event, each once.
 func (e *Env) hits(t int32) []int32 {
 	s := &e.looks[t]
 	if s.turn != e.turn {
 		s.turn = e.turn
 		s.hits = s.hits[:0]
-		tab := e.tables[t]
+		tab := s.table
 		vals := e.get(tab.slot)
 		if len(vals) > 1 && !tab.many {
 			vals = vals[:1]
@@ -105,6 +151,10 @@ func (e *Env) eval(id nodeID) bool {
 func (e *Env) compute(n *node) bool {
 	switch n.op {
 	case nodeHit:
+		if n.single {
+			a := e.atom(n.table)
+			return a >= 0 && n.atoms.has(a)
+		}
 		for _, a := range e.hits(n.table) {
 			if n.atoms.has(a) {
 				return true

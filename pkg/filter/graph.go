@@ -32,17 +32,18 @@ const (
 // node is a part of the program. Equal parts of all conditions are one node,
 // whichever rules and macros they come from.
 type node struct {
-	op    nodeOp
-	typed bool    // depends on the type of the event alone, or on what does
-	order bool    // looks at a field that counts for itself: its place matters
-	late  bool    // depends on what a runtime tells, perhaps later than the event
-	split bool    // an and whose kids are evaluated by themselves
-	memo  int32   // where Env keeps the result, -1 if it is not worth that
-	refs  int32   // how many nodes and conditions have it
-	uses  int32   // how many stages of one choice have it
-	table int32   // of a nodeHit
-	cost  float32 // estimated ns of one evaluation
-	p     float32 // estimated probability that it is true
+	op     nodeOp
+	typed  bool    // depends on the type of the event alone, or on what does
+	order  bool    // looks at a field that counts for itself: its place matters
+	late   bool    // depends on what a runtime tells, perhaps later than the event
+	split  bool    // an and whose kids are evaluated by themselves
+	single bool    // of a nodeHit: its table has one answer at most
+	memo   int32   // where Env keeps the result, -1 if it is not worth that
+	refs   int32   // how many nodes and conditions have it
+	uses   int32   // how many stages of one choice have it
+	table  int32   // of a nodeHit
+	cost   float32 // estimated ns of one evaluation
+	p      float32 // estimated probability that it is true
 
 	kids  []nodeID // in the order of evaluation
 	atoms atomSet  // of a nodeHit: one of them has to be there
@@ -128,7 +129,7 @@ func (g *graph) hit(t int32, atoms []int32) nodeID {
 		return id
 	}
 	tab := g.tables[t]
-	return g.add(node{op: nodeHit, table: t, atoms: newAtomSet(slices.Clone(atoms)), typed: tab.typed, order: tab.order, late: tab.late,
+	return g.add(node{op: nodeHit, table: t, single: tab.single, atoms: newAtomSet(slices.Clone(atoms)), typed: tab.typed, order: tab.order, late: tab.late,
 		cost: tab.cost, p: min(0.5, tab.kind.chance()*float32(len(atoms)))})
 }
 

@@ -81,8 +81,8 @@ type Verdict struct {
 // those for which that decides, by rank.
 func (c *Choice) Weigh(env *Env, out []Verdict) []Verdict {
 	start := len(out)
-	if c.root >= 0 {
-		out = c.weigh(env, c.root, yes, out)
+	if c.top != nil {
+		out = c.top.weigh(env, yes, out)
 	}
 	for i := range c.inOrder {
 		out = c.inOrder[i].verdicts(env, yes, out)
@@ -92,8 +92,7 @@ func (c *Choice) Weigh(env *Env, out []Verdict) []Verdict {
 }
 
 // weigh goes through a stage; so far is what is known of the way to it.
-func (c *Choice) weigh(env *Env, id int32, soFar truth, out []Verdict) []Verdict {
-	s := &c.stages[id]
+func (s *stage) weigh(env *Env, soFar truth, out []Verdict) []Verdict {
 	if !env.enter(s) {
 		return out
 	}
@@ -102,27 +101,27 @@ func (c *Choice) weigh(env *Env, id int32, soFar truth, out []Verdict) []Verdict
 	}
 	for i := range s.tests {
 		if t := min(soFar, env.weigh(s.tests[i].node)); t != no {
-			out = c.weigh(env, s.tests[i].stage, t, out)
+			out = s.tests[i].to.weigh(env, t, out)
 		}
 	}
 	// What leads to a stage for sure comes first: a stage is entered once.
 	for i := range s.index {
 		if x := &s.index[i]; !env.tables[x.table].late {
-			for _, a := range env.hits(x.table) {
+			for _, a := range env.fitting(x.table) {
 				for _, next := range x.find(a) {
-					out = c.weigh(env, next, soFar, out)
+					out = next.weigh(env, soFar, out)
 				}
 			}
 		}
 	}
 	for i := range s.index {
 		if x := &s.index[i]; env.tables[x.table].late { // any atom may be there
-			for _, next := range x.stages {
+			for _, next := range x.to {
 				t := soFar
-				if !c.stages[next].asks {
+				if !next.asks {
 					t = maybe
 				}
-				out = c.weigh(env, next, t, out)
+				out = next.weigh(env, t, out)
 			}
 		}
 	}

@@ -42,7 +42,30 @@ func (c *Compiler) NewChoice(programs []Ranked) *Choice {
 	for id, n := range b.uses {
 		c.nodes[id].uses = max(c.nodes[id].uses, n)
 	}
+	b.out.link(c.tables)
 	return b.out
+}
+
+// link puts pointers in the place of numbers, now that the stages stay where they are.
+func (c *Choice) link(tables []*table) {
+	if c.root >= 0 {
+		c.top = &c.stages[c.root]
+	}
+	for i := range c.stages {
+		s := &c.stages[i]
+		for k := range s.tests {
+			s.tests[k].to = &c.stages[s.tests[k].stage]
+		}
+		for k := range s.index {
+			x := &s.index[k]
+			x.single = tables[x.table].single
+			x.to = make([]*stage, len(x.stages))
+			for n, id := range x.stages {
+				x.to[n] = &c.stages[id]
+			}
+			x.stages = nil
+		}
+	}
 }
 
 // conjuncts returns the nodes that all have to be true for id to be.
@@ -200,7 +223,7 @@ func (b *builder) gain(n nodeID, items int) float32 {
 
 func (b *builder) branch(s *stage, n nodeID, items []item) {
 	b.uses[n]++
-	s.tests = append(s.tests, branch{n, b.stage(items)})
+	s.tests = append(s.tests, branch{node: n, stage: b.stage(items)})
 }
 
 // file puts items under atoms: each under the conjunct whose atoms lead to the

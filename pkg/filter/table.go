@@ -163,8 +163,8 @@ func (t *table) seal() {
 // look appends the atoms that fit v, each once.
 func (t *table) look(v *field.Value, s *tableState) {
 	switch t.kind {
-	case whole:
-		if a := t.words.find(v.Str); a >= 0 {
+	case whole, num, addr:
+		if a := t.find(v); a >= 0 {
 			s.hits = append(s.hits, a)
 		}
 	case head:
@@ -184,16 +184,23 @@ func (t *table) look(v *field.Value, s *tableState) {
 				s.hits = append(s.hits, int32(a))
 			}
 		}
-	case num:
-		if a := t.numbers.find(v.Num); a >= 0 {
-			s.hits = append(s.hits, a)
-		}
-	case addr:
-		if a, ok := t.addrs[v.IP]; ok {
-			s.hits = append(s.hits, a)
-		}
 	case network:
 		t.lookNet(v.IP, s)
+	}
+}
+
+// find returns the atom that is equal to v, -1 if none is.
+func (t *table) find(v *field.Value) int32 {
+	switch t.kind {
+	case whole:
+		return t.words.find(v.Str)
+	case num:
+		return t.numbers.find(v.Num)
+	default:
+		if a, ok := t.addrs[v.IP]; ok {
+			return a
+		}
+		return -1
 	}
 }
 
@@ -233,7 +240,9 @@ func reversed(s string) string {
 
 // tableState is what an Env knows of a table.
 type tableState struct {
-	turn uint64
-	hits []int32
-	buf  []byte
+	turn  uint64
+	table *table
+	atom  int32   // of a single one: what fits, -1 if nothing does
+	hits  []int32 // of any other: all that fit
+	buf   []byte
 }
