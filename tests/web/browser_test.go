@@ -13,6 +13,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/falco-go/falco/tests/web/postgres"
 )
 
 // missing installs Debian's packages for programs that are not there. Where it
@@ -111,6 +113,20 @@ func TestInBrowser(t *testing.T) {
 	if os.Getenv("FALCO_LONG") == "1" {
 		cmd.Env = append(cmd.Env, "BIG=200000")
 	}
+	if postgres.Installed() {
+		cluster, err := postgres.Start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cluster.Close()
+		dsn, err := cluster.Database()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd.Env = append(cmd.Env, "PG="+dsn)
+	} else if os.Getenv("FALCO_TEST_POSTGRES") == "required" {
+		t.Fatal("PostgreSQL is not installed (apt-get install postgresql)")
+	}
 	out, err := cmd.CombinedOutput()
 	for _, line := range regexp.MustCompile(`(?m)^(✔|✖|# ).*$`).FindAllString(string(out), -1) {
 		t.Log(line)
@@ -118,7 +134,7 @@ func TestInBrowser(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if n := strings.Count(string(out), "✔ "); n < 14 {
+	if n := strings.Count(string(out), "✔ "); n < 16 {
 		t.Errorf("only %d scenarios ran", n)
 	}
 }

@@ -21,7 +21,7 @@ import (
 // takes for the plain query of the same work, on the same file in the same run. With
 // FALCO_LONG=1 it is a million, else FALCO_WEB_EVENTS or 100,000. Debian's sqlite3
 // cannot read our index of texts: plain is to it what LIKE finds.
-func TestManyEvents(t *testing.T) {
+func TestMillionEvents(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes its time")
 	}

@@ -47,6 +47,7 @@ const icons = {
   clock: 'M8 14A6 6 0 108 2a6 6 0 000 12zM8 4.8V8l2.2 1.5',
   play: 'M4.5 3l8 5-8 5z', pause: 'M5 3v10M11 3v10', close: 'M3.5 3.5l9 9M12.5 3.5l-9 9',
   plus: 'M8 3v10M3 8h10', minus: 'M3 8h10', down: 'M4 6l4 4 4-4', up: 'M4 10l4-4 4 4', right: 'M6 4l4 4-4 4', left: 'M10 4L6 8l4 4',
+  refresh: 'M13 8a5 5 0 11-1.6-3.7M13 2v3h-3',
   logout: 'M9.5 2.5h-6v11h6M6.5 8h7M11 5.5L13.5 8 11 10.5',
   copy: 'M5.5 5.5v-3h8v8h-3M2.5 5.5h8v8h-8z', link: 'M6.5 9.5l3-3M7 4.5l1.5-1.5a3 3 0 014.5 4.5L11.5 9M9 11.5L7.5 13A3 3 0 013 8.5L4.5 7',
   check: 'M3 8.5l3.5 3.5L13 4.5', warn: 'M8 2l6.5 11.5h-13zM8 6.5v3M8 11.3v.4', export: 'M8 2v8M5 7l3 3 3-3M2.5 13.5h11', columns: 'M2.5 3h11v10h-11zM6.2 3v10M9.8 3v10',

@@ -8,7 +8,7 @@ import {t, label} from './i18n.js';
 import {Timeline} from './chart.js';
 import {Drawer} from './drawer.js';
 import {priority, teach, problem, partial, latest} from './parts.js';
-import {filters, change, toggle, count, stamp, settings, priorities, zone} from './state.js';
+import {filters, change, toggle, count, stamp, settings, priorities, zone, refreshOf, refreshName, Again} from './state.js';
 
 const pageSize = 200;
 const mostRows = 6000; // in memory; what is further up is read again
@@ -36,7 +36,7 @@ export function events(main) {
   sizes.observe(list);
 
   const atTop = () => list.scrollTop < 4;
-  const isLive = () => s.params.get('live') !== '0' && !s.params.get('to');
+  const isLive = () => refreshOf(s.params) === 'live';
 
   const load = latest(async (current, signal) => {
     const query = filters(s.params);
@@ -145,7 +145,8 @@ export function events(main) {
     s.rows = [];
     put(pane, problem(err, loadAll));
   }
-  const clear = () => change(p => { for (const k of [...p.keys()]) if (!['since', 'from', 'to', 'dense', 'cols', 'live', 'grouped'].includes(k)) p.delete(k); });
+  const pause = () => change(p => { if (isLive()) p.set('live', '0'); else { p.delete('live'); p.delete('refresh'); } }, true);
+  const clear = () => change(p => { for (const k of [...p.keys()]) if (!['since', 'from', 'to', 'dense', 'cols', 'live', 'refresh', 'grouped'].includes(k)) p.delete(k); });
 
   // shownRows are the rows, or one for each group of the same rule, host and process.
   function shownRows() {
@@ -247,7 +248,7 @@ export function events(main) {
       }
     }
     if (s.params.get('min_priority')) chips.push(h('button', {type: 'button', class: 'chip on', onclick: () => change(p => p.delete('min_priority'))}, '≥ ' + t(s.params.get('min_priority')), icon('close')));
-    const on = isLive(), word = !on ? 'Paused' : liveState === 'down' ? 'Reconnecting' : 'Live';
+    const on = isLive(), word = refreshOf(s.params) === 'off' ? t('Paused') : !on ? t('Every {time}', {time: refreshName(refreshOf(s.params))}) : liveState === 'down' ? t('Reconnecting') : t('Live');
     const query = filters(s.params);
     put(bar,
       iconButton(t('Filters'), 'settings', () => { if (matchMedia('(max-width: 760px)').matches) box.classList.toggle('showfacets'); else { box.classList.toggle('nofacets'); settings.set('facets', box.classList.contains('nofacets') ? 'off' : 'on'); render(true); } }, {class: 'btn ghost filters'}),
@@ -258,7 +259,7 @@ export function events(main) {
       h('span', {class: 'grow'}),
       s.chosen.size ? [h('b', {}, t('{n} chosen', {n: s.chosen.size})), button(t('Acknowledge'), 'check', () => triage('acknowledged'), {class: 'btn small'}), button(t('Close'), null, () => triage('closed'), {class: 'btn small hide-small'}), button(t('False positive'), null, () => triage('false-positive'), {class: 'btn small hide-small'})] : null,
       s.dropped ? button(t('Back to the newest'), 'up', loadAll, {class: 'btn small'}) : null,
-      h('button', {type: 'button', class: 'btn small live' + (on ? liveState === 'down' ? ' lost' : ' on' : ''), 'aria-pressed': String(on), disabled: !!s.params.get('to'), onclick: () => change(p => on ? p.set('live', '0') : p.delete('live'), true)}, h('span', {class: 'dot'}), t(word)),
+      h('button', {type: 'button', class: 'btn small live' + (on ? liveState === 'down' ? ' lost' : ' on' : ''), 'aria-pressed': String(on), disabled: !!s.params.get('to'), onclick: pause}, h('span', {class: 'dot'}), word),
       h('div', {class: 'seg hide-small', role: 'group', 'aria-label': t('Density')}, Object.keys(heights).map(d => h('button', {type: 'button', 'aria-pressed': String(d === dense), onclick: () => { settings.set('dense', d); change(p => p.set('dense', d), true); }}, t(d)))),
       h('button', {type: 'button', class: 'btn small ghost hide-small', 'aria-pressed': String(s.params.get('grouped') === '1'), title: t('One row for the same rule, host and process'), onclick: () => change(p => p.get('grouped') === '1' ? p.delete('grouped') : p.set('grouped', '1'), true)}, icon('group'), t('Group')),
       h('div', {class: 'poprel hide-small'}, iconButton(t('Saved views'), 'star', e => views(e.currentTarget.parentElement))),
@@ -323,8 +324,11 @@ export function events(main) {
 
   if (settings.get('facets', 'on') === 'off') box.classList.add('nofacets');
   timer = setInterval(() => { if (stale && !document.hidden) { stale = false; loadSide().catch(() => {}); } }, 5000);
+  // Whoever reads further down, or has chosen something, keeps it.
+  const often = new Again(() => { if (!isLive() && atTop() && !s.chosen.size && !drawer.open) loadAll(); }, 0);
 
   return {
+    again: loadAll,
     update(params) {
       const before = key;
       s.params = params;
@@ -332,6 +336,7 @@ export function events(main) {
       if (!heights[dense]) dense = 'cosy';
       cols = (params.get('cols') || settings.get('cols', 'time,priority,output,hostname,ns')).split(',').filter(Boolean);
       key = String(filters(params));
+      often.set(params);
       layout();
       if (key !== before) { s.chosen.clear(); s.skipped = 0; loadAll(); } else {
         render(true);
@@ -340,13 +345,13 @@ export function events(main) {
       }
       drawer.show(params.get('sel'));
     },
-    close() { live?.close(); chart.close(); sizes.disconnect(); drawer.remove(); clearInterval(timer); },
+    close() { often.stop(); live?.close(); chart.close(); sizes.disconnect(); drawer.remove(); clearInterval(timer); },
     keys(e) {
       if (e.key === 'j' || e.key === 'ArrowDown') move(1, drawer.open);
       else if (e.key === 'k' || e.key === 'ArrowUp') move(-1, drawer.open);
       else if (e.key === 'Enter' && s.cur >= 0 && (document.activeElement === list || document.activeElement === document.body)) open(shownRows()[s.cur]);
       else if (e.key === 'x' && s.cur >= 0) { const r = shownRows()[s.cur]; choose(r, !s.chosen.has(r.uuid)); render(true); } else if (e.key === 'a') triage('acknowledged');
-      else if (e.key === 'l') change(p => isLive() ? p.set('live', '0') : p.delete('live'), true);
+      else if (e.key === 'l') pause();
       else if (e.key === 'Escape' && drawer.open) change(p => p.delete('sel'), true);
       else return;
       e.preventDefault();

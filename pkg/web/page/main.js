@@ -4,7 +4,7 @@
 import {h, put, icon, button, iconButton, toast} from './dom.js';
 import {get, ask, loadMe, me, may} from './api.js';
 import {t, language} from './i18n.js';
-import {route, go, change, kept, ranges, rangeName, span, settings} from './state.js';
+import {route, go, change, kept, ranges, rangeName, span, settings, refreshes, refreshOf, refreshName} from './state.js';
 import {login, setup} from './login.js';
 import {overview} from './overview.js';
 import {events} from './events.js';
@@ -54,11 +54,11 @@ function show() {
 
 function build() {
   const find = searchBox();
-  const time = h('div', {class: 'poprel'});
+  const time = h('div', {class: 'poprel'}), often = h('div', {class: 'poprel'});
   const nav = h('nav', {'aria-label': t('Screens')});
   const main = h('main', {id: 'main', tabindex: '-1'});
   const banner = h('div', {});
-  frame = {find, time, nav, main, banner};
+  frame = {find, time, often, nav, main, banner};
   put(app,
     h('a', {class: 'skip', href: '#', onclick: e => { e.preventDefault(); main.focus(); }}, t('Skip to content')),
     h('div', {class: 'frame'},
@@ -68,7 +68,7 @@ function build() {
         h('div', {class: 'foot'},
           h('div', {class: 'who'}, icon('user'), h('span', {class: 't cut'}, me.user || t('no log-in')),
             me.via === 'session' && iconButton(t('Log out'), 'logout', logout)))),
-      h('div', {class: 'top', role: 'search'}, find.el, time, iconButton(t('Keys'), 'rows', help, {class: 'btn ghost hide-small'})),
+      h('div', {class: 'top', role: 'search'}, find.el, time, often, iconButton(t('Keys'), 'rows', help, {class: 'btn ghost hide-small'})),
       h('div', {class: 'mainbox'}, banner, main)));
   watchStatus();
 }
@@ -80,6 +80,9 @@ function paint(name, params) {
   frame.find.set(params);
   const label = rangeName(params);
   put(frame.time, h('button', {type: 'button', class: 'btn', 'aria-haspopup': 'true', 'aria-expanded': 'false', onclick: e => openTime(e.currentTarget)}, icon('clock'), h('span', {}, label), icon('down')));
+  const r = refreshOf(params);
+  put(frame.often, h('button', {type: 'button', class: 'btn often' + (r === 'live' ? ' on' : ''), 'aria-haspopup': 'true', 'aria-expanded': 'false', 'aria-label': t('Refresh') + ': ' + refreshName(r), title: t('Refresh'), disabled: !!params.get('to') || name === 'settings',
+    onclick: e => openRefresh(e.currentTarget)}, icon('refresh'), h('span', {}, refreshName(r)), icon('down')));
 }
 
 function searchBox() {
@@ -128,14 +131,31 @@ function openTime(at) {
     h('div', {class: 'matrix'}, ranges.map(r => h('button', {type: 'button', class: 'chip' + (params.get('since') === r ? ' on' : ''), onclick: () => choose(p => p.set('since', r))}, r.replace(/^(\d+)(\w+)$/, (_, n, u) => n + ' ' + t(u))))),
     h('form', {class: 'field', onsubmit: e => { e.preventDefault(); const f = Date.parse(a.value), u = Date.parse(b.value); if (f < u) choose(p => { p.set('from', f); p.set('to', u); }); else toast(t('From lies behind to'), true); }},
       h('span', {}, t('From')), a, h('span', {}, t('To')), b, h('button', {class: 'btn primary', type: 'submit'}, t('Apply'))));
-  const close = () => { pop.remove(); at.setAttribute('aria-expanded', 'false'); removeEventListener('pointerdown', out, true); at.focus(); };
+  const close = popup(at, pop, frame.time);
+}
+
+// openRefresh offers how often the screen is read again.
+function openRefresh(at) {
+  const now = refreshOf(route().params);
+  const choose = r => { change(p => { p.delete('live'); if (r === 'live') p.delete('refresh'); else p.set('refresh', r); }, true); close(); };
+  const pop = h('div', {class: 'pop', role: 'dialog', 'aria-label': t('Refresh')},
+    h('div', {class: 'list2'}, refreshes.map(r => h('button', {type: 'button', class: 'chip' + (r === now ? ' on' : ''), 'aria-pressed': String(r === now), onclick: () => choose(r)}, refreshName(r)))),
+    button(t('Refresh now'), 'refresh', () => { close(); shown?.again?.(); }));
+  const close = popup(at, pop, frame.often);
+}
+
+// popup shows pop until something else is pressed, and returns what closes it. A
+// button that has one open closes it.
+function popup(at, pop, into) {
+  const close = () => { pop.remove(); at.setAttribute('aria-expanded', 'false'); removeEventListener('pointerdown', out, true); (at.isConnected ? at : into.querySelector('button'))?.focus(); };
   const out = e => { if (!pop.contains(e.target) && !at.contains(e.target)) close(); };
-  if (at.getAttribute('aria-expanded') === 'true') return;
+  if (at.getAttribute('aria-expanded') === 'true') { into.querySelector('.pop')?.dispatchEvent(new KeyboardEvent('keydown', {key: 'Escape'})); return () => {}; }
   at.setAttribute('aria-expanded', 'true');
   addEventListener('pointerdown', out, true);
   pop.addEventListener('keydown', e => { if (e.key === 'Escape') { e.stopPropagation(); close(); } });
-  frame.time.append(pop);
+  into.append(pop);
   pop.querySelector('button').focus();
+  return close;
 }
 
 async function logout() {
@@ -169,6 +189,7 @@ function keys(e) {
     if (to) { go(to, kept(route().params)); e.preventDefault(); return; }
   }
   if (e.key === 'g') { keys.g = Date.now(); return; }
+  if (e.key === 'r') { shown?.again?.(); return; }
   if (e.key === 't') { const now = settings.get('theme', 'auto'); setTheme(now === 'dark' ? 'light' : 'dark'); return; }
   shown?.keys?.(e);
 }
@@ -183,7 +204,7 @@ addEventListener('falco:theme', e => setTheme(e.detail));
 addEventListener('falco:language', () => { shown?.close?.(); shown = frame = null; document.documentElement.lang = language(); show(); });
 
 function help() {
-  const rows = [['/', 'search'], ['j k', 'next and previous event'], ['Enter', 'open the event'], ['x', 'choose the event'], ['a', 'acknowledge what is chosen'], ['l', 'live on or off'],
+  const rows = [['/', 'search'], ['j k', 'next and previous event'], ['Enter', 'open the event'], ['x', 'choose the event'], ['a', 'acknowledge what is chosen'], ['l', 'live on or off'], ['r', 'read again'],
     ['g o', 'overview'], ['g e', 'events'], ['g r', 'rules'], ['g u', 'outputs'], ['g n', 'sensors'], ['g s', 'settings'], ['t', 'light or dark'], ['Esc', 'close'], ['?', 'this']];
   const box = h('dialog', {'aria-label': t('Keys')}, h('div', {class: 'row'}, h('h1', {class: 'grow'}, t('Keys')), iconButton(t('Close'), 'close', () => box.close())),
     h('div', {class: 'keys'}, rows.map(([key, what]) => [h('span', {}, key.split(' ').map(k => [h('span', {class: 'kbd'}, k), ' '])), h('span', {}, t(what))])));

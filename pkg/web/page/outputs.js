@@ -5,7 +5,7 @@ import {h, put, button, toast} from './dom.js';
 import {get, ask, may} from './api.js';
 import {t} from './i18n.js';
 import {problem, latest} from './parts.js';
-import {count, bytes, ago, stamp} from './state.js';
+import {count, bytes, ago, stamp, Again} from './state.js';
 
 export function outputs(main) {
   const body = h('div', {}), dead = h('div', {});
@@ -44,6 +44,6 @@ export function outputs(main) {
     } catch (err) { toast(err.message, true); }
   }
   const again = () => load().catch(err => put(body, problem(err, again)));
-  const timer = setInterval(() => { if (!document.hidden) again(); }, 5000);
-  return {update: again, close() { clearInterval(timer); }};
+  const often = new Again(again, 5000);
+  return {again, update(p) { again(); often.set(p); }, close() { often.stop(); }};
 }

@@ -6,7 +6,7 @@ import {get} from './api.js';
 import {t, label} from './i18n.js';
 import {Timeline} from './chart.js';
 import {teach, problem, partial, latest} from './parts.js';
-import {filters, change, go, kept, span, count, ago, stamp, priorities, route, zone} from './state.js';
+import {filters, change, go, kept, span, count, ago, stamp, priorities, route, zone, Again} from './state.js';
 
 export function overview(main) {
   const tiles = h('div', {class: 'tiles'});
@@ -43,8 +43,14 @@ export function overview(main) {
       ...['rule', 'host', 'ns', 'image', 'tag'].map(d => get('top', withIt(now, {by: d, n: d === 'tag' ? 60 : 8}), signal)),
     ]);
     if (!current()) return;
-    if (!status.store.events && !facets.total) { put(main, h('div', {class: 'pad'}, teach())); blank = true; return; }
-    if (blank) { put(main, pad); blank = false; }
+    const nothing = !status.store.events && !facets.total;
+    if (nothing !== blank) {
+      blank = nothing;
+      put(main, blank ? h('div', {class: 'pad'}, teach()) : pad);
+      often.fit = blank ? 2000 : 10000; // the first event is waited for
+      often.set(params);
+    }
+    if (blank) return;
     drawTiles(facets, past, outs, sensors, params);
     put(split, ['priority', 'source', 'host', 'rule'].map(s => h('button', {type: 'button', 'aria-pressed': String(s === by), onclick: () => change(p => p.set('split', s), true)}, label(s))));
     put(note, hist.partial && partial(stamp(hist.since, 'short')));
@@ -72,12 +78,13 @@ export function overview(main) {
       tile('Outputs failing', outs.items.length ? `${failing} / ${outs.items.length}` : '–', outs.items.length ? count(outs.items.reduce((a, o) => a + o.backlog, 0)) + ' ' + t('waiting') : outs.named.length ? outs.named.length + ' ' + t('named by the forwarder') : t('no forwarder'), '#/outputs', failing > 0),
       tile('Lost by sensors', sensors.items.length ? count(lost) : '–', sensors.items.length ? (down ? down + ' ' + t('down') + ' · ' : '') + share(lost, produced) : t('no numbers yet'), '#/sensors', lost > 0));
   }
-  let blank = false, turn = 0;
-  let timer, params;
+  let blank = false, params;
   const again = () => load(params).catch(err => put(tiles, problem(err, again)));
+  const often = new Again(again, 10000);
   return {
-    update(p) { params = p; again(); clearInterval(timer); if (!p.get('to')) timer = setInterval(() => { turn++; if (!document.hidden && (blank || turn % 5 === 0)) again(); }, 2000); },
-    close() { clearInterval(timer); chart.close(); },
+    again,
+    update(p) { params = p; again(); often.set(p); },
+    close() { often.stop(); chart.close(); },
   };
 }
 

@@ -5,7 +5,7 @@ import {h, put, spark} from './dom.js';
 import {get} from './api.js';
 import {t} from './i18n.js';
 import {priority, problem, latest} from './parts.js';
-import {change, count, ago, nanos, ranges} from './state.js';
+import {change, count, ago, nanos, ranges, Again} from './state.js';
 
 export function rules(main) {
   const body = h('div', {}), filter = h('input', {class: 'input', placeholder: t('Filter rules'), 'aria-label': t('Filter rules'), oninput: () => draw()});
@@ -48,6 +48,6 @@ export function rules(main) {
     return p;
   }
   const again = () => load().catch(err => put(body, problem(err, again)));
-  let timer = setInterval(() => { if (!document.hidden) again(); }, 30000);
-  return {update(p) { params = new URLSearchParams(p); again(); }, close() { clearInterval(timer); timer = null; }, keys() {}, change};
+  const often = new Again(again, 30000);
+  return {again, update(p) { params = new URLSearchParams(p); again(); often.set(p); }, close() { often.stop(); }, keys() {}, change};
 }

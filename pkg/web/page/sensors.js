@@ -5,7 +5,7 @@ import {h, put, spark} from './dom.js';
 import {get} from './api.js';
 import {t} from './i18n.js';
 import {code, problem, latest} from './parts.js';
-import {count, bytes, ago} from './state.js';
+import {count, bytes, ago, Again} from './state.js';
 
 export function sensors(main) {
   const body = h('div', {class: 'sgrid'}), hosts = h('div', {});
@@ -32,6 +32,6 @@ export function sensors(main) {
       s.losses?.length ? h('table', {}, h('thead', {}, h('tr', {}, h('th', {}, t('Lost event')), h('th', {}, t('Cause')), h('th', {class: 'num'}, t('Count')))), h('tbody', {}, s.losses.slice(0, 8).map(l => h('tr', {}, h('td', {class: 'mono'}, l.event), h('td', {}, l.cause), h('td', {class: 'num'}, count(l.count)))))) : s.events ? h('p', {class: 'dim'}, t('Nothing was lost.')) : null);
   }
   const again = () => load().catch(err => put(body, problem(err, again)));
-  const timer = setInterval(() => { if (!document.hidden) again(); }, 5000);
-  return {update: again, close() { clearInterval(timer); }};
+  const often = new Again(again, 5000);
+  return {again, update(p) { again(); often.set(p); }, close() { often.stop(); }};
 }

@@ -54,5 +54,5 @@ export function settingsScreen(main) {
     put(box.audit, card('Who has done what', h('div', {class: 'near'}, audit.items.slice(0, 30).map(a => h('div', {class: 'row'}, h('span', {class: 'dim mono'}, stamp(a.time / 1000)), h('b', {}, a.user || '–'), h('span', {class: 'cut'}, a.action + ' ' + a.detail), h('span', {class: 'dim'}, a.address))))));
   }
   const again = () => load().catch(err => put(box.store, problem(err, again)));
-  return {update: again, close() {}};
+  return {again, update: again, close() {}};
 }

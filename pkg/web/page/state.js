@@ -4,7 +4,7 @@
 
 import {t} from './i18n.js';
 
-const looks = ['sel', 'split', 'cols', 'dense', 'grouped', 'live', 'sort'];
+const looks = ['sel', 'split', 'cols', 'dense', 'grouped', 'live', 'refresh', 'sort'];
 
 export function route() {
   const [path, query] = location.hash.replace(/^#\/?/, '').split('?');
@@ -40,8 +40,33 @@ export function filters(params) {
 // kept returns the parameters that go along from screen to screen.
 export function kept(params) {
   const out = new URLSearchParams();
-  for (const [key, value] of params) if (key === 'since' || key === 'from' || key === 'to') out.append(key, value);
+  for (const [key, value] of params) if (key === 'since' || key === 'from' || key === 'to' || key === 'refresh') out.append(key, value);
   return out;
+}
+
+// refreshes are how often a screen is read again. live is as it comes, or as often as
+// the screen finds it fit; a time that has an end is not read again.
+export const refreshes = ['live', 'off', '10s', '30s', '1m', '5m'];
+
+export const refreshOf = params => params.get('to') || params.get('live') === '0' ? 'off' : refreshes.includes(params.get('refresh')) ? params.get('refresh') : 'live';
+
+export const refreshName = r => r === 'live' ? t('Live') : r === 'off' ? t('Off') : r.replace(/^(\d+)(\w+)$/, (_, n, u) => n + ' ' + t(u));
+
+// Again calls a function as often as the address says, or each fit milliseconds; not
+// while nobody looks.
+export class Again {
+  constructor(call, fit) {
+    this.call = call;
+    this.fit = fit;
+  }
+
+  set(params) {
+    this.stop();
+    const r = refreshOf(params), ms = r === 'live' ? this.fit : r === 'off' ? 0 : millis(r);
+    if (ms) this.timer = setInterval(() => { if (!document.hidden) this.call(); }, ms);
+  }
+
+  stop() { clearInterval(this.timer); }
 }
 
 // toggle adds a value to a filter, or takes it away.
