@@ -24,56 +24,87 @@ const stormRules = `- rule: ` + everything + `
   priority: DEBUG
 `
 
-// stormScript runs a hundred containers in a row, then many more while containerd is
-// killed twenty times, and then lets those that live on be seen. What falco holds of
-// anonymous memory is told in between.
-const stormScript = `
+// stormFunctions are what both scripts begin with. What falco holds of anonymous
+// memory is told in between.
+const stormFunctions = `
 /files/kubelet stall > /tmp/stall &
 stall=$!
-run() { timeout 60 ctr run --null-io "$@"; }
-rss() { echo "rss $1 $(sed -n 's/RssAnon:[^0-9]*\([0-9]*\).*/\1/p' /proc/$(pidof falco)/status)"; }
 shop=registry.example/team/shop:1.2
+run() { timeout 120 ctr run --null-io "$@"; }
+rss() { echo "rss $1 $(sed -n 's/RssAnon:[^0-9]*\([0-9]*\).*/\1/p' /proc/$(pidof falco)/status)"; }
+`
+
+// stormEnd tells for how long the machine has stood still.
+const stormEnd = `
+kill $stall; wait $stall
+cat /tmp/stall
+`
+
+// rowScript runs containers one after the other.
+const rowScript = stormFunctions + `
 rss start
-for n in $(seq HUNDRED); do run --rm $shop row$n /bin/true || echo "row$n failed"; done
-rss row
+for n in $(seq ROW); do run --rm $shop row$n /bin/true || echo "row$n failed"; done
+rss end
+` + stormEnd
+
+// stormScript runs containers, some of which live on, while containerd is killed: each
+// time when one has lived since it came back, and amid the next. Then it lets those that
+// live on be seen.
+const stormScript = stormFunctions + `
+for n in 1 2 3; do run --rm $shop calm$n /bin/true; done
+rss before
+echo 0 > /tmp/lived
 (
 	for k in $(seq KILLS); do
-		sleep 3
-		kill -KILL $(pidof containerd)
+		lived=$(cat /tmp/lived)
+		for s in $(seq 120); do test "$(cat /tmp/lived)" = "$lived" || break; sleep 1; done
+		sleep 1
+		kill -KILL $(pidof containerd) && echo "kill $k"
 		until ctr version > /dev/null 2>&1; do sleep 0.5; done
 	done
 	touch /tmp/calm
 ) &
-n=0
+n=0 lived=0 live=0
 until test -e /tmp/calm; do
 	n=$((n + 1))
-	run --rm $shop storm$n /bin/true > /dev/null 2>&1 || failed=$((failed + 1))
-	case $n in *[048]) run -d $shop live$n /bin/sh /wait.sh > /dev/null 2>&1 && echo "live live$n";; esac
+	if test $live -lt LIVE && run -d $shop live$n /bin/sh /wait.sh > /dev/null 2>&1; then
+		live=$((live + 1)) lived=$((lived + 1))
+		echo "live live$n"
+	fi
+	run --rm $shop storm$n /bin/true > /dev/null 2>&1 && lived=$((lived + 1))
+	echo $lived > /tmp/lived.new && mv /tmp/lived.new /tmp/lived
 	case $n in *0) rss storm;; esac
 done
-echo "storm $n failed ${failed:-0}"
+echo "storm $n lived $lived"
 ctr task ls
 sleep 10
 rss calm
 echo "calm $(date +%s%N)"
 sleep 5
 rss end
-kill $stall; wait $stall
-cat /tmp/stall
-`
+` + stormEnd
 
 var rssLine = regexp.MustCompile(`(?m)^rss (\w+) (\d+)$`)
 
-// A hundred containers in a row are all known by name when their first program
-// starts. Then containerd is killed and started twenty times in a storm of containers:
-// when it has calmed down, all that live are known, memory has not grown with their
-// number, and no event was held for longer than the deadline.
-func TestGuestStorm(t *testing.T) {
-	if !long() {
-		t.Skip("long: FALCO_LONG=1")
+// rss returns what falco held when the script said so, in kB.
+func (w *watched) rss(t *testing.T) map[string][]int {
+	t.Helper()
+	all := map[string][]int{}
+	for _, m := range rssLine.FindAllStringSubmatch(w.Act, -1) {
+		kb, _ := strconv.Atoi(m[2])
+		all[m[1]] = append(all[m[1]], kb)
 	}
+	t.Logf("RssAnon in kB: %v", all)
+	return all
+}
+
+// spread is by how many kB the heap moves between two collections.
+const spread = 8 << 10
+
+// runStorm watches a script with a containerd that is started again when it ends, and
+// with rules that tell of programs in containers alone.
+func runStorm(t *testing.T, script string) *watched {
 	vm.RequireDebian(t)
-	const hundred, kills = 100, 20
 	dir := t.TempDir()
 	images(t, dir)
 	kubelet, err := vm.BuildGo("./tests/containers/guest", "kubelet", nil)
@@ -84,12 +115,22 @@ func TestGuestStorm(t *testing.T) {
 	if err := os.WriteFile(rules, []byte(stormRules), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	w := watch(t, vm.Config{
+	return watch(t, vm.Config{
 		Debian: &vm.Debian{Suite: "bookworm", Packages: containerPackages}, Timeout: 55 * time.Minute,
 		Rules: []string{rules}, Files: append(guestFiles(t, dir), kubelet),
 		Setup:  "(while :; do containerd >> /tmp/containerd.log 2>&1; done) > /dev/null &\n" + setUp,
-		Script: strings.NewReplacer("HUNDRED", fmt.Sprint(hundred), "KILLS", fmt.Sprint(kills)).Replace(stormScript),
+		Script: script,
 	})
+}
+
+// A hundred containers in a row are all known by name when their first program starts,
+// and leave nothing behind.
+func TestGuestRow(t *testing.T) {
+	if !long() {
+		t.Skip("long: FALCO_LONG=1")
+	}
+	const hundred = 100
+	w := runStorm(t, strings.ReplaceAll(rowScript, "ROW", fmt.Sprint(hundred)))
 	known := 0
 	for n := 1; n <= hundred; n++ {
 		id := fmt.Sprint("row", n)
@@ -104,23 +145,43 @@ func TestGuestStorm(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d containers in a row were known from their first program on", known, hundred)
+	if rss := w.rss(t); len(rss["start"]) == 0 || len(rss["end"]) == 0 || rss["end"][0] > rss["start"][0]+spread {
+		t.Errorf("memory has grown: %v", rss)
+	}
+	w.heldNoLonger(t)
+	if t.Failed() {
+		t.Logf("act:\n%s\nlog:\n%s", w.Act, w.lastWords())
+	}
+}
 
+// Containerd is killed and started twenty times in a storm of containers: when it has
+// calmed down, all that live are known, memory has not grown with their number, and no
+// event was held for longer than the deadline.
+func TestGuestStorm(t *testing.T) {
+	if !long() {
+		t.Skip("long: FALCO_LONG=1")
+	}
+	const kills, living = 20, 10
+	w := runStorm(t, strings.NewReplacer("KILLS", fmt.Sprint(kills), "LIVE", fmt.Sprint(living)).Replace(stormScript))
 	var calm int64
 	var live []string
+	killed := 0
 	for line := range strings.Lines(w.Act) {
 		switch words := strings.Fields(line); {
 		case len(words) == 2 && words[0] == "calm":
 			calm, _ = strconv.ParseInt(words[1], 10, 64)
 		case len(words) == 2 && words[0] == "live":
 			live = append(live, words[1])
+		case len(words) == 2 && words[0] == "kill":
+			killed++
 		case strings.HasPrefix(line, "storm "):
 			t.Logf("%s", strings.TrimSpace(line))
 		}
 	}
-	if len(live) < 5 || calm == 0 {
-		t.Fatalf("only %d containers live on:\n%s", len(live), w.Act)
+	t.Logf("killed %d times; %d live on", killed, len(live))
+	if killed != kills || len(live) != living || calm == 0 {
+		t.Fatalf("it was no storm:\n%s", w.Act)
 	}
-	t.Logf("%d live on", len(live))
 	for _, id := range live {
 		seen := 0
 		for _, a := range w.events[id] {
@@ -136,22 +197,14 @@ func TestGuestStorm(t *testing.T) {
 			t.Errorf("%s was not seen after it calmed", id)
 		}
 	}
-
-	rss := map[string][]int{}
-	for _, m := range rssLine.FindAllStringSubmatch(w.Act, -1) {
-		kb, _ := strconv.Atoi(m[2])
-		rss[m[1]] = append(rss[m[1]], kb)
-	}
-	t.Logf("RssAnon in kB: %v", rss)
-	if len(rss["row"]) == 0 || len(rss["end"]) == 0 {
+	rss := w.rss(t)
+	if len(rss["before"]) == 0 || len(rss["end"]) == 0 {
 		t.Fatal("no figures of memory")
 	}
-	// The heap moves by a few megabytes between two collections.
-	const spread = 8 << 10
-	if end, before := rss["end"][0], rss["row"][0]; end > before+spread {
+	if end, before := rss["end"][0], rss["before"][0]; end > before+spread {
 		t.Errorf("memory has grown from %d to %d kB", before, end)
 	}
-	if peak := slices.Max(append(rss["storm"], 0)); peak > rss["row"][0]+2*spread {
+	if peak := slices.Max(append(rss["storm"], 0)); peak > rss["before"][0]+2*spread {
 		t.Errorf("memory has peaked at %d kB", peak)
 	}
 	w.heldNoLonger(t)
