@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,8 +26,15 @@ var releases = []struct {
 	{"sid", "7", true},
 }
 
-//go:embed testdata/life.sh
-var life string
+// What happens in guests: boot comes before each of the others.
+var (
+	//go:embed testdata/boot.sh
+	boot string
+	//go:embed testdata/life.sh
+	life string
+	//go:embed testdata/signed.sh
+	signed string
+)
 
 // machine makes a root of a suite with DKMS and the headers of the kernel that will be booted, and puts the packages into it.
 func machine(t *testing.T, suite, kernel string, more ...string) (*vm.Root, *vm.Kernel) {
@@ -36,7 +44,10 @@ func machine(t *testing.T, suite, kernel string, more ...string) (*vm.Root, *vm.
 	if err != nil {
 		t.Fatal(err)
 	}
-	packages := append([]string{"dkms", "linux-headers-" + k.ABI, "procps", "udev"}, more...)
+	packages := append([]string{"dkms", "procps", "udev"}, more...)
+	if !k.Built() {
+		packages = append(packages, "linux-headers-"+k.ABI)
+	}
 	shared, err := vm.GetRoot(vm.Debian{Suite: suite, Packages: packages, Systemd: true}, false, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -110,13 +121,14 @@ echo "# changed by hand" >> /etc/falco/falco_rules.yaml`)
 			result := vm.Try(t, vm.Config{
 				Root: clone, Kernel: r.kernel, NoDaemon: true, NoModule: true, Timeout: 20 * time.Minute, MemoryMB: 2048,
 				Env:    []string{"OLDER=" + older, "NEWER=" + newer},
-				Script: life,
+				ActOut: t.Output(),
+				Script: boot + life,
 			})
 			if err := result.Err(); err != nil {
 				t.Errorf("%v", err)
 			}
 			t.Logf("%s: booted after %v; %s", r.suite, result.Booted.Round(time.Second), strings.Join(facts.FindAllString(result.Act, -1), ", "))
-			has(t, result.Act, lived...)
+			has(t, result.Act, slices.Concat(booted, lived)...)
 			if strings.Contains(result.Act, "WRONG") || t.Failed() {
 				t.Errorf("act:\n%s", result.Act)
 			}
@@ -127,11 +139,14 @@ echo "# changed by hand" >> /etc/falco/falco_rules.yaml`)
 // facts are figures that the script prints.
 var facts = regexp.MustCompile(`(?m)^(gap|alerts|remained) .*$`)
 
+// booted is what each guest prints first.
+var booted = []string{`^boot: active$`, `^boot: module 0\.1\.0$`, `^boot: alert$`, `^boot: enabled falco-kmod$`}
+
 // lived is what the script of a life prints, step by step.
 var lived = []string{
-	`^boot: active$`, `^boot: module 0\.1\.0$`, `^boot: alert$`, `^boot: enabled falco-kmod$`,
+	`^sidekick: 660 (falcosidekick|UNKNOWN):falco, in 750 (falcosidekick|UNKNOWN):(falcosidekick|UNKNOWN), linked in 755 root:root$`, `^sidekick: alert$`, `^sidekick: reload$`,
 	`^upgrade: rc 0$`, `^upgrade: active$`, `^upgrade: module 0\.1\.1$`, `^upgrade: daemon 0\.1\.1$`, `^upgrade: alert$`,
-	`^upgrade: falco\.yaml kept$`, `^upgrade: rules replaced$`,
+	`^upgrade: falcosidekick$`, `^upgrade: falco\.yaml kept$`, `^upgrade: rules replaced$`,
 	`^\[POST-INSTALL\] Falco watches again; nobody did for \d+\.\d\d s$`,
 	`^reload: same pid$`, `^kill: other pid$`,
 	`^other: active$`,
