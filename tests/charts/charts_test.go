@@ -76,7 +76,13 @@ type rendered struct {
 // template renders as "helm template falco CHART -n falco ARGS" and has every object checked.
 func template(t *testing.T, args ...string) *rendered {
 	t.Helper()
-	out, err := run(t, append([]string{"template", "falco", falco, "-n", "falco"}, args...)...)
+	return templateOf(t, "falco", falco, args...)
+}
+
+// templateOf is template for a release of another name and chart.
+func templateOf(t *testing.T, release, chart string, args ...string) *rendered {
+	t.Helper()
+	out, err := run(t, append([]string{"template", release, chart, "-n", "falco"}, args...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,8 +14,9 @@ import (
 
 // KafkaConfig says from which topics of Kafka events come.
 type KafkaConfig struct {
-	Topics []string `key:"topic" enables:"true" doc:"one or several"`
-	Group  string   `key:"group" default:"falcosidekick" doc:"forwarders with the same one share the work"`
+	Topics  []string      `key:"topic" enables:"true" doc:"one or several"`
+	Group   string        `key:"group" default:"falcosidekick" doc:"forwarders with the same one share the work"`
+	Session time.Duration `key:"sessiontimeout" default:"20s" doc:"after which the others take over what a forwarder had that says nothing any more"`
 	output.KafkaLogin
 }
 
@@ -32,11 +33,15 @@ func (c *KafkaConfig) open(env *output.Env) (func(context.Context, *Consumer) er
 	if err != nil {
 		return nil, err
 	}
-	if c.Group == "" {
+	switch {
+	case c.Group == "":
 		return nil, errors.New("group must be set")
+	case c.Session < time.Second:
+		return nil, errors.New("sessiontimeout is shorter than a second")
 	}
 	opts := append(login,
-		kgo.ConsumerGroup(c.Group), kgo.ConsumeTopics(c.Topics...), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.ConsumerGroup(c.Group), kgo.SessionTimeout(c.Session), kgo.HeartbeatInterval(min(3*time.Second, c.Session/3)), kgo.RebalanceTimeout(time.Minute),
+		kgo.ConsumeTopics(c.Topics...), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(), kgo.FetchMaxBytes(fetchBytes), kgo.FetchMaxPartitionBytes(partitionBytes),
 		kgo.MaxConcurrentFetches(2), kgo.MaxDecompressBatchBytes(decompressBytes))
 	check, err := kgo.NewClient(opts...) // the library knows best what goes together; it connects later
@@ -45,7 +50,7 @@ func (c *KafkaConfig) open(env *output.Env) (func(context.Context, *Consumer) er
 	}
 	check.Close()
 	return func(ctx context.Context, k *Consumer) error {
-		cl, err := kgo.NewClient(opts...)
+		cl, err := kgo.NewClient(append(opts[:len(opts):len(opts)], kgo.OnPartitionsAssigned(func(context.Context, *kgo.Client, map[string][]int32) { k.connected() }))...)
 		if err != nil {
 			return err
 		}
@@ -56,7 +61,6 @@ func (c *KafkaConfig) open(env *output.Env) (func(context.Context, *Consumer) er
 		if err != nil {
 			return err
 		}
-		k.connected()
 		for ctx.Err() == nil {
 			if err := c.poll(ctx, k, cl); err != nil {
 				return err

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/falco-go/falco/pkg/forward/output"
@@ -19,6 +20,7 @@ type NATSConfig struct {
 	Stream   string        `key:"stream" default:"FALCO"`
 	Consumer string        `key:"consumer" default:"falcosidekick" doc:"durable; forwarders with the same one share the work"`
 	Subject  string        `key:"subject" default:"falco.>" doc:"which messages"`
+	Inbox    string        `key:"inboxprefix" default:"_INBOX" doc:"where answers come: one that others may not listen to keeps events from them"`
 	AckWait  time.Duration `key:"ackwait" default:"1m" doc:"when the server gives what was not acknowledged to somebody else"`
 	Create   bool          `key:"create" doc:"make the stream if it is not there"`
 	Replicas int           `key:"replicas" default:"1" doc:"of a stream that is made"`
@@ -40,12 +42,14 @@ func (c *NATSConfig) open(env *output.Env) (func(context.Context, *Consumer) err
 		return nil, err
 	case c.Stream == "" || c.Consumer == "" || c.Subject == "":
 		return nil, errors.New("stream, consumer and subject must be set")
+	case c.Inbox == "" || strings.ContainsAny(c.Inbox, "*> \t\r\n") || strings.HasSuffix(c.Inbox, "."):
+		return nil, fmt.Errorf("inboxprefix %q is none", c.Inbox)
 	case c.AckWait < time.Second:
 		return nil, errors.New("ackwait is shorter than a second")
 	}
 	return func(ctx context.Context, k *Consumer) error {
 		closed := make(chan struct{})
-		opts := append(opts[:len(opts):len(opts)], nats.Timeout(5*time.Second), nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
+		opts := append(opts[:len(opts):len(opts)], nats.CustomInboxPrefix(c.Inbox), nats.Timeout(5*time.Second), nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
 		nc, err := nats.Connect(urls, opts...)
 		if err != nil {
 			return err
