@@ -65,18 +65,22 @@ type Stats struct {
 	Late      uint64 // delivered although a younger one had gone out before
 	Discarded uint64
 	Bytes     uint64
+
+	Compared uint64 // times of records with each other: what the order costs
+	Looks    uint64 // at all rings: whether there is more
 }
 
 // Merge is the reader of all rings. It is not safe for concurrent use.
 type Merge struct {
-	lanes   []*lane
-	heap    []head        // lanes that have something to show, by the time of it
-	taken   bool          // the first of them has been returned, and is to be left
-	clock   func() uint64 // the rings' clock, ns
-	horizon uint64
-	last    uint64
-	late    uint64
-	err     error
+	lanes           []*lane
+	heap            []head        // lanes that have something to show, by the time of it
+	taken           bool          // the first of them has been returned, and is to be left
+	clock           func() uint64 // the rings' clock, ns
+	horizon         uint64
+	last            uint64
+	late            uint64
+	compared, looks uint64
+	err             error
 }
 
 // lane is a ring and whether its oldest unread record stands in the heap.
@@ -110,7 +114,7 @@ func (m *Merge) Err() error { return m.err }
 
 // Stats returns what has passed so far.
 func (m *Merge) Stats() Stats {
-	s := Stats{Late: m.late}
+	s := Stats{Late: m.late, Compared: m.compared, Looks: m.looks}
 	for _, l := range m.lanes {
 		rs := l.ring.Stats()
 		s.Events += rs.Events
@@ -197,6 +201,7 @@ func (m *Merge) step() {
 // what we have now seen. That holds only if rings that stand in the heap are
 // looked at as well; their next records may be older than others' heads.
 func (m *Merge) look() {
+	m.looks++
 	horizon := m.clock()
 	if horizon > uint64(Hold) {
 		horizon -= uint64(Hold)
@@ -235,6 +240,7 @@ func (m *Merge) down(i int) {
 		if c >= len(m.heap) {
 			return
 		}
+		m.compared += 2
 		if c+1 < len(m.heap) && m.heap[c+1].ts < m.heap[c].ts {
 			c++
 		}
@@ -250,6 +256,7 @@ func (m *Merge) down(i int) {
 func (m *Merge) up(i int) {
 	for i > 0 {
 		p := (i - 1) / 2
+		m.compared++
 		if m.heap[p].ts <= m.heap[i].ts {
 			return
 		}

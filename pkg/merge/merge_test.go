@@ -5,6 +5,7 @@ package merge
 import (
 	"encoding/binary"
 	"errors"
+	"math/bits"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -193,8 +194,95 @@ func TestWaiter(t *testing.T) {
 	waiter.Close()
 }
 
+// How a machine spreads its events over CPUs.
+var spreads = map[string]func(rng *rand.Rand, i, cpus int) int{
+	"one busy":  func(rng *rand.Rand, i, cpus int) int { return 7 },
+	"in turn":   func(rng *rand.Rand, i, cpus int) int { return i % cpus },
+	"at random": func(rng *rand.Rand, i, cpus int) int { return rng.IntN(cpus) },
+	"in bursts": func(rng *rand.Rand, i, cpus int) int { return i / 64 * 31 % cpus },
+}
+
+// A large machine costs the logarithm of its CPUs: no event is compared with more than two others on each level of the heap,
+// and the rings are not looked at again for every event, whoever is busy. Nothing comes late or is lost, and memory goes
+// back in batches.
+func TestManyCPUs(t *testing.T) {
+	for _, cpus := range []int{1, 8, 128, 512} {
+		for name, spread := range spreads {
+			rng := rand.New(rand.NewPCG(1, uint64(cpus)))
+			w := newWorld(t, cpus)
+			const events, batch = 20000, 100
+			got, released := 0, 0
+			freed := make([]uint64, cpus)
+			for i := range events {
+				w.now = uint64(i+1) * 1000
+				if !w.cpus[spread(rng, i, cpus)%cpus].Event(w.now, 16+rng.IntN(64)) {
+					t.Fatalf("%d CPUs, %s: a ring is full", cpus, name)
+				}
+				if i%batch == batch-1 {
+					w.now += 2 * hold // all of these are old enough
+					got += len(w.out())
+					for k, p := range w.cpus {
+						if f := p.Freed(); f != freed[k] {
+							freed[k] = f
+							released++
+						}
+					}
+				}
+			}
+			w.Drain()
+			got += len(w.out())
+			s := w.Stats()
+			levels := bits.Len(uint(cpus - 1))
+			if most := uint64(events * (2*levels + 1)); s.Compared > most || cpus == 1 && s.Compared > 0 {
+				t.Errorf("%d CPUs, %s: %d comparisons, at most %d are the logarithm", cpus, name, s.Compared, most)
+			}
+			if got != events || s.Events != events || s.Late > 0 || s.Lost > 0 {
+				t.Errorf("%d CPUs, %s: %d events, %+v", cpus, name, got, s)
+			}
+			if s.Looks > 2*events/batch+2 {
+				t.Errorf("%d CPUs, %s: %d looks at all rings for %d batches", cpus, name, s.Looks, events/batch)
+			}
+			if released > events/batch*min(cpus, batch) {
+				t.Errorf("%d CPUs, %s: memory went back %d times", cpus, name, released)
+			}
+			t.Logf("%3d CPUs, %-9s: %.1f comparisons an event, %d looks and %d releases for %d batches", cpus, name, float64(s.Compared)/events, s.Looks, released, events/batch)
+		}
+	}
+}
+
+// Under load, memory goes back in batches, and all of it when there is nothing left.
+func TestReleaseInBatches(t *testing.T) {
+	p := ringtest.New(1 << 20)
+	r, err := ring.New(0, p.Control, p.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := New([]*ring.Ring{r}, func() uint64 { return 0 })
+	n, bytes := 0, uint64(0)
+	for p.Event(uint64(n), 100) {
+		n++
+	}
+	released, freed := 0, uint64(0)
+	for {
+		_, ok := m.Next()
+		if f := p.Freed(); f != freed {
+			if released++; ok && f-freed < releaseBytes {
+				t.Errorf("%d bytes went back while there was more to read", f-freed)
+			}
+			freed = f
+		}
+		if !ok {
+			break
+		}
+	}
+	bytes = m.Stats().Bytes
+	if freed != bytes || released != int(bytes/releaseBytes)+1 {
+		t.Errorf("%d of %d bytes went back in %d batches of %d", freed, bytes, released, releaseBytes)
+	}
+}
+
 func BenchmarkNext(b *testing.B) {
-	for _, cpus := range []int{1, 8, 128} {
+	for _, cpus := range []int{1, 8, 128, 512} {
 		b.Run("cpus="+itoa(cpus), func(b *testing.B) {
 			w := newWorld(b, cpus)
 			b.ReportAllocs()
@@ -214,6 +302,8 @@ func BenchmarkNext(b *testing.B) {
 					i++
 				}
 			}
+			s := w.Stats()
+			b.ReportMetric(float64(s.Compared)/float64(s.Events), "comparisons/event")
 		})
 	}
 }

@@ -78,18 +78,33 @@ func (p *Producer) put(rec []byte, flags uint32, seq uint64) bool {
 	if pos+length-atomic.LoadUint64(&p.control().ConsumerPos) > p.size {
 		return false
 	}
-	b := make([]byte, length)
-	binary.LittleEndian.PutUint32(b, uint32(length))
-	binary.LittleEndian.PutUint32(b[4:], flags)
-	binary.LittleEndian.PutUint64(b[8:], seq)
-	copy(b[schema.ABIRecordPrefixBytes:], rec)
-	for i, c := range b { // both mappings show the same memory
-		at := (pos + uint64(i)) % p.size
-		p.Data[at], p.Data[at+p.size] = c, c
-	}
+	var prefix [schema.ABIRecordPrefixBytes]byte
+	binary.LittleEndian.PutUint32(prefix[:], uint32(length))
+	binary.LittleEndian.PutUint32(prefix[4:], flags)
+	binary.LittleEndian.PutUint64(prefix[8:], seq)
+	p.write(pos, prefix[:])
+	p.write(pos+uint64(len(prefix)), rec)
+	p.write(pos+uint64(len(prefix)+len(rec)), padding[:length-uint64(len(prefix)+len(rec))])
 	atomic.StoreUint64(&p.control().ProducerPos, pos+length)
 	return true
 }
 
+var padding [8]byte
+
+// write puts b at a position, in both mappings of the same memory.
+func (p *Producer) write(pos uint64, b []byte) {
+	at := pos % p.size
+	n := copy(p.Data[at:], b) // the ring goes on in its second mapping
+	if over := at + uint64(n); over > p.size {
+		copy(p.Data, p.Data[p.size:over])
+		copy(p.Data[at+p.size:], b)
+		return
+	}
+	copy(p.Data[at+p.size:], b)
+}
+
 // WantsWakeup reports whether the reader is about to sleep.
 func (p *Producer) WantsWakeup() bool { return atomic.LoadUint32(&p.control().NeedWakeup) != 0 }
+
+// Freed returns how far the reader has given memory back.
+func (p *Producer) Freed() uint64 { return atomic.LoadUint64(&p.control().ConsumerPos) }
