@@ -3,11 +3,13 @@
 package containers
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -126,4 +128,60 @@ func TestRealContainerd(t *testing.T) {
 	}
 	s.ctr("containers", "delete", "early")
 	l.until("its end", func() bool { return l.ended["early"] })
+}
+
+// The same containerd is killed amid the making of containers, again and again: all that
+// it has made are known when it has come back, and memory does not grow.
+func TestRealStorm(t *testing.T) {
+	kills := 4
+	if long() {
+		kills = 20
+	}
+	const each = 5 // containers between two kills
+	s := newReal(t)
+	root := filepath.Join(s.dir, "rootfs")
+	if err := os.Mkdir(root, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l := newLoop(t, containerd.New([]string{s.socket}))
+	defer l.close()
+	before := heap()
+	tids := map[string]int64{} // of those that were made
+	for k := range kills {
+		var wait sync.WaitGroup
+		after(&wait, time.Duration(50+20*k)*time.Millisecond, s.kill)
+		for n := range each {
+			id, tid := id(each*k+n), int64(1000+each*k+n)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			err := exec.CommandContext(ctx, "ctr", "-a", s.socket, "containers", "create", "--rootfs", root, id, "/bin/true").Run()
+			cancel()
+			l.turn()
+			l.seen(tid, id)
+			if err == nil {
+				tids[id] = tid
+			}
+		}
+		wait.Wait()
+		s.start()
+		s.ctr("containers", "create", "--rootfs", root, fmt.Sprint("calm", k), "/bin/true")
+	}
+	l.until("all that live", func() bool {
+		for _, tid := range tids {
+			if l.st.Lookup(tid).Container().Info() == nil {
+				return false
+			}
+		}
+		for k := range kills {
+			if l.st.Container(fmt.Sprint("calm", k)) == nil {
+				return false
+			}
+		}
+		return true
+	})
+	l.until("the last questions", func() bool { return l.r.Stats().Waiting == 0 })
+	grown := int64(heap()) - int64(before)
+	t.Logf("killed %d times; %d of %d were made amid that, all are known; %d bytes more on the heap, %+v", kills, len(tids), kills*each, grown, l.r.Stats())
+	if grown > 4<<20 {
+		t.Errorf("the heap has grown by %d bytes", grown)
+	}
 }

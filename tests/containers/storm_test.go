@@ -54,12 +54,14 @@ const stormScript = stormFunctions + `
 for n in 1 2 3; do run --rm $shop calm$n /bin/true; done
 rss before
 echo 0 > /tmp/lived
+echo 0 > /tmp/kills
 (
 	for k in $(seq KILLS); do
 		lived=$(cat /tmp/lived)
 		for s in $(seq 120); do test "$(cat /tmp/lived)" = "$lived" || break; sleep 1; done
 		sleep 1
 		kill -KILL $(pidof containerd) && echo "kill $k"
+		echo $k > /tmp/kills
 		until ctr version > /dev/null 2>&1; do sleep 0.5; done
 	done
 	touch /tmp/calm
@@ -67,7 +69,7 @@ echo 0 > /tmp/lived
 n=0 lived=0 live=0
 until test -e /tmp/calm; do
 	n=$((n + 1))
-	if test $live -lt LIVE && run -d $shop live$n /bin/sh /wait.sh > /dev/null 2>&1; then
+	if test $((live * KILLS)) -le $(($(cat /tmp/kills) * LIVE)) && run -d $shop live$n /bin/sh /wait.sh > /dev/null 2>&1; then
 		live=$((live + 1)) lived=$((lived + 1))
 		echo "live live$n"
 	fi
@@ -179,7 +181,7 @@ func TestGuestStorm(t *testing.T) {
 		}
 	}
 	t.Logf("killed %d times; %d live on", killed, len(live))
-	if killed != kills || len(live) != living || calm == 0 {
+	if killed != kills || len(live) < living/2 || calm == 0 {
 		t.Fatalf("it was no storm:\n%s", w.Act)
 	}
 	for _, id := range live {
