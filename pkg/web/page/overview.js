@@ -97,7 +97,7 @@ function share(lost, of) {
 function delta(now, before, calm) {
   if (!before) return t('none in the time before');
   const d = Math.round(100 * (now - before) / before);
-  return h('span', {class: 'delta' + (calm || !d ? '' : d > 0 ? ' more' : ' less')}, (d > 0 ? '↑ +' : d < 0 ? '↓ ' : '') + d + ' %', h('span', {class: 'dim'}, ' ' + t('to the time before')));
+  return h('span', {title: t('Before: as long a time'), class: 'delta' + (calm || !d ? '' : d > 0 ? ' more' : ' less')}, (d > 0 ? '↑ +' : d < 0 ? '↓ ' : '') + d + ' %', ' ', h('span', {class: 'dim'}, t('from {n}', {n: count(before)})));
 }
 
 function ranking(box, top) {
