@@ -5,10 +5,12 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"io/fs"
 	"net"
@@ -38,7 +40,10 @@ var (
 
 const (
 	dialWait  = 2 * time.Second
-	callWait  = time.Second
+	readWait  = 3 * time.Second // for one that has changed ...
+	readTries = 3               // ... and again
+	readers   = 4               // that read what has changed, at the same time
+	maxUnread = 1024            // changes that may wait for each of them; more are looked up when somebody asks
 	listWait  = 5 * time.Second
 	maxImages = 1024 // that are remembered
 	maxList   = 1 << 14
@@ -159,29 +164,34 @@ func (c *conn) inspect(ctx context.Context, id string) (*container.Info, error) 
 	if r.ID != id {
 		return nil, errNonsense
 	}
-	img := c.image(ctx, r.Image)
+	img, err := c.image(ctx, r.Image)
 	if peer := r.peer(); peer != "" && r.address() == "" {
 		other := record{}
 		if c.get(ctx, "/containers/"+peer+"/json", nil, &other) == nil {
 			r.NetworkSettings = other.NetworkSettings
 		}
 	}
-	return r.info(c.flavour.Type, img), nil
+	i := r.info(c.flavour.Type, img)
+	i.Partial = err != nil && ctx.Err() != nil // there was no time for the image
+	return i, nil
 }
 
 var errNonsense = errors.New("another answer than to what was asked")
 
 // image returns what is known of an image, never nil.
-func (c *conn) image(ctx context.Context, id string) *image {
+func (c *conn) image(ctx context.Context, id string) (*image, error) {
 	c.mu.Lock()
 	i := c.images[id]
 	c.mu.Unlock()
-	if i != nil || id == "" {
-		return orNothing(i)
+	if i != nil {
+		return i, nil
 	}
 	i = new(image)
-	if c.get(ctx, "/images/"+id+"/json", nil, i) != nil {
-		return new(image)
+	if id == "" {
+		return i, nil
+	}
+	if err := c.get(ctx, "/images/"+id+"/json", nil, i); err != nil {
+		return new(image), err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -189,14 +199,7 @@ func (c *conn) image(ctx context.Context, id string) *image {
 		clear(c.images)
 	}
 	c.images[id] = i
-	return i
-}
-
-func orNothing(i *image) *image {
-	if i == nil {
-		return new(image)
-	}
-	return i
+	return i, nil
 }
 
 // Watch implements container.Engine.
@@ -212,20 +215,17 @@ func (e *Engine) Watch(ctx context.Context, tell func(container.Change)) error {
 	defer cancel()
 	// The answer to this begins with the first event, with some servers: it is waited
 	// for on the side.
+	var queues [readers]chan change
+	for i := range queues {
+		queues[i] = make(chan change, maxUnread)
+		wait.Go(func() { c.follow(ctx, queues[i], tell) })
+	}
 	broken := make(chan error, 1)
-	wait.Add(1)
-	go func() {
-		defer wait.Done()
-		broken <- c.listen(ctx, tell)
-	}()
+	wait.Go(func() { broken <- c.listen(ctx, queues[:]) })
 	e.hold(c)
 	defer e.hold(nil)
 	listed := make(chan error, 1)
-	wait.Add(1)
-	go func() {
-		defer wait.Done()
-		listed <- c.list(ctx, tell)
-	}()
+	wait.Go(func() { listed <- c.list(ctx, tell) })
 	for {
 		select {
 		case err := <-listed:
@@ -266,8 +266,17 @@ func (c *conn) list(ctx context.Context, tell func(container.Change)) error {
 	return nil
 }
 
-// listen follows the events, which are objects one after the other.
-func (c *conn) listen(ctx context.Context, tell func(container.Change)) error {
+var seed = maphash.MakeSeed()
+
+// change is what an event says.
+type change struct {
+	id   string
+	gone bool
+}
+
+// listen reads the events, which are objects one after the other, and hands on what they
+// tell: each container to one reader, so that its end does not overtake its beginning.
+func (c *conn) listen(ctx context.Context, queues []chan change) error {
 	answer, err := c.request(ctx, "/events", url.Values{"stream": {"true"}, "filters": {`{"type":["container"]}`}})
 	if err != nil {
 		return err
@@ -286,19 +295,50 @@ func (c *conn) listen(ctx context.Context, tell func(container.Change)) error {
 		if ev.Type != "container" || ev.Actor.ID == "" {
 			continue
 		}
-		if ev.Action == "" {
-			ev.Action = ev.Status
-		}
-		switch ev.Action {
+		ch := change{id: ev.Actor.ID}
+		switch cmp.Or(ev.Action, ev.Status) {
 		case "create", "start", "init":
-			call, cancel := context.WithTimeout(ctx, callWait)
-			i, err := c.inspect(call, ev.Actor.ID)
-			cancel()
-			if err == nil {
-				tell(container.Change{What: container.Known, Info: i})
-			}
 		case "destroy", "remove":
-			tell(container.Change{What: container.Gone, Info: &container.Info{ID: container.ShortID(ev.Actor.ID), FullID: ev.Actor.ID}})
+			ch.gone = true
+		default:
+			continue
+		}
+		select {
+		case queues[maphash.String(seed, ch.id)%uint64(len(queues))] <- ch:
+		default:
+		}
+	}
+}
+
+// follow reads what has changed.
+func (c *conn) follow(ctx context.Context, queue <-chan change, tell func(container.Change)) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case ch := <-queue:
+			if ch.gone {
+				tell(container.Change{What: container.Gone, Info: &container.Info{ID: container.ShortID(ch.id), FullID: ch.id}})
+				continue
+			}
+			c.reread(ctx, ch.id, tell)
+		}
+	}
+}
+
+// reread reads a container that has changed, again while there is no time for all of
+// it: podman does not answer while it makes or starts that container.
+func (c *conn) reread(ctx context.Context, id string, tell func(container.Change)) {
+	for range readTries {
+		call, cancel := context.WithTimeout(ctx, readWait)
+		i, err := c.inspect(call, id)
+		late := call.Err() != nil
+		cancel()
+		if err == nil {
+			tell(container.Change{What: container.Known, Info: i})
+		}
+		if !late || ctx.Err() != nil {
+			return
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -165,6 +166,76 @@ func TestSilentSocket(t *testing.T) {
 		}
 	case <-time.After(20 * time.Second):
 		t.Fatal("the watch goes on")
+	}
+}
+
+// One container that is locked, as podman's are while they start, keeps nobody else
+// waiting, and what there was no time for is not taken for what is not there.
+func TestLocked(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	locked, events := make(chan struct{}), make(chan string, 10)
+	wait := func(r *http.Request) {
+		select {
+		case <-locked:
+		case <-r.Context().Done():
+		}
+	}
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/events":
+			for {
+				select {
+				case <-r.Context().Done():
+					return
+				case e := <-events:
+					fmt.Fprint(w, e)
+					w.(http.Flusher).Flush()
+				}
+			}
+		case "/containers/json":
+			fmt.Fprint(w, "[]")
+		case "/containers/" + webID + "/json":
+			wait(r)
+			fmt.Fprintf(w, `{"Id":%q,"Name":"web"}`, webID)
+		case "/containers/" + peerID + "/json":
+			fmt.Fprintf(w, `{"Id":%q,"Name":"peer","Image":"img","Config":{"Image":"redis"}}`, peerID)
+		case "/images/img/json":
+			wait(r)
+			fmt.Fprint(w, imgJSON)
+		}
+	})}
+	go srv.Serve(l)
+	t.Cleanup(func() { srv.Close() })
+	e := New(Docker, []string{path})
+	changes, _ := watch(t, e)
+	next(t, changes, container.Ready)
+
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if i, err := e.Get(ctx, container.Match{FullID: peerID}); err != nil || i.Name != "peer" || !i.Partial {
+		t.Errorf("there is no time for the image: %+v, %v", i, err)
+	}
+	events <- `{"Type":"container","Action":"create","Actor":{"ID":"` + webID + `"}}`
+	other := webID
+	for n := 0; maphash.String(seed, other)%readers == maphash.String(seed, webID)%readers; n++ {
+		other = fmt.Sprintf("%064d", n) // of another reader
+	}
+	events <- `{"Type":"container","Action":"destroy","Actor":{"ID":"` + other + `"}}`
+	if i := next(t, changes, container.Gone); i.FullID != other {
+		t.Errorf("got %+v", i)
+	}
+	events <- `{"Type":"container","Action":"destroy","Actor":{"ID":"` + webID + `"}}`
+	close(locked)
+	if i := next(t, changes, container.Known); i.Name != "web" || i.Partial {
+		t.Errorf("got %+v", i)
+	}
+	next(t, changes, container.Gone)
+	if i, err := e.Get(t.Context(), container.Match{FullID: peerID}); err != nil || i.Partial || i.ImageTag == "" {
+		t.Errorf("now there is: %+v, %v", i, err)
 	}
 }
 
