@@ -145,6 +145,7 @@ func (c *conn) inspect(ctx context.Context, id string) (*container.Info, error) 
 		own = nil
 	}
 	var of *runtime.PodSandboxStatusResponse
+	late := false
 	if pod != "" {
 		of, err = c.PodSandboxStatus(ctx, &runtime.PodSandboxStatusRequest{PodSandboxId: pod, Verbose: true})
 		if err != nil {
@@ -152,12 +153,15 @@ func (c *conn) inspect(ctx context.Context, id string) (*container.Info, error) 
 			if own == nil {
 				return nil, why(err)
 			}
+			late = errors.Is(why(err), context.DeadlineExceeded)
 		}
 	}
 	if own == nil && of.GetStatus().GetId() != id {
 		return nil, errNonsense
 	}
-	return info(c.typ, own, of), nil
+	i := info(c.typ, own, of)
+	i.Partial = late // there was no time for the pod
+	return i, nil
 }
 
 var errNonsense = errors.New("another answer than to what was asked")
@@ -183,7 +187,7 @@ func (e *Engine) Watch(ctx context.Context, tell func(container.Change)) error {
 		call, cancel := context.WithTimeout(ctx, callWait)
 		defer cancel()
 		if i, err := c.inspect(call, id); err == nil {
-			known[id] = true
+			known[id] = !i.Partial
 			tell(container.Change{What: container.Known, Info: i})
 		}
 	}

@@ -279,6 +279,48 @@ func answer[Q, A any](stream grpc.ServerStream, f func(context.Context, *Q) (*A,
 	return stream.SendMsg(a)
 }
 
+// slow takes its time to tell of a pod.
+type slow struct {
+	server
+	now chan struct{}
+}
+
+func (s *slow) PodSandboxStatus(ctx context.Context, r *runtime.PodSandboxStatusRequest) (*runtime.PodSandboxStatusResponse, error) {
+	select {
+	case <-s.now:
+		return s.server.PodSandboxStatus(ctx, r)
+	case <-ctx.Done():
+		return nil, status.FromContextError(ctx.Err()).Err()
+	}
+}
+
+// What there was no time for is not taken for what is not there.
+func TestSlowPod(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, g := &slow{now: make(chan struct{})}, grpc.NewServer()
+	runtime.RegisterRuntimeServiceServer(g, s)
+	go g.Serve(l)
+	defer g.Stop()
+	c, err := connect(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if i, err := c.inspect(ctx, webID); err != nil || !i.Partial || i.Name != "web" {
+		t.Errorf("there was no time: %+v, %v", i, err)
+	}
+	close(s.now)
+	if i, err := c.inspect(t.Context(), webID); err != nil || i.Partial || i.PodName() != "p" {
+		t.Errorf("now there is: %+v, %v", i, err)
+	}
+}
+
 // liar answers, but not to what it was asked.
 type liar struct {
 	runtime.UnimplementedRuntimeServiceServer
