@@ -199,6 +199,17 @@ func TestForwarder(t *testing.T) {
 	r.expect(map[string]string{"json_output": "true", "http_output": `{"enabled":true,"url":"http://falco-falcosidekick:2801/"}`})
 	r = template(t, "--set", "falcosidekick.enabled=true", "--set", "falcosidekick.fullfqdn=true", "--set", "falcosidekick.listenPort=99")
 	r.expect(map[string]string{"http_output": `{"enabled":true,"url":"http://falco-falcosidekick.falco.svc.cluster.local:99/"}`})
+	// It is installed along, and takes what stands below its name.
+	r = template(t, "--set", "falcosidekick.enabled=true", "--set", "falcosidekick.config.slack.webhookurl=https://hooks.slack.com/services/a/b/c",
+		"--set", "falcosidekick.webui.enabled=true", "--set", "falcosidekick.service.port=2899")
+	r.expect(map[string]string{"http_output": `{"enabled":true,"url":"http://falco-falcosidekick:2899/"}`})
+	if port := named[*corev1.Service](r, "falco-falcosidekick").Spec.Ports[0].Port; port != 2899 {
+		t.Errorf("the forwarder's Service has port %d", port)
+	}
+	named[*corev1.Service](r, "falco-falcosidekick-ui")
+	if text := named[*corev1.Secret](r, "falco-falcosidekick").StringData["falcosidekick.yaml"]; !strings.Contains(text, "services/a/b/c") {
+		t.Errorf("the forwarder's settings are\n%s", text)
+	}
 	r = template(t, "--set", "falcosidekick.enabled=true", "--set", "falco.http_output.url=http://elsewhere/")
 	r.expect(map[string]string{"http_output": `{"enabled":true,"url":"http://elsewhere/"}`})
 }

@@ -69,6 +69,13 @@ sslCertificate: ssl_certificate
 - nodePort
 {{- end }}
 
+{{/* The name of the forwarder's Service, as its own chart makes it. */}}
+{{- define "falco.forwarder" -}}
+{{- $name := .Values.falcosidekick.nameOverride | default "falcosidekick" }}
+{{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) }}
+{{- .Values.falcosidekick.fullnameOverride | default $full | trunc 52 | trimSuffix "-" }}
+{{- end }}
+
 {{/* falco.yaml, as a dict in JSON: defaults, then old names, then today's. */}}
 {{- define "falco.config" -}}
 {{- $aliases := include "falco.aliases" . | fromYaml }}
@@ -104,9 +111,9 @@ sslCertificate: ssl_certificate
 {{- if .Values.falcosidekick.enabled }}
 {{- $_ := set $config "json_output" true }}
 {{- $_ := set $config "json_include_output_property" true }}
-{{- $host := .Values.falcosidekick.fullnameOverride | default (printf "%s-falcosidekick" .Release.Name) }}
+{{- $host := include "falco.forwarder" . }}
 {{- if .Values.falcosidekick.fullfqdn }}{{ $host = printf "%s.%s.svc.cluster.local" $host (include "falco.namespace" .) }}{{ end }}
-{{- $_ := set $config "http_output" (dict "enabled" true "url" (printf "http://%s:%v/" $host (default 2801 .Values.falcosidekick.listenPort))) }}
+{{- $_ := set $config "http_output" (dict "enabled" true "url" (printf "http://%s:%v/" $host (.Values.falcosidekick.listenPort | default (.Values.falcosidekick.service).port | default 2801))) }}
 {{- end }}
 {{- $old := dict }}{{- $new := dict }}
 {{- range $key, $value := .Values.falco }}
