@@ -34,7 +34,7 @@ enabled_unit() {
 
 # leave stops and disables what runs, and unloads the module.
 leave() {
-	for unit in $units falcoctl-artifact-follow; do
+	for unit in $units falcosidekick falcoctl-artifact-follow; do
 		if systemd_runs; then
 			ctl stop "$unit.service"
 		fi
@@ -48,11 +48,11 @@ leave() {
 
 # forget has systemd read what is left.
 forget() {
-	for unit in $units; do
+	for unit in $units falcosidekick; do
 		ctl disable "$unit.service"
 	done
 	if systemd_runs; then
 		ctl daemon-reload
-		ctl reset-failed falco-kmod.service falco-modern-bpf.service falco-custom.service falco-kmod-inject.service
+		ctl reset-failed falcosidekick.service falco-kmod.service falco-modern-bpf.service falco-custom.service falco-kmod-inject.service
 	fi
 }

@@ -95,9 +95,19 @@ watch() {
 	fi
 }
 
+# group makes the one that may read what falcosidekick is told, secrets among it.
+group() {
+	if command -v systemd-sysusers >/dev/null; then
+		systemd-sysusers falco.conf >/dev/null 2>&1 || true
+	elif command -v groupadd >/dev/null && ! getent group falco >/dev/null; then
+		groupadd --system falco || true
+	fi
+}
+
 # setup is what happens after the files have come. Nothing in it makes the package fail.
 setup() {
 	choose
+	group
 	say "Disable all possible 'falco' services:"
 	for other in $units; do
 		if [ "$other" != "$unit" ]; then
@@ -107,6 +117,7 @@ setup() {
 	follow_rules
 	if systemd_runs; then
 		ctl daemon-reload
+		ctl try-restart falcosidekick.service
 	fi
 	if [ -z "$driver" ]; then
 		if [ -n "$had" ]; then
