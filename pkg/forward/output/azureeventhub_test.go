@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -135,6 +136,64 @@ func TestEventHubOverKafka(t *testing.T) {
 	}
 	if n != 20 {
 		t.Errorf("%d records, want 20", n)
+	}
+}
+
+// AMQP against an implementation that is not the vendor's: Apache Qpid's, over TLS, with the node $cbs, at which the
+// signature of the token is computed anew.
+func TestEventHubOverAMQP(t *testing.T) {
+	debian(t, "/usr/lib/python3/dist-packages/proton/__init__.py", "python3-qpid-proton")
+	dir, port := t.TempDir(), freePort(t)
+	certificates(t, dir)
+	script, err := filepath.Abs("testdata/amqphub.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := daemon(t, "/usr/bin/python3", script, port, filepath.Join(dir, "server.crt"), filepath.Join(dir, "server.key"), "hub", "send", eventHubKey)
+	until(t, "the hub", func() bool { return strings.Contains(said.String(), "ready") })
+	open := func(key string) *outputtest.Opened {
+		connection := "Endpoint=sb://localhost/;SharedAccessKeyName=send;SharedAccessKey=" + key
+		return outputtest.Open(t, "azureeventhub", "azure: {eventhub: {name: hub, transport: amqp, endpoint: '127.0.0.1:"+port+"', cacertfile: "+filepath.Join(dir, "ca.crt")+", partitionkeytemplate: '{{.Hostname}}', connectionstring: '"+connection+"'}}")
+	}
+	o := open(eventHubKey)
+	events := outputtest.Events(30)
+	busy, ok := o.Output.Send(within(t, 20*time.Second), events).(*output.Partial) // the first time
+	if !ok {
+		t.Fatal("a hub that is busy has taken events")
+	}
+	for _, err := range busy.Errs {
+		outputtest.Class(t, err, output.Retryable)
+	}
+	if err := o.Output.Send(within(t, 20*time.Second), events); err != nil {
+		t.Fatal(err)
+	}
+	type received struct {
+		ID, Type, Body, Key string
+		Properties          map[string]string
+	}
+	var got []received
+	until(t, "all events", func() bool {
+		got = nil
+		for line := range strings.SplitSeq(said.String(), "\n") {
+			var r received
+			if json.Unmarshal([]byte(line), &r) == nil && r.ID != "" {
+				got = append(got, r)
+			}
+		}
+		return len(got) >= len(events)
+	})
+	if len(got) != len(events) {
+		t.Fatalf("%d events, want %d: each once", len(got), len(events))
+	}
+	for i, e := range events {
+		if r := got[i]; r.ID != e.UUID || r.Type != "application/json" || r.Properties["uuid"] != e.UUID || r.Properties["rule"] != e.Rule {
+			t.Errorf("event %d: %+v", i, r)
+		}
+		outputtest.SameJSON(t, []byte(got[i].Body), e.JSON())
+	}
+	err = open("d3Jvbmc=").Output.Send(within(t, 20*time.Second), events[:1])
+	if outputtest.Class(t, one(err), output.Configuration); !strings.Contains(said.String(), "the signature is wrong") {
+		t.Errorf("the hub says %s", said)
 	}
 }
 
