@@ -246,7 +246,11 @@ func (doc *doctor) rulesFiles() finding {
 		return doubtful("mend the configuration first", "not looked at")
 	}
 	if err := doc.loadRules(); err != nil {
-		return brokenBy(err)
+		f := brokenBy(err)
+		if f.mend == "" {
+			f.mend = "falco -V FILE, for each of rules_files in " + doc.path
+		}
+		return f
 	}
 	if len(doc.set.Rules) == 0 {
 		return broken("rules_files in "+doc.path, "there is not one rule: nothing will ever be told")

@@ -29,7 +29,7 @@ func (doc *doctor) outputs() finding {
 	for _, o := range []struct {
 		name string
 		on   bool
-		look func(*config.Config) error
+		look func(*config.Config) (mend string, err error)
 	}{
 		{"stdout", c.Stdout, nil}, {"syslog", c.Syslog, syslogThere}, {"file", c.File.Enabled, fileThere},
 		{"program", c.Program.Enabled, nil}, {"http", c.HTTP.Enabled, serverThere},
@@ -41,33 +41,39 @@ func (doc *doctor) outputs() finding {
 		if o.look == nil {
 			continue
 		}
-		if err := o.look(c); err != nil {
-			return broken("see "+o.name+"_output in "+doc.path, "%s: %v", o.name, err)
+		if mend, err := o.look(c); err != nil {
+			return broken(mend+", or see "+o.name+"_output in "+doc.path, "%s: %v", o.name, err)
 		}
 	}
 	return fineWith("%s", strings.Join(on, ", "))
 }
 
-func syslogThere(*config.Config) error {
+func syslogThere(*config.Config) (mend string, err error) {
+	mend = "systemctl start systemd-journald"
 	conn, err := net.DialTimeout("unixgram", syslogSocket, doctorWait)
 	if err != nil {
-		return err
+		return mend, err
 	}
-	return conn.Close()
+	return mend, conn.Close()
 }
 
-func fileThere(c *config.Config) error {
-	st, err := os.Stat(filepath.Dir(c.File.Name))
+func fileThere(c *config.Config) (mend string, err error) {
+	dir := filepath.Dir(c.File.Name)
+	st, err := os.Stat(dir)
 	if err == nil && !st.IsDir() {
-		err = fmt.Errorf("%s is no folder", filepath.Dir(c.File.Name))
+		return "rm " + dir, fmt.Errorf("%s is no folder", dir)
 	}
-	return err
+	return "mkdir -p " + dir, err
 }
 
-func serverThere(c *config.Config) error {
+func serverThere(c *config.Config) (mend string, err error) {
 	u, err := url.Parse(c.HTTP.URL)
 	if err != nil {
-		return err
+		return "another URL", err
+	}
+	mend = "curl -v " + c.HTTP.URL
+	if u.Scheme == "unix" {
+		mend = "systemctl enable --now falcosidekick"
 	}
 	network, address := "tcp", u.Host
 	switch {
@@ -80,9 +86,9 @@ func serverThere(c *config.Config) error {
 	defer stop()
 	conn, err := new(net.Dialer).DialContext(ctx, network, address)
 	if err != nil {
-		return err
+		return mend, err
 	}
-	return conn.Close()
+	return mend, conn.Close()
 }
 
 // containers connects to each runtime that is here, wherever the daemon would.
@@ -97,7 +103,7 @@ func (doc *doctor) containers() finding {
 		for _, path := range container.Find(a.paths) {
 			conn, err := net.DialTimeout("unix", path, doctorWait)
 			if err != nil {
-				return doubtful("is "+a.name+" running? systemctl status "+a.name, "%s: %v", path, lastError(err))
+				return doubtful("systemctl status "+a.name, "%s: %v", path, lastError(err))
 			}
 			conn.Close()
 			there = append(there, a.name+" at "+strings.TrimPrefix(path, root))
