@@ -144,7 +144,7 @@ var booted = []string{`^boot: active$`, `^boot: module 0\.1\.0$`, `^boot: alert$
 
 // lived is what the script of a life prints, step by step.
 var lived = []string{
-	`^sidekick: 660 (falcosidekick|UNKNOWN):falco, in 750 (falcosidekick|UNKNOWN):(falcosidekick|UNKNOWN), linked in 755 root:root$`, `^sidekick: alert$`, `^sidekick: reload$`,
+	`^sidekick: 660 (falcosidekick|UNKNOWN):(falcosidekick|UNKNOWN), in 750 (falcosidekick|UNKNOWN):(falcosidekick|UNKNOWN), linked in 755 root:root$`, `^sidekick: alert$`, `^sidekick: reload$`,
 	`^upgrade: rc 0$`, `^upgrade: active$`, `^upgrade: module 0\.1\.1$`, `^upgrade: daemon 0\.1\.1$`, `^upgrade: alert$`,
 	`^upgrade: falcosidekick$`, `^upgrade: falco\.yaml kept$`, `^upgrade: rules replaced$`,
 	`^\[POST-INSTALL\] Falco watches again; nobody did for \d+\.\d\d s$`,

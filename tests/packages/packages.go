@@ -7,9 +7,11 @@
 //	lint_test.go    lintian, rpmlint, shellcheck, systemd-analyze
 //	rpm_test.go     rpm --root into a prepared tree, with its scriptlets
 //	chroot_test.go  the deb where there is no systemd, no header, no kernel
+//	image_test.go   images, built from our Dockerfiles without a daemon, and what is in them run
 //	guest_test.go   the deb on a whole Debian: built there, booted, upgraded, removed
+//	kernels_test.go a new kernel gets its module; a kernel without BTF that takes signed modules only
 //
-// The last three need root; the guest needs FALCO_VM=1. FALCO_LONG=1 takes all releases.
+// The last five need root; guests need FALCO_VM=1. FALCO_LONG=1 takes all releases, images and kernels.
 package packages
 
 import (
