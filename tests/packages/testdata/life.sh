@@ -13,9 +13,9 @@ systemctl enable --now falcosidekick 2>&1
 echo "sidekick: $(stat -L -c '%a %U:%G' /run/falco/sidekick.sock), in $(stat -c '%a %U:%G' /run/falcosidekick/), linked in $(stat -c '%a %U:%G' /run/falco/)"
 printf 'json_output: true\nhttp_output: {enabled: true, url: "unix:///run/falco/sidekick.sock"}\n' >/etc/falco/config.d/sidekick.yaml
 systemctl reload falco
-act aside
-forwarded() { journalctl -u falcosidekick -o cat --no-pager | grep -q "process=probe$1 "; }
-until_ 300 forwarded aside && echo "sidekick: alert" || { echo "WRONG: not forwarded"; systemctl status falco falcosidekick --no-pager; }
+# systemctl does not wait until the daemon has read its configuration again.
+forwarded() { act aside && sleep 1 && journalctl -u falcosidekick -o cat --no-pager -n 20 | grep -q "process=probeaside "; }
+until_ 300 forwarded && echo "sidekick: alert" || { echo "WRONG: not forwarded"; systemctl status falco falcosidekick --no-pager; }
 runs=$(pid falcosidekick.service)
 systemctl reload falcosidekick && [ "$(pid falcosidekick.service)" = "$runs" ] && echo "sidekick: reload"
 
