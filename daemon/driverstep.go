@@ -29,12 +29,16 @@ func showStep(stderr io.Writer, what string) (done func()) {
 		began := time.Now()
 		tick := time.NewTicker(drawEvery)
 		defer tick.Stop()
+		drawn := ""
 		for {
 			line := fmt.Sprintf("  %s ... %d s", what, int(time.Since(began).Seconds()))
 			if columns > 1 && len(line) >= columns {
 				line = line[:columns-1]
 			}
-			fmt.Fprint(f, eraseLine, line)
+			if line != drawn { // what package managers keep of their terminal need not have it five times
+				fmt.Fprint(f, eraseLine, line)
+				drawn = line
+			}
 			select {
 			case <-quit:
 				fmt.Fprint(f, eraseLine)
