@@ -2,6 +2,7 @@
 
 // Package forward takes alerts in and brings them to receivers, and loses none.
 //
+//	consume (NATS, Kafka) ─┐
 //	POST /, unix socket ─► intake.go ─► enrich.go ─► spool ──► 200
 //	                       decode        fields,       │
 //	                                     tags, uuid    ├─► deliver.go, one for each output:

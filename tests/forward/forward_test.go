@@ -363,7 +363,7 @@ func start2(t *testing.T, dir, yaml string) *sidekick {
 // 5: a backlog costs disk, not memory.
 func TestMemoryOfBacklog(t *testing.T) {
 	n := 30000
-	if long {
+	if long || bench {
 		n = 100000
 	}
 	hang := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -61,6 +61,12 @@ func (c *KafkaConfig) open(env *output.Env) (func(context.Context, *Consumer) er
 		if err != nil {
 			return err
 		}
+		late := time.AfterFunc(c.Session, func() {
+			if !k.up.Load() {
+				k.failed(fmt.Errorf("no partition of %v is ours yet: is the topic there, with a partition for each forwarder?", c.Topics))
+			}
+		})
+		defer late.Stop()
 		for ctx.Err() == nil {
 			if err := c.poll(ctx, k, cl); err != nil {
 				return err
