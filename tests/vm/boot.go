@@ -101,6 +101,11 @@ func (g *Guest) boot(ctx context.Context, m *machine) (*Result, error) {
 		result.Console = string(text)
 	}
 	collector.fill(result)
+	for what, k := range map[string]*keep{"alerts": alerts, "sums": sums, "log": log, "act": act} {
+		if k.cut {
+			result.Trouble = append(result.Trouble, fmt.Sprintf("%s: more than the %d MB that are kept", what, captured>>20))
+		}
+	}
 	if !c.Text {
 		result.Alerts = readAlerts(result.AlertText)
 	}
