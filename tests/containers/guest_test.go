@@ -204,7 +204,9 @@ func value(a *vm.Alert, field string) string {
 }
 
 // check holds that all events of a container carry these values, from the first one
-// on: that of the runtime's own process, before it becomes the container's.
+// on: that of the runtime's own process, before it becomes the container's. Of runtimes
+// that events have to wait for (patient), on a machine that is slow enough, those before
+// the container's own first program may say that nothing is known yet.
 func (w *watched) check(t *testing.T, id string, want map[string]string) {
 	t.Helper()
 	events := w.events[short(id)]
@@ -212,13 +214,18 @@ func (w *watched) check(t *testing.T, id string, want map[string]string) {
 		t.Errorf("nothing was seen in container %s", id)
 		return
 	}
-	if !slices.ContainsFunc(events, func(a vm.Alert) bool {
+	started := slices.IndexFunc(events, func(a vm.Alert) bool {
 		return value(&a, "evt.type") == "execve" && value(&a, "proc.vpid") == "1" && !strings.HasPrefix(value(&a, "proc.name"), "runc")
-	}) {
+	})
+	if started < 0 {
 		t.Errorf("in container %s nobody saw the first process start", id)
 	}
-	wrong := map[string]bool{}
+	wrong, early := map[string]bool{}, 0
 	for n := range events {
+		if n < started && w.wait > usualWait && value(&events[n], "evt.metadata") != "known" {
+			early++
+			continue
+		}
 		for field, text := range want {
 			got := value(&events[n], field)
 			if field == "evt.metadata" && got == "gone" {
@@ -230,6 +237,9 @@ func (w *watched) check(t *testing.T, id string, want map[string]string) {
 					value(&events[n], "evt.type"), value(&events[n], "proc.cmdline"), field, got, text)
 			}
 		}
+	}
+	if early > 0 {
+		t.Logf("container %s: %d of %d events before its first program waited in vain", id, early, started)
 	}
 }
 
