@@ -167,7 +167,7 @@ func (w *watched) replay(t *testing.T, rules []string) *watched {
 	if err := os.WriteFile(capture, w.Capture, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	args := append([]string{"-c", "../../falco.yaml", "-e", capture, "-o", "json_output=true"}, quiet...)
+	args := append([]string{"-c", "../../falco.yaml", "-e", capture, "-o", "json_output=true", "-o", fmt.Sprint(maxWait, w.wait.Milliseconds())}, quiet...)
 	for _, path := range rules {
 		args = append(args, "-r", path)
 	}
@@ -178,7 +178,7 @@ func (w *watched) replay(t *testing.T, rules []string) *watched {
 	if err != nil {
 		t.Fatalf("falco -e: %v\n%s", err, said.String())
 	}
-	again := &watched{Result: &vm.Result{Log: said.String()}}
+	again := &watched{Result: &vm.Result{Log: said.String()}, wait: w.wait}
 	for line := range strings.Lines(string(out)) {
 		var a vm.Alert
 		if json.Unmarshal([]byte(line), &a) == nil && a.Rule != "" {
