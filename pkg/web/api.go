@@ -301,7 +301,7 @@ func (c *call) number(name string, def, least, most int) (int, error) {
 
 // limited is the context of a query: what takes longer is partial.
 func (c *call) limited() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(c.r.Context(), queryTime)
+	return context.WithTimeout(c.r.Context(), c.s.queryTime)
 }
 
 // body reads a post, packed or not, up to the limit.

@@ -197,14 +197,14 @@ func TestWhoMay(t *testing.T) {
 	roles := map[string]Role{"": RoleNone, ingestToken: RoleIngest, viewToken: RoleViewer, adminToken: RoleAdmin, "wrong-token-0123456789": RoleNone}
 	n := 0
 	for _, rt := range append(x.s.routesV1(), x.s.routesV2()...) {
-		if rt.path == "/api/v2/stream" {
-			continue // has no end; its rights are the same code
-		}
 		path := strings.NewReplacer("{uuid}", "u", "{id}", "o", "{name}", "nobody", "{group}", "rule").Replace(rt.path)
 		for token, role := range roles {
 			headers := []string{"X-Forwarded-For", "192.0.2.1"} // loopback may post: look like somebody else
 			if token != "" {
 				headers = append(headers, bearer(token)...)
+			}
+			if rt.path == "/api/v2/stream" {
+				headers = append(headers, "Last-Event-ID", "nonsense") // it has no end, but for those who may have it and ask wrongly
 			}
 			res, text := x.do(rt.method, path, "", headers...)
 			refused := res.StatusCode == 401 || res.StatusCode == 403
@@ -411,6 +411,36 @@ func TestFiltersAgree(t *testing.T) {
 		"from=2026-01-01T00:00:00Z&since=1h", "not.q=x"} {
 		if res, text := x.do("GET", "/api/v2/events?"+f, "", bearer(viewToken)...); res.StatusCode != 400 {
 			t.Errorf("%q: %s %s", f, res.Status, text)
+		}
+	}
+}
+
+// What takes longer than an answer may take says that it is partial, and since when it
+// has counted.
+func TestPartialAnswers(t *testing.T) {
+	x := serve(t, guarded())
+	fill(t, x.s.store, 4000, 10*time.Hour)
+	const query = "q=a&not.field.nothing=x&since=20y" // no index knows
+	for _, path := range []string{"/api/v2/events?total=true&limit=1000&", "/api/v2/facets?", "/api/v2/histogram?", "/api/v2/top?by=rule&"} {
+		x.s.queryTime = time.Minute
+		var got struct {
+			Partial bool
+			Since   *string
+		}
+		begun := time.Now()
+		x.get(path+query, &got)
+		took := time.Since(begun)
+		if got.Partial || got.Since != nil && *got.Since != "" {
+			t.Errorf("%s: partial after %v", path, took)
+		}
+		seen := false
+		for div := time.Duration(2); div <= 512 && !seen; div *= 2 {
+			x.s.queryTime = took / div
+			res, text := x.do("GET", path+query, "", bearer(viewToken)...)
+			seen = res.StatusCode == 200 && strings.Contains(text, `"partial":true`) && (strings.Contains(text, `"since":"20`) || strings.Contains(path, "top"))
+		}
+		if !seen {
+			t.Errorf("%s: never partial, though it takes %v", path, took)
 		}
 	}
 }

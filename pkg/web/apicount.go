@@ -81,7 +81,7 @@ func (s *Server) facets(c *call) error {
 	}
 	out := facetsV2{Total: got.Total, Facets: got.ByDim, Partial: got.Partial}
 	if got.Partial {
-		out.Since = timeText(got.Since)
+		out.Since = since(got.Since)
 	}
 	return c.json(http.StatusOK, out)
 }
@@ -170,7 +170,7 @@ func (s *Server) histogram(c *call) error {
 	}
 	out := histogramV2{Interval: step.String(), Series: got.Series, Partial: got.Partial}
 	if got.Partial {
-		out.Since = timeText(got.Since)
+		out.Since = since(got.Since)
 	}
 	for _, b := range buckets {
 		out.Buckets = append(out.Buckets, b/1000)

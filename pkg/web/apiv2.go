@@ -44,6 +44,9 @@ const timeForm = "2006-01-02T15:04:05.000000Z07:00"
 
 func timeText(us int64) string { return time.UnixMicro(us).UTC().Format(timeForm) }
 
+// since says from when on a partial answer has counted: from now on, if it has come to nothing.
+func since(us int64) string { return timeText(min(us, time.Now().UnixMicro())) }
+
 func shown(e *Event) *eventV2 {
 	e.Field("")
 	out := &eventV2{ID: e.ID, UUID: e.UUID, Time: timeText(e.Time), Received: timeText(e.Received), Priority: e.Priority.String(),
@@ -138,7 +141,7 @@ func (s *Server) list(c *call) error {
 		}
 		out.Total = &all.Total
 		if all.Partial {
-			out.Partial, out.Since = true, timeText(all.Since)
+			out.Partial, out.Since = true, since(all.Since)
 		}
 	}
 	return c.json(http.StatusOK, out)

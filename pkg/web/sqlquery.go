@@ -227,7 +227,7 @@ func (s *sqlStore) clause(p *plan, from, to, lo, hi int64) (string, []any) {
 // windowEvents is how many events the first of the windows has, through which a
 // slow query goes from the newest events to the oldest. Each has twice as many as
 // the one before.
-const windowEvents = 4000
+const windowEvents = 1000
 
 // windows calls f for parts of the plan's time, newest first or oldest first, until
 // f says that it has enough. When time is up it reports how far it came.

@@ -122,6 +122,8 @@ type Server struct {
 	handler http.Handler
 	began   time.Time
 
+	queryTime time.Duration // of an answer; tests have less
+
 	stop context.CancelFunc
 	busy sync.WaitGroup
 
@@ -145,7 +147,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if strings.ContainsAny(base, `"'<>&?#\ `) {
 		return nil, fmt.Errorf("webui.base_path: %q is no path", cfg.BasePath)
 	}
-	s := &Server{base: base, began: time.Now()}
+	s := &Server{base: base, began: time.Now(), queryTime: queryTime}
 	s.live.Store(set)
 	if s.assets, err = loadAssets(); err != nil {
 		return nil, err
