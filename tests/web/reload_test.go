@@ -20,26 +20,38 @@ import (
 
 // sidekick is a running falcosidekick of which every line is heard.
 type sidekick struct {
-	t      *testing.T
-	cmd    *exec.Cmd
-	config string
-	lines  chan string
-	url    string
+	t                      *testing.T
+	program, config, state string
+	cmd                    *exec.Cmd
+	lines                  chan string
+	url                    string
 }
 
 func startSidekick(t *testing.T, settings string) *sidekick {
 	t.Helper()
-	s := &sidekick{t: t, config: filepath.Join(t.TempDir(), "falcosidekick.yaml"), lines: make(chan string, 1000)}
+	s := &sidekick{t: t, config: filepath.Join(t.TempDir(), "falcosidekick.yaml"), program: build(t, "../../daemon/sidekick"), state: t.TempDir()}
 	s.write(settings)
-	s.cmd = exec.Command(build(t, "../../daemon/sidekick"), "-c", s.config)
-	s.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "STATE_DIR=" + t.TempDir()}
+	s.start()
+	t.Cleanup(func() {
+		if err := s.stop(syscall.SIGTERM); err != nil {
+			t.Errorf("falcosidekick: %v", err)
+		}
+	})
+	return s
+}
+
+func (s *sidekick) start() {
+	s.t.Helper()
+	s.lines = make(chan string, 1000)
+	s.cmd = exec.Command(s.program, "-c", s.config)
+	s.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "STATE_DIR=" + s.state}
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	s.cmd.Stderr = s.cmd.Stdout
 	if err := s.cmd.Start(); err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
 	go func() {
 		defer close(s.lines)
@@ -47,16 +59,14 @@ func startSidekick(t *testing.T, settings string) *sidekick {
 			s.lines <- lines.Text()
 		}
 	}()
-	t.Cleanup(func() {
-		s.cmd.Process.Signal(syscall.SIGTERM)
-		for range s.lines {
-		}
-		if err := s.cmd.Wait(); err != nil {
-			t.Errorf("falcosidekick: %v", err)
-		}
-	})
 	s.url = "http://" + regexp.MustCompile(`is at (\S+)`).FindStringSubmatch(s.until("the web page is at"))[1] + "/"
-	return s
+}
+
+func (s *sidekick) stop(signal os.Signal) error {
+	s.cmd.Process.Signal(signal)
+	for range s.lines {
+	}
+	return s.cmd.Wait()
 }
 
 func (s *sidekick) write(settings string) {
