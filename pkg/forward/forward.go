@@ -374,73 +374,6 @@ func (f *Forwarder) Start() {
 	}
 }
 
-// Reload replaces the settings. Outputs whose settings are the same go on undisturbed; the
-// others end, and begin with what they have not delivered. With an error everything is
-// as before.
-func (f *Forwarder) Reload(cfg *Config) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.closed {
-		return os.ErrClosed
-	}
-	old := f.live.Load()
-	run, err := f.make(cfg, old)
-	if err != nil {
-		return err
-	}
-	for _, d := range old.outs {
-		if !slices.Contains(run.outs, d) {
-			d.stop()
-		}
-	}
-	for _, m := range old.meters {
-		if !slices.Contains(run.meters, m) {
-			m.Close()
-		}
-	}
-	for _, c := range old.consumers {
-		if !slices.Contains(run.consumers, c) {
-			c.Stop()
-		}
-	}
-	if err := f.attach(run); err != nil {
-		f.log.Errorf("spool: %v", err)
-	}
-	f.live.Store(run)
-	for _, d := range run.outs {
-		if d.done == nil && d.r != nil {
-			d.start()
-		}
-	}
-	for _, c := range run.consumers {
-		if !slices.Contains(old.consumers, c) {
-			c.Start()
-		}
-	}
-	for _, key := range needRestart(old.cfg, cfg) {
-		f.log.Warnf("%s has changed: that takes a restart", key)
-	}
-	f.log.Infof("Enabled Outputs : %v", titles(cfg))
-	return nil
-}
-
-// needRestart lists the settings that a reload does not change.
-func needRestart(a, b *Config) (out []string) {
-	ka, kb := settings.Describe(&a.Settings, ""), settings.Describe(&b.Settings, "")
-	for i := range ka {
-		x, _ := ka[i].Text()
-		y, _ := kb[i].Text()
-		if x != y && slices.ContainsFunc(restart, func(p string) bool {
-			return ka[i].Path == p || len(ka[i].Path) > len(p) && ka[i].Path[:len(p)+1] == p+"."
-		}) {
-			out = append(out, ka[i].Path)
-		}
-	}
-	return out
-}
-
-var restart = []string{"listenaddress", "listenport", "listensocket", "tlsserver", "state_dir", "spool", "metrics", "prometheus", "log"}
-
 // Drain waits until all that was accepted is dealt with, or ctx is done. It returns how many events
 // still wait, for the output that has the most.
 func (f *Forwarder) Drain(ctx context.Context) (left uint64) {
@@ -491,71 +424,6 @@ func (f *Forwarder) Close() error {
 	return err
 }
 
-// Books returns the counts of each output, by its name.
-func (f *Forwarder) Books() map[string]Books {
-	out := map[string]Books{}
-	for _, d := range f.live.Load().outs {
-		out[d.inst.ID] = d.books()
-	}
-	return out
-}
-
-// find returns the output of that name.
-func (f *Forwarder) find(id string) *delivery {
-	for _, d := range f.live.Load().outs {
-		if d.inst.ID == id || d.inst.Destination() == id {
-			return d
-		}
-	}
-	return nil
-}
-
-// Pause holds an output back, or lets it go on.
-func (f *Forwarder) Pause(id string, on bool) error {
-	d := f.find(id)
-	if d == nil {
-		return fmt.Errorf("there is no output %q", id)
-	}
-	d.gate.pause(on)
-	if on {
-		d.ledger.state(statePaused)
-	} else {
-		d.ledger.state(stateOK)
-	}
-	return nil
-}
-
-// Replay gives the dead letters of an output to it once more.
-func (f *Forwarder) Replay(id string) (int, error) {
-	d := f.find(id)
-	if d == nil {
-		return 0, fmt.Errorf("there is no output %q", id)
-	}
-	return d.dead.replay(func(letters []Letter) error {
-		var entries []spool.Entry
-		for _, l := range letters {
-			e, err := event.Parse(l.Event)
-			if err != nil {
-				return err
-			}
-			entries = append(entries, seal(e.Seal(), d.inst.ID))
-		}
-		if _, err := f.sp.Append(entries...); err != nil {
-			return err
-		}
-		return f.sp.Sync()
-	})
-}
-
-// Purge throws the dead letters of an output away.
-func (f *Forwarder) Purge(id string) (int, error) {
-	d := f.find(id)
-	if d == nil {
-		return 0, fmt.Errorf("there is no output %q", id)
-	}
-	return d.dead.purge()
-}
-
 // count tells the meters.
 func (f *Forwarder) count(name string, n int, tags ...output.Tag) {
 	if run := f.live.Load(); run != nil {
@@ -563,37 +431,4 @@ func (f *Forwarder) count(name string, n int, tags ...output.Tag) {
 			m.Count(name, n, tags...)
 		}
 	}
-}
-
-// Status is an output with its books.
-type Status struct {
-	ID, Kind string
-	Books
-}
-
-// Status returns the books of all outputs, in the order of the settings.
-func (f *Forwarder) Status() (out []Status) {
-	for _, d := range f.live.Load().outs {
-		out = append(out, Status{d.inst.ID, d.kind.Name, d.books()})
-	}
-	return out
-}
-
-// Test sends the test event to one output alone.
-func (f *Forwarder) Test(id string) error {
-	d := f.find(id)
-	if d == nil {
-		return fmt.Errorf("there is no output %q", id)
-	}
-	r, _ := f.Take(f.testBody(), d.inst.ID)
-	return r.Err
-}
-
-// DeadLetters returns the first dead letters of an output.
-func (f *Forwarder) DeadLetters(id string, limit int) ([]Letter, error) {
-	d := f.find(id)
-	if d == nil {
-		return nil, fmt.Errorf("there is no output %q", id)
-	}
-	return d.dead.list(limit)
 }
