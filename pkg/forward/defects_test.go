@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -204,12 +205,12 @@ spool: {sync: interval}
 	with, without := make(away, good[0]), make(healthy, good[1])
 	begun, over := n/8/posts*posts, n*7/8/posts*posts
 	var delivered [2]uint64
-	turn := 0
+	var turn atomic.Int64
 	for from := 0; from < n; from += posts {
 		switch from {
 		case begun:
 			away.talk(func(r *http.Request, _ []*event.Event) (int, map[string]string) {
-				switch turn++; turn % 3 { // with one worker, and the receiver asks in turn
+				switch turn.Add(1) % 3 {
 				case 0:
 					return 503, nil
 				case 1:

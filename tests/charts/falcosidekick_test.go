@@ -160,6 +160,9 @@ func TestFalcosidekickUsersCommand(t *testing.T) {
 func hardened(t *testing.T, pod *corev1.PodSpec) {
 	t.Helper()
 	s := pod.Containers[0].SecurityContext
+	if !slices.Equal(pod.Containers[0].Command, []string{"/usr/bin/falcosidekick"}) { // the image has a command, and no entry point
+		t.Errorf("the command is %v", pod.Containers[0].Command)
+	}
 	if pod.AutomountServiceAccountToken == nil || *pod.AutomountServiceAccountToken || pod.HostNetwork || pod.HostPID || *pod.SecurityContext.RunAsUser == 0 ||
 		!*s.RunAsNonRoot || !*s.ReadOnlyRootFilesystem || *s.AllowPrivilegeEscalation || len(s.Capabilities.Drop) != 1 || len(s.Capabilities.Add) != 0 || s.Privileged != nil {
 		t.Errorf("the pod may more than it needs: %+v %+v", pod.SecurityContext, s)

@@ -168,7 +168,7 @@ func fleetOfHosts(t *testing.T, engine string, node, end []string) {
 		})
 	}
 	// Receivers that the tests do not have: the webhook stands in for Slack.
-	endYAML := strings.Replace(documented(t, "forwarder-"+engine+".yaml"), "slack: {webhookurl_file: /etc/falcosidekick/slack, minimumpriority: warning}",
+	endYAML := strings.Replace(documented(t, "forwarder-"+engine+".yaml"), "slack: {webhookurl_file: /etc/falco/slack, minimumpriority: warning}",
 		"webhook: {address: '"+r.URL+"', format: ndjson}", 1)
 	if !strings.Contains(endYAML, r.URL) {
 		t.Fatal("the documented file has no Slack any more")

@@ -34,6 +34,7 @@ spec:
     - name: falcosidekick
       image: {{ include "falcosidekick.image" . }}
       imagePullPolicy: {{ .Values.image.pullPolicy }}
+      command: [/usr/bin/falcosidekick]
       args:
         - -c
         - /etc/falcosidekick/falcosidekick.yaml
