@@ -186,7 +186,11 @@ func (s *State) putFD(tbl *fdTable, n int64, fd *FD) {
 		i, _ = tbl.find(n)
 	}
 	before := cap(arr.slots)
-	arr.slots = slices.Insert(arr.slots, i, fdSlot{num: int32(n), use: s.clock, fd: fd})
+	if slot := (fdSlot{num: int32(n), use: s.clock, fd: fd}); i == len(arr.slots) { // the next free number: the usual case
+		arr.slots = append(arr.slots, slot)
+	} else {
+		arr.slots = slices.Insert(arr.slots, i, slot)
+	}
 	s.bytes += slotBytes * (cap(arr.slots) - before)
 	s.stats.FDsAdded++
 }
@@ -216,7 +220,12 @@ func (s *State) removeFD(tbl *fdTable, n int64) {
 
 func (s *State) deleteSlot(tbl *fdTable, i int) {
 	s.freeFD(tbl.arr.slots[i].fd)
-	tbl.arr.slots = slices.Delete(tbl.arr.slots, i, i+1)
+	if slots := tbl.arr.slots; i == len(slots)-1 {
+		slots[i] = fdSlot{}
+		tbl.arr.slots = slots[:i]
+	} else {
+		tbl.arr.slots = slices.Delete(slots, i, i+1)
+	}
 	s.stats.FDsRemoved++
 }
 

@@ -298,3 +298,34 @@ func TestSeedSockets(t *testing.T) {
 		}
 	}
 }
+
+// A unix socket keeps its name while the same ends are told, and takes another as soon
+// as anything of them differs.
+func TestUnixEndsAgain(t *testing.T) {
+	l := newLoop(t)
+	send := func(src, dst uint64, path string) string {
+		ev := eventtest.New(schema.SendtoX).Tid(100).Set("res", 1).Set("fd", 30).Set("size", 1).Set("tuple", eventtest.UnixTuple(src, dst, path)).Event()
+		l.ts += 1000
+		ev.TS = l.ts
+		name := l.s.Apply(ev).FD.Name
+		l.s.Settle()
+		return name
+	}
+	ev := eventtest.New(schema.SocketX).Tid(100).Set("fd", 30).Set("domain", 1).Set("type", 1).Set("proto", 0).Event()
+	ev.TS = l.ts
+	l.s.Apply(ev)
+	l.s.Settle()
+	for _, c := range []struct {
+		src, dst uint64
+		path     string
+		want     string
+	}{
+		{0x10, 0x20, "/run/a", "10->20 /run/a"}, {0x10, 0x20, "/run/a", "10->20 /run/a"}, {0x10, 0x20, "/run/ab", "10->20 /run/ab"},
+		{0x10, 0x20, "/run/a", "10->20 /run/a"}, {0x11, 0x20, "/run/a", "11->20 /run/a"}, {0x11, 0x21, "/run/a", "11->21 /run/a"},
+		{0x11, 0x21, "", "11->21 "}, {0x11, 0x21, "", "11->21 "}, {0x11, 0x21, "/", "11->21 /"},
+	} {
+		if got := send(c.src, c.dst, c.path); got != c.want {
+			t.Errorf("%x, %x, %q: the name is %q, not %q", c.src, c.dst, c.path, got, c.want)
+		}
+	}
+}
