@@ -19,6 +19,11 @@ import (
 	"github.com/falco-go/falco/tests/vm"
 )
 
+// What baseline.json keeps are shares of the yardstick's CPU time, and counts. On a machine that is quiet,
+//
+//	FALCO_BENCH=1 go test -count=1 -v -run TestPage ./tests/bench -record
+//
+// writes new ones; the page then tells by how much each figure differs from those.
 var record = flag.Bool("record", false, "keep the figures of TestPage in baseline.json")
 
 // yardstick is what Debian's sysdig 0.29 took to print all events of sysdig029-b-files, unpacked, on an idle machine in
@@ -178,8 +183,8 @@ func newRace(t *testing.T, rows []replay) *race {
 	return c
 }
 
-// round measures everything once. Memory is looked at in the first round alone.
-func (c *race) round(t *testing.T, first bool) {
+// round measures everything once, or only what something is promised of. Memory is looked at in the first round alone.
+func (c *race) round(t *testing.T, first, promised bool) {
 	t.Helper()
 	measure := func(best *trial, watch bool, command []string) {
 		took, err := try(watch, command...)
@@ -193,8 +198,10 @@ func (c *race) round(t *testing.T, first bool) {
 		}
 	}
 	measure(&c.yard, false, c.sysdig)
-	for i := range c.rows {
-		measure(&c.took[i], first, c.command[i])
+	for i, r := range c.rows {
+		if !promised || r.byCPU+r.byWall > 0 {
+			measure(&c.took[i], first, c.command[i])
+		}
 	}
 }
 
@@ -231,7 +238,7 @@ func TestPage(t *testing.T) {
 	}
 	c := newRace(t, replays)
 	for n := 0; n < 5 || n < 15 && len(c.broken(true)) > 0; n++ {
-		c.round(t, n == 0)
+		c.round(t, n == 0, n >= 5)
 	}
 	before, err := readBaseline()
 	if err != nil {
@@ -267,7 +274,7 @@ func TestFasterThanTheOriginal(t *testing.T) {
 	}
 	c := newRace(t, promised)
 	for n := 0; n < 2 || n < 10 && len(c.broken(false)) > 0; n++ {
-		c.round(t, n == 0)
+		c.round(t, n == 0, true)
 	}
 	for _, text := range c.broken(false) {
 		t.Error(text)
