@@ -415,6 +415,50 @@ func TestFiltersAgree(t *testing.T) {
 	}
 }
 
+// Events that would like to be more than text come back as they were, in answers that no
+// browser takes for a page.
+func TestHostileTexts(t *testing.T) {
+	x := serve(t, guarded())
+	texts := []string{`<script>alert(1)</script>`, `<img src=x onerror=alert(1)>`, `"><svg/onload=alert(1)>`, `javascript:alert(1)`, `</script><script>alert(1)//`,
+		`<iframe srcdoc="&lt;script&gt;alert(1)&lt;/script&gt;">`, `'; DROP TABLE event; --`, `{{7+7}}${7+7}<%= 7+7 %>`, "\u2028\u2029\u202e\ufeff", `<!--<![CDATA[`,
+		`<math><mtext></mtext><mglyph><style><img src=x onerror=alert(1)>`, `%3Cscript%3E`, `__proto__`, "\r\nSet-Cookie: a=b\r\n\r\n<html>", "data: x\n\nevent: falco\ndata: {}\n\n"}
+	for _, text := range texts {
+		body, err := json.Marshal(map[string]any{"rule": text, "priority": "Critical", "time": "2026-05-17T15:31:56Z", "source": text, "hostname": text, "tags": []string{text},
+			"output": text, "output_fields": map[string]any{text: text, "proc.name": text, "k8s.ns.name": text}})
+		must(t, err)
+		if res, answer := x.do("POST", "/api/v2/events", string(body), bearer(ingestToken)...); res.StatusCode != 200 {
+			t.Errorf("%q: %s %s", text, res.Status, answer)
+			continue
+		}
+		var got eventsV2
+		x.get("/api/v2/events?rule="+url.QueryEscape(text)+"&total=true", &got)
+		if len(got.Events) != 1 || got.Events[0].Rule != text || got.Events[0].Hostname != text || got.Events[0].Fields["proc.name"] != text {
+			t.Errorf("%q came back as %+v", text, got.Events)
+		}
+	}
+	for _, path := range []string{"/api/v2/events", "/api/v1/events/search", "/api/v2/facets", "/api/v2/top?by=rule", "/api/v2/rules", "/api/v2/export?format=csv", "/api/v2/export?format=json", "/api/v1/events/count/rule"} {
+		res, text := x.do("GET", path, "", bearer(viewToken)...)
+		kind := res.Header.Get("Content-Type")
+		if res.StatusCode != 200 || strings.Contains(kind, "html") || kind == "" || res.Header.Get("X-Content-Type-Options") != "nosniff" || res.Header.Get("Set-Cookie") != "" {
+			t.Errorf("%s: %s, %v", path, res.Status, res.Header)
+		}
+		if strings.Contains(kind, "json") && strings.Contains(text, "<script") {
+			t.Errorf("%s has a tag that is not escaped", path)
+		}
+	}
+	n := 0
+	x.sse("/api/v2/stream?after=0", "", func(kind, id, data string) bool {
+		var e eventV2
+		if kind == "falco" {
+			if err := json.Unmarshal([]byte(data), &e); err != nil || n >= len(texts) || e.Output != texts[n] {
+				t.Errorf("the stream's event %d: %v %q", n, err, data)
+			}
+			n++
+		}
+		return n < len(texts)
+	})
+}
+
 // What takes longer than an answer may take says that it is partial, and since when it
 // has counted.
 func TestPartialAnswers(t *testing.T) {

@@ -7,7 +7,7 @@ import {get, ask, may, me, Live} from './api.js';
 import {t, label} from './i18n.js';
 import {Timeline} from './chart.js';
 import {Drawer} from './drawer.js';
-import {priority, teach, problem, partial, latest} from './parts.js';
+import {priority, teach, problem, partial, partly, latest} from './parts.js';
 import {filters, change, toggle, count, stamp, settings, priorities, zone, refreshOf, refreshName, Again} from './state.js';
 
 const pageSize = 200;
@@ -44,13 +44,14 @@ export function events(main) {
     query.set('total', 'true');
     const got = await get('events', query, signal);
     if (!current()) return;
-    Object.assign(s, {rows: got.events, next: got.next || '', total: got.total, partial: got.partial && (got.since || true), pending: [], cur: -1, dropped: 0, cursor: ''});
+    Object.assign(s, {rows: got.events, next: got.next || '', total: got.total, partial: partly(got), pending: [], cur: -1, dropped: 0, cursor: ''});
     list.scrollTop = 0;
     render(true);
     drawBar();
     if (!got.events.length) {
       const status = await get('status', '', signal);
       if (current() && !status.store.events) put(pane, h('div', {style: {position: 'static'}}, teach()));
+      else if (current() && s.partial) put(pane, h('div', {class: 'empty'}, h('h2', {}, t('Nothing was found in five seconds')), h('p', {}, t('A shorter time, or fewer conditions on fields, take less.')), button(t('Try again'), null, loadAll)));
       else if (current()) put(pane, h('div', {class: 'empty'}, h('h2', {}, t('No event fits')), h('p', {}, t('Nothing in this time fulfils all conditions.')), button(t('Clear all filters'), 'close', clear)));
     }
     follow(got.last);
@@ -65,7 +66,8 @@ export function events(main) {
     hq.set('buckets', 160);
     const [facets, hist] = await Promise.all([get('facets', f, signal), get('histogram', hq, signal)]);
     if (!current()) return;
-    s.total = facets.total;
+    if (!facets.partial) s.total = facets.total;
+    s.side = partly(facets, hist);
     drawFacets(facets);
     chart.draw(hist, [...priorities].reverse());
     drawBar();
@@ -253,7 +255,7 @@ export function events(main) {
     put(bar,
       iconButton(t('Filters'), 'settings', () => { if (matchMedia('(max-width: 760px)').matches) box.classList.toggle('showfacets'); else { box.classList.toggle('nofacets'); settings.set('facets', box.classList.contains('nofacets') ? 'off' : 'on'); render(true); } }, {class: 'btn ghost filters'}),
       h('span', {class: 'total', 'aria-live': 'off'}, count(s.total), ' ', t('events')),
-      s.partial && partial(s.partial === true ? '' : stamp(s.partial, 'short')),
+      partial(partly({partial: s.partial, since: s.partial}, {partial: s.side, since: s.side})),
       s.skipped ? h('span', {class: 'state', title: t('Too many came at once: they are stored, and shown when the list is read again.')}, t('{n} not shown', {n: s.skipped})) : null,
       chips, chips.length > 1 && button(t('Clear all'), null, clear, {class: 'btn ghost small'}),
       h('span', {class: 'grow'}),

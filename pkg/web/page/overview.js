@@ -5,8 +5,8 @@ import {h, put, spark} from './dom.js';
 import {get} from './api.js';
 import {t, label} from './i18n.js';
 import {Timeline} from './chart.js';
-import {teach, problem, partial, latest} from './parts.js';
-import {filters, change, go, kept, span, count, ago, stamp, priorities, route, zone, Again} from './state.js';
+import {teach, problem, partial, partly, latest} from './parts.js';
+import {filters, change, go, kept, span, count, ago, priorities, route, zone, Again} from './state.js';
 
 export function overview(main) {
   const tiles = h('div', {class: 'tiles'});
@@ -53,7 +53,7 @@ export function overview(main) {
     if (blank) return;
     drawTiles(facets, past, outs, sensors, params);
     put(split, ['priority', 'source', 'host', 'rule'].map(s => h('button', {type: 'button', 'aria-pressed': String(s === by), onclick: () => change(p => p.set('split', s), true)}, label(s))));
-    put(note, hist.partial && partial(stamp(hist.since, 'short')));
+    put(note, partial(partly(hist, facets, past, ...tops)));
     chart.draw(hist, by === 'priority' ? [...priorities].reverse() : null);
     const [rule, host, ns, image, tag] = tops;
     for (const top of [rule, host, ns, image]) ranking(boxes[top.by], top);

@@ -3,6 +3,7 @@
 
 import {h, icon, button, copy} from './dom.js';
 import {t} from './i18n.js';
+import {stamp} from './state.js';
 
 export function priority(name) {
   const grave = ['Emergency', 'Alert', 'Critical'].includes(name), low = ['Informational', 'Debug'].includes(name);
@@ -28,8 +29,15 @@ export function problem(err, again) {
   return h('div', {class: 'empty', role: 'alert'}, icon('warn'), h('h2', {}, t('That did not work')), h('p', {}, err.message), again && button(t('Try again'), null, again));
 }
 
+// partly is what a partial answer among these has counted since, as the server writes it, true if it does not say, or null.
+export function partly(...answers) {
+  const since = answers.filter(a => a.partial).map(a => a.since);
+  return since.length ? since.filter(x => typeof x === 'string' && x).sort().at(-1) || true : null;
+}
+
 export function partial(since) {
-  return h('span', {class: 'state bad', title: t('The answer took longer than five seconds: what is older was not counted.')}, t('partial'), since ? ' · ' + t('since') + ' ' + since : '');
+  if (!since) return null;
+  return h('span', {class: 'state bad', title: t('The answer took longer than five seconds: what is older was not counted.')}, t('partial'), since === true ? '' : ' · ' + t('since') + ' ' + stamp(since, 'short'));
 }
 
 // latest makes of a function one of which only the newest call counts.

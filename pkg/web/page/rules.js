@@ -4,7 +4,7 @@
 import {h, put, spark} from './dom.js';
 import {get} from './api.js';
 import {t} from './i18n.js';
-import {priority, problem, latest} from './parts.js';
+import {priority, problem, partial, partly, latest} from './parts.js';
 import {change, count, ago, nanos, ranges, Again} from './state.js';
 
 export function rules(main) {
@@ -23,7 +23,7 @@ export function rules(main) {
   function draw() {
     if (!got) return;
     const never = got.items.filter(r => !r.count);
-    put(sum, t('{n} rules, {m} of them silent in this time', {n: got.items.length, m: never.length}));
+    put(sum, t('{n} rules, {m} of them silent in this time', {n: got.items.length, m: never.length}), ' ', partial(partly(got)));
     put(only, ['all', 'matched', 'silent'].map(k => h('button', {type: 'button', 'aria-pressed': String(k === show), onclick: () => { show = k; draw(); }}, t(k))));
     const q = filter.value.toLowerCase();
     const list = got.items.filter(r => r.name.toLowerCase().includes(q) && (show === 'all' || (show === 'matched') === r.count > 0));
