@@ -86,6 +86,12 @@ func templateOf(t *testing.T, release, chart string, args ...string) *rendered {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return objectsOf(t, out)
+}
+
+// objectsOf reads manifests, and has every object checked.
+func objectsOf(t *testing.T, out string) *rendered {
+	t.Helper()
 	r := &rendered{t: t, kinds: map[string]int{}, text: out}
 	strict := serializer.NewCodecFactory(scheme.Scheme, serializer.EnableStrict).UniversalDeserializer()
 	docs := yamlutil.NewYAMLReader(bufferedReader(out))

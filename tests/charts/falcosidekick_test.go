@@ -346,6 +346,23 @@ func TestFalcosidekickFleet(t *testing.T) {
 	}
 }
 
+// The server that the documentation offers.
+func TestFalcosidekickFleetServer(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(falcosidekick, "fleet/nats.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := objectsOf(t, string(text))
+	s := one[*appsv1.StatefulSet](r)
+	c := s.Spec.Template.Spec.Containers[0]
+	if r.kinds["Service"] != 1 || *s.Spec.Replicas != 3 || one[*corev1.Service](r).Name != s.Spec.ServiceName || len(s.Spec.VolumeClaimTemplates) != 1 || *c.SecurityContext.AllowPrivilegeEscalation {
+		t.Errorf("%v %+v", r.kinds, s.Spec)
+	}
+	if !strings.Contains(r.configMap("nats")["nats.conf"], "nats://nats-2.nats:6222") {
+		t.Error("the servers do not know each other")
+	}
+}
+
 // The notes name services that are there.
 func TestFalcosidekickNotes(t *testing.T) {
 	chart := filepath.Join(t.TempDir(), "falcosidekick") // helm shows notes to those who have a cluster

@@ -25,6 +25,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"gopkg.in/yaml.v3"
 )
 
 // The deployments that packaging/helm/falcosidekick/fleet/hosts documents, with its files as they are: daemon,
@@ -99,6 +100,30 @@ func natsOfFleet(t *testing.T, dir string) *server.Server {
 	}
 	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
 	return s
+}
+
+// What the manifest for Kubernetes tells the server is read by the server.
+func TestManifestOfNATS(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(hosts, "../nats.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m struct{ Data map[string]string }
+	if err := yaml.Unmarshal([]byte(strings.Split(string(text), "\n---\n")[0]), &m); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("POD_NAME", "nats-1")
+	file := filepath.Join(t.TempDir(), "nats.conf")
+	if err := os.WriteFile(file, []byte(m.Data["nats.conf"]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o, err := server.ProcessConfigFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.ServerName != "nats-1" || !o.JetStream || len(o.Routes) != 3 || o.Cluster.Name != "falco" || o.Port != 4222 || o.HTTPPort != 8222 || o.MaxPayload != 2<<20 && o.MaxPayload != 2000000 {
+		t.Errorf("%+v", o)
+	}
 }
 
 func TestFleetOfHostsOverNATS(t *testing.T) {
