@@ -5,7 +5,7 @@
  * instructions.
  *
  *	cost PHASE
- *	cost daemon PID
+ *	cost daemon PID ALERTS
  *
  * A phase says who listens, and which rows are worth counting then; the names
  * are those of cost_test.go. It prints
@@ -319,6 +319,37 @@ static void settle(clockid_t daemon)
 	} while (now(daemon) - before > SETTLE_NS / 100);
 }
 
+#define ALARMS	   51
+#define PATIENCE_NS 5000000000 /* with an alert that does not come */
+
+/*
+ * How long it takes from a call that a rule is about to the line in a file, in
+ * the median and at the most: at rest, when nobody is awake.
+ */
+static void time_alerts(const char *alerts)
+{
+	uint64_t took[ALARMS], began;
+	struct stat st;
+	off_t size;
+
+	for (int i = 0; i < ALARMS; i++) {
+		rest(37000000 + i * 100000); /* comes at another moment of the waits each time */
+		size = stat(alerts, &st) ? 0 : st.st_size;
+		began = now(CLOCK_MONOTONIC);
+		close(open("/tmp/alarm", O_CREAT | O_RDONLY, 0600));
+		while (stat(alerts, &st) || st.st_size == size) {
+			if (now(CLOCK_MONOTONIC) - began > PATIENCE_NS) {
+				printf("no alert in %s\n", alerts);
+				return;
+			}
+			rest(20000);
+		}
+		took[i] = now(CLOCK_MONOTONIC) - began;
+	}
+	qsort(took, ALARMS, sizeof(took[0]), ascending);
+	printf("latency %lu %lu\n", took[ALARMS / 2], took[ALARMS - 1]);
+}
+
 /*
  * What the daemon takes for each row, its own system calls and its collector
  * included, without what it takes at rest: instructions, by its own clock. And
@@ -367,8 +398,9 @@ int main(int argc, char **argv)
 	if (argc < 2)
 		return 0; /* who is executed ends */
 	self = argv[0];
-	if (argc == 3 && !strcmp(argv[1], "daemon")) {
+	if (argc == 4 && !strcmp(argv[1], "daemon")) {
 		count_daemon(atoi(argv[2]));
+		time_alerts(argv[3]);
 		return 0;
 	}
 	for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
