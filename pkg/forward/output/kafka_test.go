@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -215,6 +216,49 @@ func TestKafkaLogsIn(t *testing.T) {
 	outputtest.Class(t, o.Output.Send(within(t, 5*time.Second), outputtest.Events(1)), output.Configuration)
 	if _, err := outputtest.TryOpen(t, "kafka", "kafka: {hostport: 'h:1', topic: t, sasl: OAUTHBEARER}"); err == nil {
 		t.Error("OAUTHBEARER without a token")
+	}
+}
+
+// A log-in that kfake does not have is played around it: what the broker is told is looked at, byte for byte. The token is
+// read anew for each connection.
+func TestKafkaTokens(t *testing.T) {
+	srv := httptest.NewTLSServer(nil)
+	defer srv.Close()
+	c := kafkaCluster(t, kfake.TLS(&tls.Config{Certificates: srv.TLS.Certificates}))
+	told := make(chan string, 16)
+	var mechanism atomic.Value
+	c.ControlKey(int16(kmsg.SASLHandshake), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		mechanism.Store(r.(*kmsg.SASLHandshakeRequest).Mechanism)
+		res := r.ResponseKind().(*kmsg.SASLHandshakeResponse)
+		res.SupportedMechanisms = []string{"OAUTHBEARER"}
+		return res, nil, true
+	})
+	c.ControlKey(int16(kmsg.SASLAuthenticate), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		told <- string(r.(*kmsg.SASLAuthenticateRequest).SASLAuthBytes)
+		res := r.ResponseKind().(*kmsg.SASLAuthenticateResponse)
+		return res, nil, true
+	})
+	token := filepath.Join(t.TempDir(), "token")
+	writeFile(t, token, "first\n")
+	where := "kafka: {hostport: '" + c.ListenAddrs()[0] + "', topic: falco, tls: true, checkcert: false, sasl: "
+	send := func(yaml string) string {
+		t.Helper()
+		if err := outputtest.Open(t, "kafka", yaml).Output.Send(within(t, 10*time.Second), outputtest.Events(1)); err != nil {
+			t.Fatal(err)
+		}
+		return <-told
+	}
+	if got := send(where + "OAUTHBEARER, tokenfile: " + token + "}"); got != "n,,\x01auth=Bearer first\x01\x01" || mechanism.Load() != "OAUTHBEARER" {
+		t.Errorf("%q by %v", got, mechanism.Load())
+	}
+	writeFile(t, token, "second") // it has expired
+	for len(told) > 0 {
+		<-told
+	}
+	if got := send(where + "OAUTHBEARER, tokenfile: " + token + "}"); got != "n,,\x01auth=Bearer second\x01\x01" {
+		t.Errorf("%q", got)
 	}
 }
 
