@@ -22,11 +22,12 @@ ENGINE load -i /files/shop.tar
 `
 
 // engineScript runs an ordinary container, one that may do everything, and one that is
-// visited; it says which ids they had. Before that one has run, podman's API is about to
-// start, which takes it longer than it is waited for.
+// visited; it says which ids they had. Before that one has run, and the API, which its
+// socket starts, has answered once: it takes longer to start than it is waited for.
 const engineScript = `set -e
 shop=registry.example/team/shop:1.2
 ENGINE run --rm --network none $shop /bin/true
+REMOTE version > /dev/null
 sleep 20
 ENGINE run --rm --cidfile /tmp/front.id --name front --label app=shop -v /root:/host:ro -p 8080:80 $shop /bin/sh /slow.sh
 ENGINE run --rm --cidfile /tmp/agent.id --name agent --privileged --network host $shop /bin/sh /slow.sh
@@ -39,6 +40,9 @@ for name in front agent visited; do echo "made $name $(cat /tmp/$name.id)"; done
 // patient has events wait for runtimes that say nothing of a container before they have
 // started it, as podman: a tenth of a second or three, and under emulation far more.
 var patient = []string{"-o", maxWait + "10000"}
+
+// remote are commands that ask the API.
+var remote = map[string]string{"docker": "docker", "podman": "podman --remote"}
 
 // Debian's docker.io and podman, asked over their own APIs.
 func TestGuestEngines(t *testing.T) {
@@ -65,7 +69,7 @@ func runEngine(t *testing.T, engine string, packages []string) {
 		Debian:    &vm.Debian{Suite: "bookworm", Systemd: true, Packages: append(packages, containerPackages...)},
 		Rules:     rulesOf(t), Files: guestFiles(t, dir),
 		Setup:  strings.ReplaceAll(engineSetUp, "ENGINE", engine),
-		Script: strings.ReplaceAll(engineScript, "ENGINE", engine),
+		Script: strings.NewReplacer("ENGINE", engine, "REMOTE", remote[engine]).Replace(engineScript),
 	})
 	ids := map[string]string{}
 	for line := range strings.Lines(w.Act) {

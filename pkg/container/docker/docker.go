@@ -39,7 +39,7 @@ var (
 )
 
 const (
-	dialWait  = 2 * time.Second
+	dialWait  = 5 * time.Second // podman's socket starts its service
 	readWait  = 3 * time.Second // for one that has changed ...
 	readTries = 3               // ... and again
 	readers   = 4               // that read what has changed, at the same time
