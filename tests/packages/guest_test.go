@@ -119,7 +119,7 @@ echo "# changed by hand" >> /etc/falco/falco.yaml
 echo "# changed by hand" >> /etc/falco/falco_rules.yaml`)
 
 			result := vm.Try(t, vm.Config{
-				Root: clone, Kernel: r.kernel, NoDaemon: true, NoModule: true, Timeout: 20 * time.Minute, MemoryMB: 2048,
+				Root: clone, Kernel: r.kernel, NoDaemon: true, NoModule: true, Timeout: 35 * time.Minute, MemoryMB: 2048,
 				Env:    []string{"OLDER=" + older, "NEWER=" + newer},
 				ActOut: t.Output(),
 				Script: boot + life,
