@@ -92,6 +92,7 @@ bench: .SHELLFLAGS = -o pipefail -c
 bench: ## figures: events a second, allocations, rule sets of all sizes, instructions a system call
 	@$(GO) test -run '^$$' -bench . -benchmem ./pkg/... ./daemon/... | grep -E '^(Benchmark|pkg:)'
 	@FALCO_BENCH=1 $(GO) test -count=1 -v -run '^(TestPage|TestTable|TestPauses)$$' ./tests/bench | grep -v '^[=-]'
+	@FALCO_BENCH=1 $(GO) test -count=1 -v -run '^(TestThroughput|TestMemoryOfBacklog)$$' ./tests/forward | grep -v '^[=-]'
 	@FALCO_VM=1 $(GO) test -count=1 -v -run '^(TestCost|TestDaemonCost)$$' ./tests/cost | grep -v '^[=-]'
 
 packages: ## dist/*.deb, *.rpm, *.tar.gz
