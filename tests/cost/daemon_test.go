@@ -18,7 +18,7 @@ import (
 // row.
 const (
 	aim     = 3
-	mostRow = 6
+	mostRow = 7
 )
 
 // families are those of pkg/schema/syscalls.tbl, with what their rows may take together: what has been reached, where that
@@ -29,10 +29,10 @@ var families = []struct {
 	rows []string
 	most float64
 }{
-	{"path", []string{"open+close", "open-enoent", "fstatat"}, 3.5},
-	{"socket", []string{"send+recv"}, 3.5},
+	{"path", []string{"open+close", "open-enoent", "fstatat"}, 4},
+	{"socket", []string{"send+recv"}, aim},
 	{"process", []string{"getpid", "fork+exit+wait", "fork+exec+wait"}, aim},
-	{"io", []string{"read", "write", "dup+close"}, 5},
+	{"io", []string{"read", "write", "dup+close"}, 5.5},
 }
 
 var (
