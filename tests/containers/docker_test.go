@@ -26,7 +26,7 @@ ENGINE load -i /files/shop.tar
 // socket starts, has answered once: it takes longer to start than it is waited for.
 const engineScript = `set -e
 shop=registry.example/team/shop:1.2
-ENGINE run --rm --network none $shop /bin/true
+ENGINE run --rm -p 8080:80 $shop /bin/true
 REMOTE version > /dev/null
 sleep 20
 ENGINE run --rm --cidfile /tmp/front.id --name front --label app=shop -v /root:/host:ro -p 8080:80 $shop /bin/sh /slow.sh
