@@ -59,9 +59,9 @@ func build(t *testing.T, pkg string) string {
 	return path
 }
 
-// modules installs what the lock file names, once for each lock file, and returns a
-// folder with them and the scenarios.
-func modules(t *testing.T) string {
+// scripts returns a folder with the scripts for the browser and with the modules of the
+// lock file, which are installed once for each lock file.
+func scripts(t *testing.T) string {
 	t.Helper()
 	lock, err := os.ReadFile("browser/package-lock.json")
 	if err != nil {
@@ -72,46 +72,66 @@ func modules(t *testing.T) string {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256(lock)
-	dir := filepath.Join(cache, "falco", "web-tests-"+hex.EncodeToString(sum[:6]))
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"package.json", "package-lock.json", "scenarios.mjs"} {
-		text, err := os.ReadFile(filepath.Join("browser", name))
-		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, name), text, 0o644)
-		}
-		if err != nil {
+	modules := filepath.Join(cache, "falco", "web-tests-"+hex.EncodeToString(sum[:6]))
+	if _, err := os.Stat(filepath.Join(modules, "node_modules", "playwright")); err != nil {
+		if err := os.MkdirAll(modules, 0o755); err != nil {
 			t.Fatal(err)
 		}
+		for _, name := range []string{"package.json", "package-lock.json"} {
+			text, err := os.ReadFile(filepath.Join("browser", name))
+			if err == nil {
+				err = os.WriteFile(filepath.Join(modules, name), text, 0o644)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		cmd := exec.Command("npm", "ci", "--no-audit", "--no-fund")
+		cmd.Dir, cmd.Env = modules, append(os.Environ(), "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("npm ci: %v\n%s", err, out)
+		}
 	}
-	if _, err := os.Stat(filepath.Join(dir, "node_modules", "playwright")); err == nil {
-		return dir
+	dir := t.TempDir()
+	if err := os.Symlink(filepath.Join(modules, "node_modules"), filepath.Join(dir, "node_modules")); err != nil {
+		t.Fatal(err)
 	}
-	cmd := exec.Command("npm", "ci", "--no-audit", "--no-fund")
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("npm ci: %v\n%s", err, out)
+	if err := os.CopyFS(dir, os.DirFS("browser")); err != nil {
+		t.Fatal(err)
 	}
 	return dir
 }
 
-// What people do with the page. FALCO_SHOTS names a folder for pictures of all
-// screens; with FALCO_LONG=1 the list has 200,000 events.
-func TestInBrowser(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a browser takes its time")
-	}
+// browse runs scripts in the browser, and returns how many of their tests have passed.
+func browse(t *testing.T, env []string, files ...string) int {
+	t.Helper()
 	missing(t, map[string]string{"chromium": "chromium", "node": "nodejs", "npm": "npm"})
 	chromium, err := exec.LookPath("chromium")
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("node", "--test", "--test-reporter=spec", "scenarios.mjs")
-	cmd.Dir = modules(t)
-	cmd.Env = append(os.Environ(), "SERVE="+build(t, "./serve"), "CHROMIUM="+chromium, "WORK="+t.TempDir(), "SHOTS="+os.Getenv("FALCO_SHOTS"))
+	cmd := exec.Command("node", append([]string{"--test", "--test-reporter=spec", "--test-concurrency=1"}, files...)...)
+	cmd.Dir = scripts(t)
+	cmd.Env = append(append(os.Environ(), "SERVE="+build(t, "./serve"), "CHROMIUM="+chromium, "WORK="+t.TempDir()), env...)
+	out, err := cmd.CombinedOutput()
+	for _, line := range regexp.MustCompile(`(?m)^(✔|✖|# ).*$`).FindAllString(string(out), -1) {
+		t.Log(line)
+	}
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return strings.Count(string(out), "✔ ")
+}
+
+// What people do with the page. With FALCO_LONG=1 the list has 200,000 events.
+func TestInBrowser(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a browser takes its time")
+	}
+	var env []string
+	want := 18
 	if os.Getenv("FALCO_LONG") == "1" {
-		cmd.Env = append(cmd.Env, "BIG=200000")
+		env = append(env, "BIG=200000")
 	}
 	if postgres.Installed() {
 		cluster, err := postgres.Start()
@@ -123,18 +143,13 @@ func TestInBrowser(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cmd.Env = append(cmd.Env, "PG="+dsn)
+		env = append(env, "PG="+dsn)
 	} else if os.Getenv("FALCO_TEST_POSTGRES") == "required" {
 		t.Fatal("PostgreSQL is not installed (apt-get install postgresql)")
+	} else {
+		want-- // two replicas
 	}
-	out, err := cmd.CombinedOutput()
-	for _, line := range regexp.MustCompile(`(?m)^(✔|✖|# ).*$`).FindAllString(string(out), -1) {
-		t.Log(line)
-	}
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	if n := strings.Count(string(out), "✔ "); n < 16 {
+	if n := browse(t, env, "scenarios.mjs", "further.mjs"); n < want {
 		t.Errorf("only %d scenarios ran", n)
 	}
 }
