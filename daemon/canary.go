@@ -33,9 +33,11 @@ import (
 // runs: the thread writes to the log itself, /healthz asks for its count of
 // unanswered calls, and the service manager is not told that we are alive.
 //
-// One exception: a call can be lost where a ring is full. It counts as lost,
-// not as unanswered, while other events do come through: losses have alerts of
-// their own, and to be restarted would cost more events.
+// Two exceptions, while other events do come through. A call can be lost where a
+// ring is full: it counts as lost, not as unanswered, since losses have alerts of
+// their own, and to be restarted would cost more events. And where the events that
+// come through are older than the call, its own cannot have come yet: then we are
+// behind, which the lag says, and not blind.
 
 const (
 	canaryRule     = "Falco internal: canary"
@@ -60,12 +62,14 @@ type canary struct {
 	heard   atomic.Uint64 // events that came back
 	latency atomic.Int64  // ns between the last call and its event's end
 	through atomic.Uint64 // events of all that were delivered, as of the last tick of the loop
+	reached atomic.Uint64 // ns since the epoch, of the last of them
 	calls   atomic.Uint64
 	lost    atomic.Uint64
 	silent  atomic.Uint64 // calls without an answer, one after the other
 
 	// For the thread alone.
 	last  struct{ heard, produced, lost, through uint64 } // at the last call
+	asked uint64                                          // ns since the epoch, of the first call after the last answer; 0: none yet
 	since time.Time                                       // when the first one without an answer was made
 	made  bool                                            // since then, the module has made events
 
@@ -173,27 +177,34 @@ const (
 	sees       verdict = iota // or it is too early to say
 	seesAgain                 // after blindNow
 	overloaded                // the call is among what was lost
+	behind                    // the stream has not come to the call yet
 	blindNow                  // and that is new
 )
 
 // before is called in front of each call, with the module's books.
-func (c *canary) before(produced, lost uint64) {
+func (c *canary) before(produced, lost uint64, now time.Time) {
 	c.last.produced, c.last.lost, c.last.through = produced, lost, c.through.Load()
+	if c.asked == 0 {
+		c.asked = uint64(now.UnixNano())
+	}
 	c.calls.Add(1)
 }
 
 // judge says what has become of the last call, with the books as they are now.
 func (c *canary) judge(produced, lost uint64, now time.Time) verdict {
-	heard := c.heard.Load()
+	heard, flows := c.heard.Load(), c.through.Load() > c.last.through
 	switch {
 	case c.calls.Load() == 0:
 	case heard != c.last.heard:
-		c.last.heard = heard
+		c.last.heard, c.asked = heard, 0
 		if c.silent.Swap(0) >= canaryPatience {
 			return seesAgain
 		}
-	case lost > c.last.lost && c.through.Load() > c.last.through:
+	case flows && c.reached.Load() < c.asked:
+		return behind
+	case flows && lost > c.last.lost:
 		c.lost.Add(1)
+		c.asked = 0
 		if c.silent.Load() < canaryPatience {
 			c.silent.Store(0)
 		}
@@ -259,7 +270,7 @@ func (d *daemon) watchCanary(k *kmod) func(*canary) {
 		switch c.judge(produced, lost, now) {
 		case seesAgain:
 			d.tellCanary(config.Notice, fmt.Sprintf("what happens on this machine is seen again, after %v", blind), 0, "")
-		case overloaded:
+		case overloaded, behind:
 			notifyAlive()
 		case blindNow:
 			where := "the module has seen it, and it has not come through"
@@ -269,7 +280,8 @@ func (d *daemon) watchCanary(k *kmod) func(*canary) {
 			d.tellCanary(config.Critical, fmt.Sprintf("no system call of our own has come back for %v: what happens on this machine is not seen", blind), c.silent.Load(), where)
 			d.later(func() { d.mend(k) })
 		}
-		c.before(k.counted())
+		produced, lost = k.counted()
+		c.before(produced, lost, time.Now())
 		if err := c.sing(); err != nil {
 			d.log.errorf("the canary: %v", err)
 		}

@@ -67,7 +67,7 @@ func TestCanary(t *testing.T) {
 }
 
 // Three calls without an answer are one alarm, one with an answer ends it. What is lost
-// while other events come through is no alarm; while none does it is.
+// while other events come through is no alarm, nor is it that these are older than the call; while none comes it is.
 func TestCanaryJudge(t *testing.T) {
 	c := &canary{every: time.Second}
 	now := time.Unix(1000, 0)
@@ -76,28 +76,49 @@ func TestCanaryJudge(t *testing.T) {
 	var produced, lost uint64
 	for i, step := range []struct {
 		heard, through, produced, lost uint64 // more of them
+		behind                         uint64 // seconds that the stream is behind
 		want                           verdict
 		status                         int
 	}{
-		{0, 0, 0, 0, sees, 200}, // nothing was sent yet
-		{1, 10, 10, 0, sees, 200},
-		{0, 0, 10, 0, sees, 200},
-		{0, 0, 10, 0, sees, 200},
-		{1, 5, 10, 0, sees, 200}, // late
-		{0, 5, 10, 5, overloaded, 200},
-		{0, 0, 0, 0, sees, 200},
-		{0, 5, 10, 5, overloaded, 200}, // begins to count anew
-		{0, 0, 0, 5, sees, 200},
-		{0, 0, 9, 5, sees, 200},
-		{0, 0, 0, 5, blindNow, 503}, // whatever is lost: nothing comes through
-		{0, 0, 0, 0, sees, 503},     // said once
-		{0, 9, 9, 9, overloaded, 503},
-		{1, 1, 1, 0, seesAgain, 200},
-		{1, 1, 1, 0, sees, 200},
+		{0, 0, 0, 0, 0, sees, 200}, // nothing was sent yet
+		{1, 10, 10, 0, 0, sees, 200},
+		{0, 0, 10, 0, 0, sees, 200},
+		{0, 0, 10, 0, 0, sees, 200},
+		{1, 5, 10, 0, 0, sees, 200}, // late
+		{0, 5, 10, 5, 0, overloaded, 200},
+		{0, 0, 0, 0, 0, sees, 200},
+		{0, 5, 10, 5, 0, overloaded, 200}, // begins to count anew
+		{0, 0, 0, 5, 0, sees, 200},
+		{0, 0, 9, 5, 0, sees, 200},
+		{0, 0, 0, 5, 0, blindNow, 503}, // whatever is lost: nothing comes through
+		{0, 0, 0, 0, 0, sees, 503},     // said once
+		{0, 9, 9, 9, 0, overloaded, 503},
+		{1, 1, 1, 0, 0, seesAgain, 200},
+		{1, 1, 1, 0, 0, sees, 200},
+		// Behind, with events that come through: nothing is said of the calls.
+		{0, 5, 9, 0, 10, behind, 200},
+		{0, 5, 9, 0, 10, behind, 200},
+		{0, 5, 9, 0, 10, behind, 200},
+		{0, 5, 9, 0, 10, behind, 200},
+		{1, 5, 9, 0, 10, sees, 200}, // the first of them
+		{0, 5, 9, 0, 10, behind, 200},
+		// Behind, and nothing comes through.
+		{0, 0, 9, 0, 10, sees, 200},
+		{0, 0, 9, 0, 10, sees, 200},
+		{0, 0, 9, 0, 10, blindNow, 503},
+		{0, 5, 9, 0, 10, behind, 503}, // no answer yet
+		{1, 5, 9, 0, 1, seesAgain, 200},
+		// The stream goes past the call, and its answer was not there.
+		{0, 5, 9, 0, 3, behind, 200},
+		{0, 5, 9, 0, 3, behind, 200},
+		{0, 5, 9, 0, 3, sees, 200},
+		{0, 5, 9, 0, 3, sees, 200},
+		{0, 5, 9, 0, 3, blindNow, 503},
 	} {
 		c.heard.Add(step.heard)
 		c.through.Add(step.through)
 		produced, lost, now = produced+step.produced, lost+step.lost, now.Add(time.Second)
+		c.reached.Store(uint64(now.Add(-time.Duration(step.behind) * time.Second).UnixNano()))
 		if got := c.judge(produced, lost, now); got != step.want {
 			t.Errorf("step %d: verdict %d, want %d", i, got, step.want)
 		}
@@ -109,6 +130,6 @@ func TestCanaryJudge(t *testing.T) {
 		if rec.Code != step.status {
 			t.Errorf("step %d: /healthz says %d %s", i, rec.Code, rec.Body)
 		}
-		c.before(produced, lost)
+		c.before(produced, lost, now)
 	}
 }

@@ -134,6 +134,7 @@ func (d *daemon) watch() error {
 			d.tellGaps(now)
 		}
 		if c := d.health.canary.Load(); c != nil {
+			c.reached.Store(p.lastTS)
 			c.through.Store(l.Delivered)
 		} else {
 			notifyAlive()
