@@ -52,7 +52,7 @@ func daemon(i int, host string, ran time.Duration) *metrics.Snapshot {
 	for cpu := range 4 {
 		fill := 0.004 * float64(1+cpu) * (2 + math.Sin(t/9+float64(cpu)))
 		if i == 3 {
-			fill *= 24
+			fill *= 20
 		}
 		s.PerCPU = append(s.PerCPU, metrics.CPU{ID: cpu, Events: events / 4, RingSize: 8 << 20, RingUsed: uint64(fill * (8 << 20)), HasRingFill: true})
 	}
