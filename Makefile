@@ -46,7 +46,7 @@ vm: ## run ACT= in a guest with RULES=, KERNEL=, FILES=, FALCO_ARGS=; results in
 shell: ## the same guest, interactively
 	@$(VM) shell -kernel '$(KERNEL)' -rules '$(RULES)' -files '$(FILES)'
 
-test: check test-unit test-race test-fuzz test-bench test-web test-vm test-dist ## everything that CI runs
+test: check test-unit test-race test-fuzz test-bench test-web test-vm test-packages ## everything that CI runs
 
 test-unit: ## what needs neither root nor a guest
 	@$(REPORT) -name $@ -- $(UNIT)
@@ -70,7 +70,7 @@ test-vm: ## what needs a booted kernel
 test-containers: ## look-ups against runtimes that play false, and against containerd
 	@$(REPORT) -name $@ -- -count=1 ./pkg/container/... ./tests/containers
 
-test-dist: ## packages: built twice, looked into, linted, installed in a chroot
+test-dist: ## of test-packages what needs no guest
 	@$(REPORT) -name $@ -- -count=1 -timeout 30m ./tests/packages
 
 test-packages: ## packages and charts: built, linted, installed, booted in a guest
@@ -81,6 +81,8 @@ test-packages: ## packages and charts: built, linted, installed, booted in a gue
 test-long: ## all the rest, at full length: every kernel, floods, chaos, mutants
 	@FALCO_LONG=1 $(REPORT) -name $@-unit -- -count=1 -timeout 120m ./pkg/filter ./pkg/state ./pkg/spool ./pkg/output ./pkg/container ./pkg/forward ./tests/forward ./pkg/web ./tests/web ./daemon ./tests/bench ./tests/conformance
 	@FALCO_LONG=1 FALCO_VM=1 $(REPORT) -name $@ -- -count=1 -p 1 -timeout 6h $(GUESTS) ./tests/kernels
+	@$(VM) fetch -kernel 6.1-trimmed
+	@FALCO_LONG=1 FALCO_VM=1 $(REPORT) -name $@-packages -- -count=1 -p 1 -timeout 4h ./tests/packages
 
 test-debug-kernel: ## the module's suites on a kernel that looks for bugs; builds it the first time
 	@$(VM) fetch -kernel 6.1-debug
