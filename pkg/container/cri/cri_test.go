@@ -422,3 +422,21 @@ func FuzzVerbose(f *testing.F) {
 		info(container.TypeCRI, nil, nil)
 	})
 }
+
+// The image's id is where the runtime's version has it.
+func TestImageID(t *testing.T) {
+	for _, tc := range []struct {
+		name, id, image, ref, want string
+	}{
+		{"since 1.29", "sha256:aa", "registry/shop:1", "registry/shop@sha256:bb", "aa"},
+		{"in the place of the name", "", "sha256:aa", "registry/shop@sha256:bb", "aa"},
+		{"of an image that was imported", "", "registry/shop:1", "sha256:aa", "aa"},
+		{"not told", "", "registry/shop:1", "registry/shop@sha256:bb", ""},
+	} {
+		i := new(container.Info)
+		setImage(i, &runtime.ContainerStatus{ImageId: tc.id, Image: &runtime.ImageSpec{Image: tc.image}, ImageRef: tc.ref}, nil)
+		if i.ImageID != tc.want {
+			t.Errorf("%s: %q, not %q", tc.name, i.ImageID, tc.want)
+		}
+	}
+}

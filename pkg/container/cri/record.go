@@ -139,8 +139,11 @@ func setImage(i *container.Info, s *runtime.ContainerStatus, notes map[string]st
 		i.ImageDigest = by
 	}
 	i.ImageID = strings.TrimPrefix(s.GetImageId(), "sha256:")
-	if id, ok := strings.CutPrefix(s.GetImage().GetImage(), "sha256:"); ok {
-		i.ImageID = id
+	// Runtimes from before image_id (CRI of Kubernetes 1.29) refer to an image without a registry by its id.
+	for _, older := range []string{s.GetImage().GetImage(), by} {
+		if id, ok := strings.CutPrefix(older, "sha256:"); ok && i.ImageID == "" {
+			i.ImageID = id
+		}
 	}
 }
 
