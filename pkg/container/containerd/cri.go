@@ -206,7 +206,7 @@ func (r *Record) cri(i *container.Info) {
 		sandbox = r.ID
 	}
 	i.SetPod(notes[notePodNS], notes[notePodName], notes[notePodUID], sandbox)
-	if len(notes) == 0 && r.Sandbox == nil { // nobody knows better than the labels
+	if notes[notePodName] == "" && r.Sandbox == nil { // nobody knows better than the labels
 		for k, v := range container.KeepLabels(r.Labels) {
 			i.Labels[k] = v
 		}
