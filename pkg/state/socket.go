@@ -102,8 +102,9 @@ func (s *State) bind(ev *event.Event) {
 	if f == nil {
 		return
 	}
+	f.path = 0 // whatever the new name is, it does not say both ends
 	if family == schema.AfUnix {
-		f.Type, f.path = FDUnix, 0
+		f.Type = FDUnix
 		f.Name = s.names.bytes(path)
 		return
 	}

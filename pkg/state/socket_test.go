@@ -329,3 +329,18 @@ func TestUnixEndsAgain(t *testing.T) {
 		}
 	}
 }
+
+// A capture may say that a unix socket is bound to an address without a port: its name has
+// no path then, and the ends that come again are put into a name anew.
+func TestUnixBoundElsewhere(t *testing.T) {
+	w := newWorld(t)
+	w.do(socket(1, 1, 0))
+	again := func() *eventtest.Builder {
+		return call(schema.SendtoX, 100, "res", 1, "fd", 3, "tuple", eventtest.UnixTuple(0xabcdef0123456789, 0x20, "/run/a"))
+	}
+	w.do(again())
+	w.do(bind("1.2.3.4:0"))
+	if got := w.do(again()).FD.Name; got != "abcdef0123456789->20 /run/a" {
+		t.Errorf("the name is %q", got)
+	}
+}
