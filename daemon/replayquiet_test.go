@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+
+	"github.com/falco-go/falco/pkg/container/containertest"
 )
 
 // What is used only while watching is not started for a replay: nobody connects to a
@@ -26,22 +28,9 @@ func TestReplayAsksNobody(t *testing.T) {
 	var asked atomic.Int32
 	engines := ""
 	for _, engine := range []string{"containerd", "docker", "podman", "cri"} {
-		l, err := net.Listen("unix", filepath.Join(dir, engine+".sock"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		go func() {
-			for {
-				c, err := l.Accept()
-				if err != nil {
-					return
-				}
-				asked.Add(1)
-				c.Close()
-			}
-		}()
-		engines += fmt.Sprintf("    %s: {enabled: true, sockets: [%s]}\n", engine, l.Addr())
+		socket := filepath.Join(dir, engine+".sock")
+		containertest.Accept(t, socket, func(net.Conn) { asked.Add(1) })
+		engines += fmt.Sprintf("    %s: {enabled: true, sockets: [%s]}\n", engine, socket)
 	}
 	m := newMade(t, "host").add(0, 0, inside()).opened(0, "/etc/b")
 	scap := put("x.scap", m.bytes())

@@ -21,7 +21,7 @@ type Engine interface {
 
 	// Get asks for one container over the connection that Watch holds. The error
 	// is ErrNotFound where the runtime does not know it, ErrDown where there is no
-	// connection.
+	// connection, ErrNonsense where it tells of something else.
 	Get(ctx context.Context, m Match) (*Info, error)
 }
 
@@ -29,6 +29,7 @@ type Engine interface {
 var (
 	ErrNotFound = errors.New("no such container")
 	ErrDown     = errors.New("not connected")
+	ErrNonsense = errors.New("another answer than to what was asked")
 	ErrNobody   = errors.New("nobody listens") // the error of a Watch where there is no such runtime
 )
 

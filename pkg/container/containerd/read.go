@@ -65,12 +65,10 @@ func (c *conn) get(ctx context.Context, namespace, id string) (*container.Info, 
 		return nil, why(err)
 	}
 	if answer.GetContainer().GetID() != id {
-		return nil, errNonsense
+		return nil, container.ErrNonsense
 	}
 	return c.info(ctx, namespace, answer.GetContainer()), nil
 }
-
-var errNonsense = errors.New("another answer than to what was asked")
 
 // info completes what containerd says of a container by what it refers to. What
 // cannot be read is left out. ctx is in the namespace.

@@ -138,7 +138,7 @@ func (c *conn) inspect(ctx context.Context, id string) (*container.Info, error) 
 	pod := id
 	if err == nil {
 		if own.GetStatus().GetId() != id {
-			return nil, errNonsense
+			return nil, container.ErrNonsense
 		}
 		pod = sandboxOf(own.GetInfo())
 	} else {
@@ -157,14 +157,12 @@ func (c *conn) inspect(ctx context.Context, id string) (*container.Info, error) 
 		}
 	}
 	if own == nil && of.GetStatus().GetId() != id {
-		return nil, errNonsense
+		return nil, container.ErrNonsense
 	}
 	i := info(c.typ, own, of)
 	i.Partial = late // there was no time for the pod
 	return i, nil
 }
-
-var errNonsense = errors.New("another answer than to what was asked")
 
 // Watch implements container.Engine. What is there is listed again and again; where
 // the runtime tells of changes, as CRI-O does, they need not wait for that.

@@ -21,6 +21,7 @@ import (
 	runtime "k8s.io/cri-api/pkg/apis/runtime/v1"
 
 	"github.com/falco-go/falco/pkg/container"
+	"github.com/falco-go/falco/pkg/container/containertest"
 )
 
 const (
@@ -385,22 +386,7 @@ func TestNonsense(t *testing.T) {
 
 // What does not even speak the protocol costs no more than the deadline.
 func TestNoise(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "s")
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			c.Write([]byte(strings.Repeat("\xff\x00x", 1<<12)))
-			c.Close()
-		}
-	}()
+	path := containertest.Noise(t)
 	ended := make(chan error, 1)
 	go func() { ended <- New([]string{path}).Watch(t.Context(), func(container.Change) {}) }()
 	select {

@@ -162,7 +162,7 @@ func (c *conn) inspect(ctx context.Context, id string) (*container.Info, error) 
 		return nil, err
 	}
 	if r.ID != id {
-		return nil, errNonsense
+		return nil, container.ErrNonsense
 	}
 	img, err := c.image(ctx, r.Image)
 	if peer := r.peer(); peer != "" && r.address() == "" {
@@ -175,8 +175,6 @@ func (c *conn) inspect(ctx context.Context, id string) (*container.Info, error) 
 	i.Partial = err != nil && ctx.Err() != nil // there was no time for the image
 	return i, nil
 }
-
-var errNonsense = errors.New("another answer than to what was asked")
 
 // image returns what is known of an image, never nil.
 func (c *conn) image(ctx context.Context, id string) (*image, error) {
@@ -213,13 +211,13 @@ func (e *Engine) Watch(ctx context.Context, tell func(container.Change)) error {
 	var wait sync.WaitGroup
 	defer wait.Wait()
 	defer cancel()
-	// The answer to this begins with the first event, with some servers: it is waited
-	// for on the side.
 	var queues [readers]chan change
 	for i := range queues {
 		queues[i] = make(chan change, maxUnread)
 		wait.Go(func() { c.follow(ctx, queues[i], tell) })
 	}
+	// The answer to this begins with the first event, with some servers: it is waited
+	// for on the side.
 	broken := make(chan error, 1)
 	wait.Go(func() { broken <- c.listen(ctx, queues[:]) })
 	e.hold(c)

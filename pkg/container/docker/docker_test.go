@@ -3,7 +3,6 @@
 package docker
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/falco-go/falco/pkg/container"
+	"github.com/falco-go/falco/pkg/container/containertest"
 )
 
 const (
@@ -270,22 +270,7 @@ func TestNonsense(t *testing.T) {
 
 // What does not even speak HTTP is no API.
 func TestNoise(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "s")
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			c.Write(bytes.Repeat([]byte{0xff, 0, 'x'}, 1<<12))
-			c.Close()
-		}
-	}()
+	path := containertest.Noise(t)
 	_, ended := watch(t, New(Docker, []string{path}))
 	if err := end(t, ended); errors.Is(err, container.ErrNobody) {
 		t.Error(err)

@@ -64,7 +64,7 @@ func Parse(t container.Type, text, ofImage []byte) (*container.Info, error) {
 		return nil, err
 	}
 	if r.ID == "" {
-		return nil, errNonsense
+		return nil, container.ErrNonsense
 	}
 	return r.info(t, &img), nil
 }
