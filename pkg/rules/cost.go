@@ -52,7 +52,7 @@ func (c *costs) start(all []*Rule) {
 	}
 	c.clock = time.Hour
 	for range 16 {
-		c.clock = min(c.clock, -time.Until(time.Now()))
+		c.clock = min(c.clock, time.Since(time.Now()))
 	}
 }
 
