@@ -3,25 +3,22 @@
 package bench
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 
 	"github.com/falco-go/falco/pkg/procfs"
 	"github.com/falco-go/falco/pkg/rules"
 	"github.com/falco-go/falco/pkg/state"
-	"github.com/falco-go/falco/tests/vm"
+	"github.com/falco-go/falco/tests/state/herd"
 )
 
 // A figure is a line of the page below the replays. Its value is the same on every machine: a count, or a time as a share of
@@ -82,30 +79,7 @@ func loadTime(t *testing.T, paths []string) time.Duration {
 // startUp lets many processes live, real ones, and returns what reading them all into tables takes of the processors.
 func startUp(t *testing.T, processes, descriptors int) (took time.Duration, tasks, fds int) {
 	t.Helper()
-	program, err := vm.BuildC(filepath.Join("..", "state", "acts", "herd.c"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(program, strconv.Itoa(processes), strconv.Itoa(descriptors))
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		in.Close()
-		cmd.Wait()
-	}()
-	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
-		t.Fatalf("the herd says %q, %v", line, err)
-	}
+	defer herd.Live(t, filepath.Join("..", "state", "acts", "herd.c"), processes, descriptors)()
 	proc, err := procfs.New("/proc")
 	if err != nil {
 		t.Fatal(err)

@@ -6,7 +6,6 @@
 package state
 
 import (
-	"bufio"
 	"context"
 	"os"
 	"os/exec"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/falco-go/falco/pkg/procfs"
 	"github.com/falco-go/falco/pkg/state"
+	"github.com/falco-go/falco/tests/state/herd"
 	"github.com/falco-go/falco/tests/vm"
 )
 
@@ -40,32 +40,6 @@ func TestMain(m *testing.M) {
 		return
 	}
 	os.Exit(m.Run())
-}
-
-// herd lets many processes live until the test ends, real ones.
-func herd(t *testing.T, processes, descriptors int) {
-	t.Helper()
-	program, err := vm.BuildC("acts/herd.c", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(program, strconv.Itoa(processes), strconv.Itoa(descriptors))
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { in.Close(); cmd.Wait() })
-	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
-		t.Fatalf("the herd says %q, %v", line, err)
-	}
 }
 
 // TestSeedCost reads a /proc of many processes, and asserts what it costs in
@@ -112,7 +86,7 @@ func TestSeedCost(t *testing.T) {
 	}
 	before, _, _ := scan()
 	beforeTraced := traced()
-	herd(t, processes, descriptors)
+	t.Cleanup(herd.Live(t, "acts/herd.c", processes, descriptors))
 	runtime.GC()
 	after, st, took := scan()
 	afterTraced := traced()
