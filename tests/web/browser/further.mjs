@@ -75,7 +75,8 @@ test('17 two replicas over PostgreSQL: what comes to one is on the live page of 
   console.log(`# posted to one replica, on the page of the other after ${await live(page, a.base, 1700)} ms`);
   const ids = await page.$$eval('.er.item', list => list.map(x => x.dataset.id));
   assert.equal(new Set(ids).size, ids.length);
-  await Promise.all([a.stop(), b.stop()]);
+  await a.stop(); // which closes the page of b, too
+  await b.stop();
 });
 
 test('18 an answer that took too long says that it is partial', async () => {
