@@ -102,9 +102,10 @@ type Info struct {
 	Liveness    *Probe `json:"LivenessProbe,omitempty"`
 	Readiness   *Probe `json:"ReadinessProbe,omitempty"`
 
-	// Partial says that somebody else knows more: it does not take the place of a
-	// record that is not, and is not told in events.
-	Partial bool `json:"-"`
+	// Partial says that there is more to know: such a record does not take the place
+	// of one that is whole. Late says that it was too slow in coming, so that it is
+	// worth asking again; else somebody else knows it. Neither is told in events.
+	Partial, Late bool `json:"-"`
 
 	mounts, labels, podLabels string // see Seal
 }

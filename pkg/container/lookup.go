@@ -12,9 +12,9 @@ import (
 )
 
 // How one container is looked up: at once, then in small steps, then in larger ones,
-// until somebody knows it or nobody can be expected to. That nobody knows it is told
-// after the small steps, when those who wait for it (Times.Wait) would not wait for the
-// next attempt, or at once where nobody can be asked.
+// until somebody knows it or nobody can be expected to. That nobody knows it, or not all
+// of it, is told after the small steps, when those who wait for it (Times.Wait) would not
+// wait for the next attempt, or at once where nobody can be asked.
 
 // question is an id that is asked for.
 type question struct {
@@ -22,7 +22,7 @@ type question struct {
 	since time.Time
 	due   time.Time
 	tries int
-	told  bool // that nobody knows it so far
+	told  bool // that nobody knows it so far, or what was in time
 }
 
 // reply is what has become of one attempt.
@@ -98,7 +98,7 @@ func (r *Resolver) plan(ctx context.Context) {
 // another one.
 func (r *Resolver) settle(a reply) bool {
 	q, t, now := a.q, r.opt.Times, time.Now()
-	if a.info != nil {
+	if a.info != nil && !a.info.Late {
 		if r.tell(Change{What: Known, Info: a.info}) {
 			r.answered.Add(1)
 			return true
@@ -115,12 +115,20 @@ func (r *Resolver) settle(a reply) bool {
 	last := q.due.Sub(q.since) >= t.Give
 	late := q.tries >= quickTries && q.due.Sub(q.since) > t.Wait
 	if !q.told && (last || late || !a.hope) {
-		q.told = r.tell(Change{What: Failed, Info: &Info{ID: q.ID, FullID: q.FullID, Type: TypeUnknown}, Why: a.why})
+		c := Change{What: Known, Info: a.info}
+		if a.info == nil {
+			c = Change{What: Failed, Info: &Info{ID: q.ID, FullID: q.FullID, Type: TypeUnknown}, Why: a.why}
+		}
+		q.told = r.tell(c)
 	}
 	if !last || !q.told {
 		return false
 	}
-	r.failed.Add(1)
+	if a.info == nil {
+		r.failed.Add(1)
+	} else {
+		r.answered.Add(1)
+	}
 	return true
 }
 
@@ -185,7 +193,9 @@ func (r *Resolver) try(ctx context.Context, m Match) (_ *Info, why error, hope b
 		case a.why == nil && a.info == nil:
 			a.why = ErrNotFound
 		case a.why == nil && a.info.Partial:
-			part = a.info
+			if part == nil || a.info.Late {
+				part = a.info
+			}
 		case a.why == nil:
 			return a.info, nil, true
 		}

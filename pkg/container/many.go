@@ -198,7 +198,9 @@ func (m *Many) Get(ctx context.Context, of Match) (*Info, error) {
 		i, err := m.get(ctx, s, of)
 		switch {
 		case err == nil && i != nil && i.Partial:
-			part = i
+			if part == nil || i.Late {
+				part = i
+			}
 		case err == nil && i != nil:
 			return i, nil
 		case why == ErrDown || !errors.Is(err, ErrNotFound):

@@ -236,11 +236,12 @@ func (r *Resolver) keep(ctx context.Context, l *link) {
 	}
 }
 
-// complete asks all engines for a container of which this one knows a part, if
-// others are there: whoever waits for the container is not to take that for all.
+// complete asks all engines for a container of which this one knows a part, if that
+// one was too slow or others are there: whoever waits for the container is not to take
+// that for all.
 func (r *Resolver) complete(l *link, part *Info) bool {
 	for _, other := range r.links {
-		if other != l && other.up.Load() {
+		if part.Late || other != l && other.up.Load() {
 			select {
 			case r.asks <- Match{ID: part.ID, FullID: part.FullID}:
 				return true

@@ -262,6 +262,48 @@ func TestPartial(t *testing.T) {
 	}
 }
 
+// What was too slow in coming is asked for again while somebody waits for it, and told
+// as far as it came when nobody does any more; whatever comes later is told, too.
+func TestLate(t *testing.T) {
+	late := func(n int) *container.Info {
+		i := info(n)
+		i.Partial, i.Late, i.Name = true, true, "part"
+		return i
+	}
+	e := containertest.New("mem")
+	times := fast
+	times.Wait, times.Give = time.Hour, 2*time.Hour
+	r := resolve(t, times, e)
+	up(t, e)
+	e.Put(late(1), false) // as the engine tells it of its own accord
+	e.Put(late(2), true)
+	r.Ask(match(2))
+	until(t, "twenty attempts", func() bool { n, _, _ := e.Counts(); return n >= 20 })
+	e.Put(info(1), true)
+	e.Put(info(2), true)
+	for range 2 {
+		if c := r.next(); c.What != container.Known || c.Info.Late {
+			t.Errorf("somebody waits: %+v", c.Info)
+		}
+	}
+
+	e = containertest.New("mem")
+	times.Wait = 0
+	r = resolve(t, times, e)
+	up(t, e)
+	e.Put(late(3), false)
+	if c := r.next(); c.What != container.Known || c.Info.Name != "part" {
+		t.Errorf("nobody waits: %+v", c)
+	}
+	e.Put(info(3), true)
+	if c := r.next(); c.What != container.Known || c.Info.Name != "c3" {
+		t.Errorf("in the end: %+v", c)
+	}
+	if s := r.Stats(); s.Answered != 1 || s.Failed != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
 // What one engine tells in part when a container is made is completed before it is
 // told, if there is somebody who may know more.
 func TestPartTold(t *testing.T) {

@@ -83,7 +83,8 @@ func (c *conn) info(ctx context.Context, namespace string, from *containers.Cont
 	}
 	image, pod := c.readImage(ctx, r), c.readSandbox(ctx, r)
 	i := r.Info()
-	i.Partial = i.Partial || tooLate(image) || tooLate(pod)
+	i.Late = tooLate(image) || tooLate(pod)
+	i.Partial = i.Partial || i.Late
 	return i
 }
 

@@ -153,14 +153,14 @@ func (c *conn) inspect(ctx context.Context, id string) (*container.Info, error) 
 			if own == nil {
 				return nil, why(err)
 			}
-			late = errors.Is(why(err), context.DeadlineExceeded)
+			late = !errors.Is(why(err), container.ErrNotFound)
 		}
 	}
 	if own == nil && of.GetStatus().GetId() != id {
 		return nil, container.ErrNonsense
 	}
 	i := info(c.typ, own, of)
-	i.Partial = late // there was no time for the pod
+	i.Partial, i.Late = late, late
 	return i, nil
 }
 

@@ -313,11 +313,11 @@ func TestSlowPod(t *testing.T) {
 	defer c.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if i, err := c.inspect(ctx, webID); err != nil || !i.Partial || i.Name != "web" {
+	if i, err := c.inspect(ctx, webID); err != nil || !i.Partial || !i.Late || i.Name != "web" {
 		t.Errorf("there was no time: %+v, %v", i, err)
 	}
 	close(s.now)
-	if i, err := c.inspect(t.Context(), webID); err != nil || i.Partial || i.PodName() != "p" {
+	if i, err := c.inspect(t.Context(), webID); err != nil || i.Partial || i.Late || i.PodName() != "p" {
 		t.Errorf("now there is: %+v, %v", i, err)
 	}
 }

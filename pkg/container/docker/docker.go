@@ -172,7 +172,8 @@ func (c *conn) inspect(ctx context.Context, id string) (*container.Info, error) 
 		}
 	}
 	i := r.info(c.flavour.Type, img)
-	i.Partial = err != nil && ctx.Err() != nil // there was no time for the image
+	i.Late = err != nil && ctx.Err() != nil // the image
+	i.Partial = i.Late
 	return i, nil
 }
 
