@@ -26,6 +26,7 @@ type rabbit struct {
 	t    *testing.T
 	dir  string
 	port int
+	tls  int // for those who show a certificate
 	cmd  *exec.Cmd
 }
 
@@ -35,7 +36,8 @@ func startRabbit(t *testing.T) *rabbit {
 		t.Skip("starts RabbitMQ")
 	}
 	debian(t, rabbitServer, "rabbitmq-server")
-	r := &rabbit{t: t, dir: t.TempDir(), port: port(t, ":"+freePort(t))}
+	r := &rabbit{t: t, dir: t.TempDir(), port: port(t, ":"+freePort(t)), tls: port(t, ":"+freePort(t))}
+	certificates(t, r.dir)
 	r.start()
 	t.Cleanup(r.stop)
 	return r
@@ -44,13 +46,24 @@ func startRabbit(t *testing.T) *rabbit {
 func (r *rabbit) start() {
 	r.t.Helper()
 	in := func(name string) string { return filepath.Join(r.dir, name) }
-	conf := fmt.Sprintf("listeners.tcp.default = 127.0.0.1:%d\nlog.console = false\nloopback_users = none\n", r.port)
-	if err := os.WriteFile(in("rabbitmq.conf"), []byte(conf), 0o600); err != nil {
-		r.t.Fatal(err)
-	}
-	if err := os.WriteFile(in("plugins"), []byte("[].\n"), 0o600); err != nil {
-		r.t.Fatal(err)
-	}
+	writeFile(r.t, in("rabbitmq.conf"), fmt.Sprintf(`listeners.tcp.default = 127.0.0.1:%d
+listeners.ssl.default = 127.0.0.1:%d
+ssl_options.cacertfile = %[3]s/ca.crt
+ssl_options.certfile = %[3]s/server.crt
+ssl_options.keyfile = %[3]s/server.key
+ssl_options.verify = verify_peer
+ssl_options.fail_if_no_peer_cert = true
+auth_mechanisms.1 = PLAIN
+auth_mechanisms.2 = EXTERNAL
+ssl_cert_login_from = common_name
+load_definitions = %[3]s/definitions.json
+log.console = false
+loopback_users = none
+`, r.port, r.tls, r.dir))
+	writeFile(r.t, in("definitions.json"), `{"vhosts": [{"name": "/"}],
+"users": [{"name": "guest", "password": "guest", "tags": "administrator"}, {"name": "client", "password": "nobody knows", "tags": ""}],
+"permissions": [{"user": "guest", "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}, {"user": "client", "vhost": "/", "configure": "", "write": ".*", "read": ""}]}`)
+	writeFile(r.t, in("plugins"), "[rabbitmq_auth_mechanism_ssl].\n")
 	// Debian's wrapper in sbin changes the user; the program below it does not.
 	r.cmd = exec.Command(rabbitServer)
 	r.cmd.Env = append(os.Environ(), "HOME="+r.dir, "RABBITMQ_MNESIA_BASE="+in("mnesia"), "RABBITMQ_LOG_BASE="+in("log"),
@@ -180,6 +193,35 @@ func TestRabbitMQ(t *testing.T) {
 		outputtest.Class(t, one(err), output.Configuration)
 		if strings.Contains(err.Error(), "secret") {
 			t.Errorf("the error tells the password: %v", err)
+		}
+	})
+	// TLS both ways, with a password and without: the name in the certificate is the user's.
+	t.Run("amqps", func(t *testing.T) {
+		if _, err := r.channel().QueueDeclare("secure", true, false, false, false, nil); err != nil {
+			t.Fatal(err)
+		}
+		secure := func(who, more string) error {
+			yaml := fmt.Sprintf("rabbitmq: {url: 'amqps://%slocalhost:%d/', queue: secure%s}", who, r.tls, more)
+			return outputtest.Open(t, "rabbitmq", yaml).Send(t, outputtest.Event(0))
+		}
+		ca, pair := ", cacertfile: "+r.dir+"/ca.crt", ", mutualtls: true, certfile: "+r.dir+"/client.crt, keyfile: "+r.dir+"/client.key"
+		if err := secure("guest:guest@", ca+pair); err != nil {
+			t.Errorf("password: %v", err)
+		}
+		if err := secure("", ca+pair+", external: true"); err != nil {
+			t.Errorf("certificate: %v", err)
+		}
+		if got := r.take("secure"); len(got) != 2 {
+			t.Errorf("%d messages, want 2", len(got))
+		}
+		outputtest.Class(t, one(secure("guest:wrong@", ca+pair)), output.Configuration)
+		for what, conf := range map[string]string{"nobody vouches for the server": "", "no certificate of ours": ca} {
+			if err := secure("guest:guest@", conf); err == nil {
+				t.Errorf("%s, and yet it is sent", what)
+			}
+		}
+		if n := len(r.take("secure")); n != 0 {
+			t.Errorf("%d messages from those who may not", n)
 		}
 	})
 	t.Run("hostile", func(t *testing.T) {
