@@ -18,7 +18,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl"
-	kafkaaws "github.com/twmb/franz-go/pkg/sasl/aws"
 	"github.com/twmb/franz-go/pkg/sasl/oauth"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
@@ -195,17 +194,12 @@ func (c *KafkaLogin) auth(env *Env) (sasl.Mechanism, error) {
 		}), nil
 	case "AWS_MSK_IAM":
 		h := &HTTP{CheckCert: true}
-		s, err := c.AWSAccount.open(env, h, "", "")
+		host, _, _ := net.SplitHostPort(c.HostPort[0])
+		s, err := c.AWSAccount.open(env, h, mskRegion(host, ""), "")
 		if err != nil {
 			return nil, err
 		}
-		return kafkaaws.ManagedStreamingIAM(func(ctx context.Context) (kafkaaws.Auth, error) {
-			v, err := s.Credentials.Retrieve(ctx)
-			if err != nil {
-				return kafkaaws.Auth{}, err
-			}
-			return kafkaaws.Auth{AccessKey: v.AccessKeyID, SecretKey: v.SecretAccessKey, SessionToken: v.SessionToken, UserAgent: UserAgent}, nil
-		}), nil
+		return &mskIAM{s, env.Now}, nil
 	}
 	return nil, nil
 }

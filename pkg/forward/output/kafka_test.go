@@ -5,11 +5,14 @@ package output_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
+	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
-	"sync/atomic"
+	"strings"
 	"testing"
 	"time"
 
@@ -219,45 +222,95 @@ func TestKafkaLogsIn(t *testing.T) {
 	}
 }
 
-// A log-in that kfake does not have is played around it: what the broker is told is looked at, byte for byte. The token is
-// read anew for each connection.
-func TestKafkaTokens(t *testing.T) {
+// kafkaLogin is a broker to which a log-in is added that kfake does not have: it takes whatever it is told, and the
+// test looks at it, byte for byte.
+func kafkaLogin(t *testing.T, mechanism, answer string) (where string, told chan string) {
+	t.Helper()
 	srv := httptest.NewTLSServer(nil)
-	defer srv.Close()
+	t.Cleanup(srv.Close)
 	c := kafkaCluster(t, kfake.TLS(&tls.Config{Certificates: srv.TLS.Certificates}))
-	told := make(chan string, 16)
-	var mechanism atomic.Value
+	told = make(chan string, 16)
 	c.ControlKey(int16(kmsg.SASLHandshake), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
-		mechanism.Store(r.(*kmsg.SASLHandshakeRequest).Mechanism)
+		if got := r.(*kmsg.SASLHandshakeRequest).Mechanism; got != mechanism {
+			t.Errorf("mechanism %s, want %s", got, mechanism)
+		}
 		res := r.ResponseKind().(*kmsg.SASLHandshakeResponse)
-		res.SupportedMechanisms = []string{"OAUTHBEARER"}
+		res.SupportedMechanisms = []string{mechanism}
 		return res, nil, true
 	})
 	c.ControlKey(int16(kmsg.SASLAuthenticate), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
 		told <- string(r.(*kmsg.SASLAuthenticateRequest).SASLAuthBytes)
 		res := r.ResponseKind().(*kmsg.SASLAuthenticateResponse)
+		res.SASLAuthBytes = []byte(answer)
 		return res, nil, true
 	})
+	return "hostport: '" + c.ListenAddrs()[0] + "', topic: falco, checkcert: false, sasl: " + mechanism, told
+}
+
+// An account of AWS: what the broker is told is a signed request, which is signed anew here.
+func TestKafkaIAM(t *testing.T) {
+	where, told := kafkaLogin(t, "AWS_MSK_IAM", `{"version":"2020_10_22","request-id":"1"}`)
+	for _, session := range []string{"", "session+token/="} {
+		account := outputtest.AWS
+		if session != "" {
+			account += ", sessiontoken: '" + session + "'"
+		}
+		o := outputtest.Open(t, "kafka", "kafka: {"+where+"}\naws: {"+account+"}")
+		if err := o.Send(t, outputtest.Event(0)); err != nil {
+			t.Fatal(err)
+		}
+		said := map[string]string{}
+		if err := json.Unmarshal([]byte(<-told), &said); err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range map[string]string{"version": "2020_10_22", "host": "127.0.0.1", "user-agent": "Falcosidekick", "action": "kafka-cluster:Connect", "x-amz-expires": "300",
+			"x-amz-date": outputtest.Now.Format("20060102T150405Z"), "x-amz-security-token": session} {
+			if said[name] != want {
+				t.Errorf("%s is %q, want %q", name, said[name], want)
+			}
+		}
+		q := url.Values{"Action": {said["action"]}}
+		for name, value := range said {
+			if strings.HasPrefix(name, "x-amz-") {
+				q.Set(http.CanonicalHeaderKey(name), value)
+			}
+		}
+		q["X-Amz-SignedHeaders"] = q["X-Amz-Signedheaders"]
+		q.Del("X-Amz-Signedheaders")
+		if err := outputtest.SigV4Query(q, "127.0.0.1", "kafka-cluster"); err != nil {
+			t.Error(err)
+		}
+		if strings.Contains(said["host"]+q.Encode(), outputtest.AWSSecret) {
+			t.Error("the secret is sent")
+		}
+		for len(told) > 0 {
+			<-told
+		}
+	}
+}
+
+// The token is read anew for each connection.
+func TestKafkaTokens(t *testing.T) {
+	where, told := kafkaLogin(t, "OAUTHBEARER", "")
 	token := filepath.Join(t.TempDir(), "token")
 	writeFile(t, token, "first\n")
-	where := "kafka: {hostport: '" + c.ListenAddrs()[0] + "', topic: falco, tls: true, checkcert: false, sasl: "
-	send := func(yaml string) string {
+	send := func() string {
 		t.Helper()
-		if err := outputtest.Open(t, "kafka", yaml).Output.Send(within(t, 10*time.Second), outputtest.Events(1)); err != nil {
+		if err := outputtest.Open(t, "kafka", "kafka: {"+where+", tls: true, tokenfile: "+token+"}").Output.Send(within(t, 10*time.Second), outputtest.Events(1)); err != nil {
 			t.Fatal(err)
 		}
 		return <-told
 	}
-	if got := send(where + "OAUTHBEARER, tokenfile: " + token + "}"); got != "n,,\x01auth=Bearer first\x01\x01" || mechanism.Load() != "OAUTHBEARER" {
-		t.Errorf("%q by %v", got, mechanism.Load())
+	if got := send(); got != "n,,\x01auth=Bearer first\x01\x01" {
+		t.Errorf("%q", got)
 	}
 	writeFile(t, token, "second") // it has expired
 	for len(told) > 0 {
 		<-told
 	}
-	if got := send(where + "OAUTHBEARER, tokenfile: " + token + "}"); got != "n,,\x01auth=Bearer second\x01\x01" {
+	if got := send(); got != "n,,\x01auth=Bearer second\x01\x01" {
 		t.Errorf("%q", got)
 	}
 }
