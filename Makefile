@@ -4,7 +4,6 @@
 # root, and installs with apt what it misses. "make" prints them.
 
 GO      ?= go
-PREFIX  ?= /usr
 DESTDIR ?=
 KDIR    ?= /lib/modules/$(shell uname -r)/build
 OUT     ?= out
@@ -107,20 +106,9 @@ generate: ## tables in Go and C, the manual, the list of rules
 check: ## linters, for Go and C
 	@./tests/check.sh
 
-SOURCES = $(abspath $(DESTDIR)/usr/src/falco-$(VERSION))
-
-install: build ## into DESTDIR=
-	install -D -m 0755 build/falco '$(DESTDIR)$(PREFIX)/bin/falco'
-	install -D -m 0644 falco.yaml '$(DESTDIR)/etc/falco/falco.yaml'
-	install -D -m 0644 -t '$(DESTDIR)/etc/falco' rules/*.yaml
-	install -d '$(SOURCES)'
-	cd driver && find . \( -name '*.[ch]' ! -name '*.mod.c' -o -name '*.sh' -o -name Kbuild -o -name Makefile \) -exec cp -p --parents -t '$(SOURCES)' {} +
-	install -m 0755 dkms/sign.sh '$(SOURCES)'
-	sed 's/@VERSION@/$(VERSION)/' dkms/dkms.conf >'$(SOURCES)/dkms.conf'
+install: ## the files of the packages without units, into DESTDIR=
+	@$(GO) -C packaging run . -version '$(VERSION)' -install '$(abspath $(DESTDIR)/)'
 
 clean: ## what was built here
 	rm -rf build dist out
 	$(MAKE) -C driver clean
-
-# later: say what is not there yet, and that this is no success.
-later = echo 'make $@: not available yet: $(1)' >&2; exit 2

@@ -4,9 +4,10 @@
 // architecture, the same bytes whenever and wherever the same sources go in.
 //
 //	go -C packaging run . [-out ../dist] [-version V] [-arch amd64,arm64] [-key FILE]
+//	go -C packaging run . -install DIR [-version V]
 //
 // Reading order: main.go (what is made), stage.go (from which files), nfpm.yaml
-// (where they go), scripts.go (what runs when they arrive), tarball.go.
+// (where they go), scripts.go (what runs when they arrive), tarball.go, install.go.
 //
 // The time in the packages is SOURCE_DATE_EPOCH, else that of the last commit.
 package main
@@ -41,14 +42,21 @@ type release struct {
 
 func main() {
 	var r release
-	var arches string
+	var arches, dir string
 	flag.StringVar(&r.root, "root", "..", "the repository")
 	flag.StringVar(&r.out, "out", "../dist", "where the packages go")
 	flag.StringVar(&r.version, "version", "", "their version, instead of what the file VERSION says")
 	flag.StringVar(&arches, "arch", "amd64,arm64", "architectures")
 	flag.StringVar(&r.key, "key", "", "`FILE` with the OpenPGP key that signs deb and rpm")
+	flag.StringVar(&dir, "install", "", "no packages: their files below `DIR`, for this machine's architecture")
 	flag.Parse()
-	if err := r.make(strings.FieldsFunc(arches, func(c rune) bool { return c == ',' || c == ' ' })); err != nil {
+	err := r.begin()
+	if err == nil && dir != "" {
+		err = r.install(dir, hostArch())
+	} else if err == nil {
+		err = r.make(strings.FieldsFunc(arches, func(c rune) bool { return c == ',' || c == ' ' }))
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "packaging:", err)
 		os.Exit(1)
 	}
@@ -57,7 +65,8 @@ func main() {
 // versionForm is what dpkg, rpm and DKMS all take in a file name.
 var versionForm = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?$`)
 
-func (r *release) make(arches []string) error {
+// begin finds out which version is made, and the time that its files bear.
+func (r *release) begin() error {
 	if r.version == "" {
 		text, err := os.ReadFile(filepath.Join(r.root, "VERSION"))
 		if err != nil {
@@ -72,7 +81,11 @@ func (r *release) make(arches []string) error {
 		return err
 	}
 	// nfpm falls back to this where it has no time of its own.
-	os.Setenv("SOURCE_DATE_EPOCH", fmt.Sprint(r.time.Unix()))
+	return os.Setenv("SOURCE_DATE_EPOCH", fmt.Sprint(r.time.Unix()))
+}
+
+// make makes the packages of all architectures.
+func (r *release) make(arches []string) error {
 	if err := os.MkdirAll(r.out, 0o755); err != nil {
 		return err
 	}
@@ -105,8 +118,9 @@ func (r *release) setTime() error {
 	return nil
 }
 
-// makeArch makes the three packages of one architecture.
-func (r *release) makeArch(arch string) error {
+// resolve stages the files of one architecture while use is at work with the
+// recipe that names them.
+func (r *release) resolve(arch string, use func(*nfpm.Config) error) error {
 	stage, err := os.MkdirTemp("", "falco-packaging-")
 	if err != nil {
 		return err
@@ -120,13 +134,22 @@ func (r *release) makeArch(arch string) error {
 		return err
 	}
 	text := strings.NewReplacer("@VERSION@", r.version, "@ARCH@", arch, "@STAGE@", stage).Replace(string(recipe))
-	config, err := nfpm.Parse(strings.NewReader(text))
+	parsed, err := nfpm.Parse(strings.NewReader(text))
 	if err != nil {
 		return fmt.Errorf("nfpm.yaml: %w", err)
 	}
+	return use(&parsed)
+}
+
+// makeArch makes the three packages of one architecture.
+func (r *release) makeArch(arch string) error {
+	return r.resolve(arch, func(config *nfpm.Config) error { return r.pack(config, arch) })
+}
+
+func (r *release) pack(config *nfpm.Config, arch string) error {
 	base := filepath.Join(r.out, "falco-"+r.version+"-"+kernelArch[arch])
 	for _, format := range []string{"deb", "rpm"} {
-		info, err := r.prepare(&config, format)
+		info, err := r.prepare(config, format)
 		if err != nil {
 			return fmt.Errorf("%s: %w", format, err)
 		}
@@ -138,7 +161,7 @@ func (r *release) makeArch(arch string) error {
 			return fmt.Errorf("%s: %w", format, err)
 		}
 	}
-	info, err := r.prepare(&config, "deb")
+	info, err := r.prepare(config, "deb")
 	if err != nil {
 		return err
 	}

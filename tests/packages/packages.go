@@ -4,6 +4,7 @@
 // what has become of the machine.
 //
 //	build_test.go   what is in the packages, and that a second build has the same bytes
+//	install_test.go what make install lays out
 //	lint_test.go    lintian, rpmlint, shellcheck, systemd-analyze
 //	rpm_test.go     rpm --root into a prepared tree, with its scriptlets
 //	chroot_test.go  the deb where there is no systemd, no header, no kernel
