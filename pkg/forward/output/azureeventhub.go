@@ -15,8 +15,6 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azeventhubs/v2"
 
 	"github.com/falco-go/falco/pkg/forward/settings"
@@ -64,11 +62,10 @@ func newEventHub(cfg *eventHubConfig, env *Env) (Output, error) {
 		if cfg.Transport == "kafka" {
 			return nil, errors.New("transport kafka needs connectionstring")
 		}
-		id, err := azidentity.NewDefaultAzureCredential(nil)
-		if err != nil {
+		var err error
+		if identity, err = azureIdentity(env, &cfg.HTTP); err != nil {
 			return nil, err
 		}
-		identity = id
 	}
 	switch cfg.Transport {
 	case "kafka":
@@ -200,11 +197,11 @@ func (o *eventHubHTTPS) post(ctx context.Context, key string, batch []*Event, li
 	if o.identity == nil {
 		h["Authorization"] = o.key.sign(o.url, o.env.Now().Add(10*time.Minute))
 	} else {
-		token, err := o.identity.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{"https://eventhubs.azure.net/.default"}})
+		token, err := azureToken(ctx, o.identity, "https://eventhubs.azure.net/.default")
 		if err != nil {
-			return fmt.Errorf("no token: %w", err)
+			return err
 		}
-		h["Authorization"] = "Bearer " + token.Token
+		h["Authorization"] = "Bearer " + token
 	}
 	_, err = o.client.Do(ctx, &Request{URL: o.url + "/messages?api-version=2014-01", Header: h, Body: body, OK: []int{201}})
 	return err
@@ -323,13 +320,10 @@ func eventHubError(err error) error {
 	if e, ok := errors.AsType[*azeventhubs.Error](err); ok && e.Code == azeventhubs.ErrorCodeUnauthorizedAccess {
 		return Misconfigured(err)
 	}
-	if _, ok := errors.AsType[*azidentity.AuthenticationFailedError](err); ok {
-		return Misconfigured(err)
-	}
 	if text := err.Error(); strings.Contains(text, "amqp:not-found") || strings.Contains(text, "amqp:unauthorized-access") {
 		return Misconfigured(err)
 	}
-	return err
+	return azureError(err)
 }
 
 func (o *eventHubAMQP) Close() error { return o.link.Close() }

@@ -58,7 +58,8 @@ type eventHubBatch []struct {
 	UserProperties map[string]string
 }
 
-func eventHubServer(t *testing.T) *outputtest.Server {
+// eventHubServer takes who has signed with the key, or, if there is one, who has the token.
+func eventHubServer(t *testing.T, token string) *outputtest.Server {
 	var s *outputtest.Server
 	s = outputtest.Serve(t, outputtest.Want{Path: "/hub/messages", Query: map[string]string{"api-version": "2014-01"}, Status: 201, MaxBody: 1 << 20, Schema: eventHubSchema,
 		Header: map[string]string{"Content-Type": "application/vnd.microsoft.servicebus.json"}, Check: func(r *outputtest.Request) error {
@@ -77,6 +78,11 @@ func eventHubServer(t *testing.T) *outputtest.Server {
 					return fmt.Errorf("BrokerProperties %q", p)
 				}
 			}
+			if got := r.Header.Get("Authorization"); token != "" && got != "Bearer "+token {
+				return fmt.Errorf("authorization %q", got)
+			} else if token != "" {
+				return nil
+			}
 			return sasCheck(r, s.URL+"/hub")
 		}})
 	return s
@@ -84,7 +90,7 @@ func eventHubServer(t *testing.T) *outputtest.Server {
 
 // Each event goes out once: the original sends its batch twice.
 func TestEventHub(t *testing.T) {
-	s := eventHubServer(t)
+	s := eventHubServer(t, "")
 	o := outputtest.Open(t, "azureeventhub", "azure: {eventhub: {name: hub, connectionstring: '"+eventHubConnection+"', endpoint: "+s.URL+"}}")
 	events := outputtest.Events(30)
 	if err := o.Send(t, events...); err != nil {
@@ -112,7 +118,7 @@ func TestEventHub(t *testing.T) {
 }
 
 func TestEventHubHostile(t *testing.T) {
-	s := eventHubServer(t)
+	s := eventHubServer(t, "")
 	outputtest.Hostile(t, outputtest.Open(t, "azureeventhub", "azure: {eventhub: {name: hub, connectionstring: '"+eventHubConnection+"', partitionkeytemplate: '{{.Hostname}}', endpoint: "+s.URL+"}}"))
 }
 
@@ -139,18 +145,25 @@ func TestEventHubOverKafka(t *testing.T) {
 	}
 }
 
-// AMQP against an implementation that is not the vendor's: Apache Qpid's, over TLS, with the node $cbs, at which the
-// signature of the token is computed anew.
-func TestEventHubOverAMQP(t *testing.T) {
+// amqpHub starts a hub for those who have the key of that name.
+func amqpHub(t *testing.T, name, key string) (dir, port string, said *lockedBuffer) {
+	t.Helper()
 	debian(t, "/usr/lib/python3/dist-packages/proton/__init__.py", "python3-qpid-proton")
-	dir, port := t.TempDir(), freePort(t)
+	dir, port = t.TempDir(), freePort(t)
 	certificates(t, dir)
 	script, err := filepath.Abs("testdata/amqphub.py")
 	if err != nil {
 		t.Fatal(err)
 	}
-	said := daemon(t, "/usr/bin/python3", script, port, filepath.Join(dir, "server.crt"), filepath.Join(dir, "server.key"), "hub", "send", eventHubKey)
+	said = daemon(t, "/usr/bin/python3", script, port, filepath.Join(dir, "server.crt"), filepath.Join(dir, "server.key"), "hub", name, key)
 	until(t, "the hub", func() bool { return strings.Contains(said.String(), "ready") })
+	return dir, port, said
+}
+
+// AMQP against an implementation that is not the vendor's: Apache Qpid's, over TLS, with the node $cbs, at which the
+// signature of the token is computed anew.
+func TestEventHubOverAMQP(t *testing.T) {
+	dir, port, said := amqpHub(t, "send", eventHubKey)
 	open := func(key string) *outputtest.Opened {
 		connection := "Endpoint=sb://localhost/;SharedAccessKeyName=send;SharedAccessKey=" + key
 		return outputtest.Open(t, "azureeventhub", "azure: {eventhub: {name: hub, transport: amqp, endpoint: '127.0.0.1:"+port+"', cacertfile: "+filepath.Join(dir, "ca.crt")+", partitionkeytemplate: '{{.Hostname}}', connectionstring: '"+connection+"'}}")
@@ -191,7 +204,7 @@ func TestEventHubOverAMQP(t *testing.T) {
 		}
 		outputtest.SameJSON(t, []byte(got[i].Body), e.JSON())
 	}
-	err = open("d3Jvbmc=").Output.Send(within(t, 20*time.Second), events[:1])
+	err := open("d3Jvbmc=").Output.Send(within(t, 20*time.Second), events[:1])
 	if outputtest.Class(t, one(err), output.Configuration); !strings.Contains(said.String(), "the signature is wrong") {
 		t.Errorf("the hub says %s", said)
 	}

@@ -125,8 +125,9 @@ func listening(t *testing.T, port string) {
 	})
 }
 
-// certificates writes ca.crt, and a server's and a client's pair that it has signed, into dir.
-func certificates(t *testing.T, dir string) {
+// certificates writes ca.crt, and a server's and a client's pair that it has signed, into dir. The
+// server is localhost, and what else names says.
+func certificates(t *testing.T, dir string, names ...string) {
 	t.Helper()
 	var ca *x509.Certificate
 	var caKey *ecdsa.PrivateKey
@@ -142,7 +143,7 @@ func certificates(t *testing.T, dir string) {
 			ca, caKey = tmpl, key
 			tmpl.KeyUsage, tmpl.ExtKeyUsage = x509.KeyUsageCertSign|x509.KeyUsageCRLSign, nil
 		} else {
-			tmpl.IPAddresses, tmpl.DNSNames = []net.IP{net.IPv4(127, 0, 0, 1)}, []string{"localhost"}
+			tmpl.IPAddresses, tmpl.DNSNames = []net.IP{net.IPv4(127, 0, 0, 1)}, append([]string{"localhost"}, names...)
 		}
 		der, err := x509.CreateCertificate(rand.Reader, tmpl, ca, &key.PublicKey, caKey)
 		if err != nil {

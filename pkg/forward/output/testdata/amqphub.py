@@ -3,7 +3,8 @@
 # An event hub as far as a sender sees it: AMQP 1.0 over TLS with the node $cbs, which checks the token
 # that it is given, on Apache Qpid's implementation. It prints each event as a line of JSON.
 #
-#     amqphub.py PORT CERT KEYFILE HUB KEYNAME KEY
+#     amqphub.py PORT CERT KEYFILE HUB KEYNAME KEY     for those who sign with the key
+#     amqphub.py PORT CERT KEYFILE HUB bearer TOKEN    for those who have this token
 import base64, hashlib, hmac, json, sys, urllib.parse
 
 from proton import Condition, Delivery, Message, int32
@@ -43,6 +44,10 @@ def data_sections(b):
 
 def token_error(message):
     p = message.properties or {}
+    if keyname == "bearer":
+        if p.get("operation") != "put-token" or p.get("type") != "jwt" or not p.get("name", "").endswith("/" + hub):
+            return "operation %r" % p
+        return "" if message.body == key else "the token is wrong"
     if p.get("operation") != "put-token" or p.get("type") != "servicebus.windows.net:sastoken":
         return "operation %r" % p
     body = message.body
