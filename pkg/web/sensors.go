@@ -152,22 +152,16 @@ func (x *sensors) take(events []*Event) {
 // lists takes those numbers of a snapshot of which there are as many as there are
 // kinds of events, CPUs and rules.
 func (n *Sensor) lists(e *Event, num func(...string) float64) {
-	rules := map[string]*RuleHits{}
-	rule := func(name string) *RuleHits {
-		if rules[name] == nil {
-			rules[name] = &RuleHits{Name: name, Plain: true}
-		}
-		return rules[name]
-	}
+	rules := hits{}
 	for key := range e.fields {
 		i := strings.LastIndexAny(key, "._") + 1
 		switch head, tail := key[:i], key[i:]; {
 		case strings.HasPrefix(key, "falco.rules.") && key != "falco.rules.matches_total":
-			rule(key[len("falco.rules."):]).N = num(key)
+			rules.of(key[len("falco.rules."):]).N = num(key)
 		case strings.HasPrefix(key, "falco.rule_events."):
-			rule(key[len("falco.rule_events."):]).Asked = num(key)
+			rules.of(key[len("falco.rule_events."):]).Asked = num(key)
 		case strings.HasPrefix(key, "falco.rule_cost_us."):
-			rule(key[len("falco.rule_cost_us."):]).Seconds = num(key) / 1e6
+			rules.of(key[len("falco.rule_cost_us."):]).Seconds = num(key) / 1e6
 		case head == "scap.ring_size_bytes_dev_":
 			if cpu, err := strconv.Atoi(tail); err == nil {
 				n.Rings = append(n.Rings, Ring{cpu, num("scap.ring_used_bytes_dev_" + tail), num(key)})
@@ -177,10 +171,26 @@ func (n *Sensor) lists(e *Event, num func(...string) float64) {
 		}
 	}
 	for _, r := range rules {
+		r.Plain = true
 		n.Rules = append(n.Rules, *r)
 	}
 	slices.SortFunc(n.Rings, func(a, b Ring) int { return a.CPU - b.CPU })
 	slices.SortFunc(n.Losses, func(a, b Loss) int { return cmp.Compare(b.N, a.N) })
+}
+
+// hits are a daemon's rules by name.
+type hits map[string]*RuleHits
+
+// of returns the entry of a rule. That of no rule, or of one too many, is in no list.
+func (h hits) of(name string) *RuleHits {
+	r := h[name]
+	if r == nil {
+		r = &RuleHits{Name: name}
+		if name != "" && len(h) < maxRules {
+			h[name] = r
+		}
+	}
+	return r
 }
 
 func (x *sensors) put(n *Sensor) {
@@ -267,16 +277,7 @@ func (x *sensors) fetch(ctx context.Context, url string) (*Sensor, error) {
 func (n *Sensor) read(r io.Reader) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 1<<20)
-	rules := map[string]*RuleHits{}
-	rule := func(name string) *RuleHits {
-		switch {
-		case name == "" || rules[name] == nil && len(rules) >= maxRules:
-			return &RuleHits{} // of which nobody hears
-		case rules[name] == nil:
-			rules[name] = &RuleHits{Name: name}
-		}
-		return rules[name]
-	}
+	rules := hits{}
 	rings := map[string]*Ring{}
 	ring := func(cpu string) *Ring {
 		if rings[cpu] == nil {
@@ -337,14 +338,14 @@ func (n *Sensor) read(r io.Reader) {
 		case "rules_matches_total":
 			// The daemon numbers from 0, which is an emergency.
 			if p, err := strconv.Atoi(labels["priority"]); err == nil {
-				r := rule(labels["rule_name"])
+				r := rules.of(labels["rule_name"])
 				r.N, r.Priority, r.Source = v, Priority(8-min(max(p, 0), 7)).String(), labels["source"]
 			}
 		case "rule_events_total":
-			r := rule(labels["rule_name"])
+			r := rules.of(labels["rule_name"])
 			r.Asked, r.Source = v, labels["source"]
 		case "rule_cost_seconds_total":
-			rule(labels["rule_name"]).Seconds = v
+			rules.of(labels["rule_name"]).Seconds = v
 		}
 	}
 	for _, r := range rules {
