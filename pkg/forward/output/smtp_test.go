@@ -12,20 +12,15 @@ import (
 	"mime/quotedprintable"
 	"net"
 	"net/mail"
-	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
-	"github.com/falco-go/falco/pkg/forward/event"
 	"github.com/falco-go/falco/pkg/forward/output"
 	"github.com/falco-go/falco/pkg/forward/output/outputtest"
 )
@@ -389,138 +384,4 @@ func TestSMTPHostile(t *testing.T) {
 			t.Errorf("mail: %v\n%.2000s", h, parts["text/html"])
 		}
 	}
-}
-
-// A real Postfix takes the mail over STARTTLS and puts it into a mailbox.
-func TestSMTPPostfix(t *testing.T) {
-	debian(t, "/usr/sbin/postfix", "postfix")
-	owner, err := user.Lookup("postfix")
-	if err != nil || os.Geteuid() != 0 {
-		t.Skip("SKIP 1 cases: a Postfix of one's own needs root")
-	}
-	dir, err := os.MkdirTemp("", "falco-postfix-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	uid, _ := strconv.Atoi(owner.Uid)
-	gid, _ := strconv.Atoi(owner.Gid)
-	in := func(name string) string { return filepath.Join(dir, name) }
-	for _, name := range []string{"etc", "queue", "data", "mail"} {
-		os.Mkdir(in(name), 0o755)
-	}
-	os.Chmod(dir, 0o755)
-	os.Chown(in("data"), uid, gid)
-	os.Chown(in("mail"), uid, gid)
-	certificates(t, in("etc"))
-	port := freePort(t)
-	writeFile(t, in("etc/main.cf"), fmt.Sprintf(`compatibility_level = 3.6
-config_directory = %[1]s/etc
-queue_directory = %[1]s/queue
-data_directory = %[1]s/data
-command_directory = /usr/sbin
-daemon_directory = /usr/lib/postfix/sbin
-mail_owner = postfix
-setgid_group = postdrop
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
-mydestination =
-myhostname = mx.test
-mynetworks = 127.0.0.0/8
-maillog_file = %[1]s/log
-maillog_file_prefixes = %[1]s
-virtual_mailbox_domains = y.test
-virtual_mailbox_base = %[1]s/mail
-virtual_mailbox_maps = static:box/
-virtual_uid_maps = static:%[2]s
-virtual_gid_maps = static:%[3]s
-virtual_minimum_uid = 1
-smtpd_tls_cert_file = %[1]s/etc/server.crt
-smtpd_tls_key_file = %[1]s/etc/server.key
-smtpd_tls_security_level = encrypt
-smtpd_recipient_restrictions = permit_mynetworks, reject
-`, dir, owner.Uid, owner.Gid))
-	writeFile(t, in("etc/master.cf"), port+` inet n - n - - smtpd
-postlog unix-dgram n - n - 1 postlogd
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-tlsmgr unix - - n 1000? 1 tlsmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-error unix - - n - - error
-virtual unix - n n - - virtual
-smtp unix - - n - - smtp
-anvil unix - - n - 1 anvil
-proxymap unix - - n - - proxymap
-`)
-	for _, name := range []string{"etc/main.cf", "etc/master.cf"} {
-		os.Chmod(in(name), 0o644)
-	}
-	out := daemon(t, "/usr/sbin/postfix", "-c", in("etc"), "start-fg")
-	t.Cleanup(func() { stopPostfix(in("queue/pid/master.pid")) })
-	t.Cleanup(func() {
-		if t.Failed() {
-			log, _ := os.ReadFile(in("log"))
-			t.Logf("postfix: %s\n%s", out, log)
-		}
-	})
-	listening(t, port)
-	o := outputtest.Open(t, "smtp", "smtp: {hostport: 'localhost:"+port+"', from: falco@x.test, to: box@y.test, cacertfile: "+in("etc/ca.crt")+"}")
-	e := outputtest.Event(0).Clone()
-	e.Output, e.Rule = "é\r\nBcc: evil@y.test\r\n.\r\nQUIT", "Übung"
-	events := append([]*event.Event{e.Seal()}, outputtest.Events(3)[1:]...)
-	if err := o.Send(t, events...); err != nil {
-		t.Fatal(err)
-	}
-	box := func() []string { names, _ := filepath.Glob(in("mail/box/new/*")); return names }
-	until(t, "the mails in the box", func() bool { return len(box()) == len(events) })
-	var ids []string
-	for _, name := range box() {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		h, parts := readMail(t, strings.ReplaceAll(string(text), "\n", "\r\n"))
-		ids = append(ids, h.Get("Message-Id"))
-		if h.Get("Message-Id") != "<"+e.UUID+"@x.test>" {
-			continue
-		}
-		subject, err := new(mime.WordDecoder).DecodeHeader(h.Get("Subject"))
-		if want := "[Warning] é Bcc: evil@y.test . QUIT"; err != nil || subject != want || !strings.Contains(parts["text/plain"], "\n    Bcc: evil@y.test\n    .\n    QUIT\n") {
-			t.Errorf("subject %q, want %q: %v\n%s", subject, want, err, parts["text/plain"])
-		}
-		if !strings.Contains(h.Get("Received"), "me.test") && !strings.Contains(h.Get("Received"), "localhost") {
-			t.Errorf("received: %s", h.Get("Received"))
-		}
-	}
-	slices.Sort(ids)
-	if ids = slices.Compact(ids); len(ids) != len(events) {
-		t.Errorf("mails of %v", ids)
-	}
-}
-
-// stopPostfix ends the master that a test has started, which takes its children along.
-func stopPostfix(pidFile string) {
-	text, err := os.ReadFile(pidFile)
-	if err != nil {
-		return
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil {
-		return
-	}
-	p, err := os.FindProcess(pid)
-	if err != nil {
-		return
-	}
-	p.Signal(syscall.SIGTERM)
-	for range 250 {
-		if p.Signal(syscall.Signal(0)) != nil {
-			return
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	p.Kill()
 }
