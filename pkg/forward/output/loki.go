@@ -3,8 +3,12 @@
 package output
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"sort"
 	"strconv"
@@ -35,10 +39,12 @@ var loki = Define(Kind{
 
 // Limits of Loki as it comes.
 const (
-	lokiLine   = 250 << 10
-	lokiValue  = 2048
-	lokiName   = 1024
-	lokiBehind = time.Hour // how far behind the newest of its stream a line may be
+	lokiLine     = 250 << 10
+	lokiValue    = 2048
+	lokiName     = 1024
+	lokiPairs    = 120       // of structured metadata; Loki has 128, and adds some of its own
+	lokiMetadata = 60 << 10  // bytes of it; Loki has 64 KiB
+	lokiBehind   = time.Hour // how far behind the newest of its stream a line may be
 )
 
 type lokiOutput struct {
@@ -74,7 +80,7 @@ type lokiStream struct {
 // them: they go out again with the time of now.
 func (o *lokiOutput) Send(ctx context.Context, batch []*Event) error {
 	err := o.push(ctx, batch, 0)
-	if class, _ := ClassOf(err); err == nil || class != Final || !tooOld(err) {
+	if !errors.Is(err, errLokiAge) {
 		return err
 	}
 	if len(batch) == 1 {
@@ -83,14 +89,20 @@ func (o *lokiOutput) Send(ctx context.Context, batch []*Event) error {
 	return o.push(ctx, batch, lokiBehind)
 }
 
-func tooOld(err error) bool {
-	text := err.Error()
-	for _, s := range []string{"too far behind", "out of order", "too old", "timestamp"} {
-		if strings.Contains(text, s) {
-			return true
+var errLokiAge = errors.New("refused for its age")
+
+// classifyLoki finds the reason of a refusal, which stands behind the labels of a stream: they can be long.
+func classifyLoki(a *Answer) error {
+	if a.Status != http.StatusBadRequest {
+		return nil
+	}
+	text := string(a.Body)
+	for _, reason := range []string{"too far behind", "out of order", "timestamp too old", "timestamp too new"} {
+		if i := strings.Index(text, reason); i >= 0 {
+			return &Error{Class: Final, Status: a.Status, Err: fmt.Errorf("%w: %s", errLokiAge, Line(event.Shorten(text[i:], 160)))}
 		}
 	}
-	return false
+	return nil
 }
 
 // push sends a batch; events older than behind get the time of now: 0 means none do, less means
@@ -129,7 +141,7 @@ func (o *lokiOutput) push(ctx context.Context, batch []*Event, behind time.Durat
 	if err != nil {
 		return Permanent(err)
 	}
-	_, err = o.client.Do(ctx, &Request{URL: o.url, Header: o.header, Body: body, Gzip: o.cfg.Compress})
+	_, err = o.client.Do(ctx, &Request{URL: o.url, Header: o.header, Body: body, Gzip: o.cfg.Compress, Classify: classifyLoki})
 	return err
 }
 
@@ -145,7 +157,7 @@ func (s *lokiStream) Swap(i, j int) {
 func (o *lokiOutput) labels(e *Event) (labels, rest map[string]string) {
 	labels = map[string]string{}
 	add := func(name, value string) {
-		name, value = labelName(name), event.Shorten(strings.ToValidUTF8(strings.ReplaceAll(value, `"`, ""), "\ufffd"), lokiValue)
+		name, value = labelName(name), event.Shorten(lokiText(strings.ReplaceAll(value, `"`, "")), lokiValue)
 		if _, taken := labels[name]; name != "" && value != "" && (taken || len(labels) < o.cfg.MaxLabels) {
 			labels[name] = value
 		}
@@ -168,17 +180,28 @@ func (o *lokiOutput) labels(e *Event) (labels, rest map[string]string) {
 		return labels, nil
 	}
 	rest = map[string]string{"uuid": e.UUID}
+	room := lokiMetadata - len("uuid") - len(e.UUID)
 	for _, f := range e.Fields {
 		text, ok := f.Text()
-		if name := labelName(f.Key); ok && text != "" && name != "" && !slices.Contains(used, f.Key) && len(rest) < 128 {
-			rest[name] = event.Shorten(strings.ToValidUTF8(text, "\ufffd"), lokiValue)
+		if name := labelName(f.Key); ok && text != "" && name != "" && !slices.Contains(used, f.Key) && len(rest) < lokiPairs {
+			text = event.Shorten(lokiText(text), lokiValue)
+			if room -= len(name) + len(text); room < 0 {
+				break
+			}
+			rest[name] = text
 		}
 	}
 	return labels, rest
 }
 
+// lokiText is s without what Loki's reader of labels refuses: bytes that are no text, and the
+// character that stands for them elsewhere.
+func lokiText(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "?"), "\ufffd", "?")
+}
+
 // labelName makes a name of a label: dots become _, brackets go, what else may not be there
-// becomes _ too.
+// becomes _ too. Of what has neither letter nor digit none is made: Loki answers it with 500.
 func labelName(s string) string {
 	s = strings.NewReplacer("[", "", "]", "").Replace(s[:min(len(s), lokiName/2)])
 	b := make([]byte, 0, len(s)+1)
@@ -194,6 +217,9 @@ func labelName(s string) string {
 		default:
 			b = append(b, '_')
 		}
+	}
+	if len(bytes.Trim(b, "_")) == 0 {
+		return ""
 	}
 	return string(b)
 }
