@@ -53,11 +53,6 @@ import (
 // added is for interrupts and for virtual CPUs that are not running.
 const Hold = 2 * time.Millisecond
 
-// releaseBytes is how much of a ring is read before it goes back to the
-// kernel: often enough to keep the ring empty, seldom enough to keep the
-// cache line of the position with the producer.
-const releaseBytes = 64 << 10
-
 // Stats counts what has passed, over all rings.
 type Stats struct {
 	Events    uint64 // delivered
@@ -74,7 +69,8 @@ type Stats struct {
 type Merge struct {
 	lanes           []*lane
 	heap            []head        // lanes that have something to show, by the time of it
-	taken           bool          // the first of them has been returned, and is to be left
+	run             *ring.Ring    // of the first of them, which has been returned and is to be left; or nil
+	fence           uint64        // up to this time the next record of run is the oldest of all, and may go out
 	clock           func() uint64 // the rings' clock, ns
 	horizon         uint64
 	last            uint64
@@ -107,7 +103,10 @@ func New(rings []*ring.Ring, clock func() uint64) *Merge {
 }
 
 // Add takes in another ring, of a CPU that has come later.
-func (m *Merge) Add(r *ring.Ring) { m.lanes = append(m.lanes, &lane{ring: r}) }
+func (m *Merge) Add(r *ring.Ring) {
+	m.lanes = append(m.lanes, &lane{ring: r})
+	m.fence = 0 // it may have something older
+}
 
 // Err returns why the stream has ended, or nil. A corrupt ring ends it.
 func (m *Merge) Err() error { return m.err }
@@ -129,9 +128,23 @@ func (m *Merge) Stats() Stats {
 // now: Pending tells whether one is waiting for the horizon. The frame of the
 // call before must not be used any more.
 func (m *Merge) Next() (f *ring.Frame, ok bool) {
-	if m.taken {
-		m.step()
+	if m.run != nil {
+		f, ok = m.run.Step()
+		if ok && f.TS <= m.fence {
+			if f.TS < m.last {
+				m.late++
+			} else {
+				m.last = f.TS
+			}
+			return f, true
+		}
+		m.leave(f, ok)
 	}
+	return m.first()
+}
+
+// first is Next where the record that was returned last has been left.
+func (m *Merge) first() (f *ring.Frame, ok bool) {
 	if len(m.heap) == 0 || !m.ripe() {
 		m.look()
 		if len(m.heap) == 0 || !m.ripe() {
@@ -145,8 +158,21 @@ func (m *Merge) Next() (f *ring.Frame, ok bool) {
 	} else {
 		m.last = h.ts
 	}
-	m.taken = true
+	m.run, m.fence = h.lane.ring, m.bound()
 	return h.frame, true
+}
+
+// bound returns up to which time records of the first lane go out before anything else
+// has to be looked at: there is a lane with an older one, or the horizon.
+func (m *Merge) bound() uint64 {
+	bound := uint64(1<<64 - 1)
+	if len(m.heap) != len(m.lanes) {
+		bound = m.horizon
+	}
+	for i := 1; i < len(m.heap) && i <= 2; i++ {
+		bound = min(bound, m.heap[i].ts)
+	}
+	return bound
 }
 
 // Pending reports whether a record has been seen that is too young to go out.
@@ -155,8 +181,8 @@ func (m *Merge) Pending() bool { return len(m.heap) > 0 }
 // Drain lets everything out that is in the rings now, whatever its age: for
 // the end of a run, when no CPU produces any more.
 func (m *Merge) Drain() {
-	if m.taken {
-		m.step()
+	if m.run != nil {
+		m.leave(m.run.Step())
 	}
 	m.look()
 	m.horizon = ^uint64(0)
@@ -174,24 +200,20 @@ func (m *Merge) ripe() bool {
 	return len(m.heap) == len(m.lanes) || m.heap[0].ts <= m.horizon
 }
 
-// step leaves the record that the last Next returned.
-func (m *Merge) step() {
-	m.taken = false
+// leave puts the first lane where it belongs now: its ring has stepped on to f, or has
+// nothing more to show.
+func (m *Merge) leave(f *ring.Frame, ok bool) {
 	h := &m.heap[0]
-	r := h.lane.ring
-	r.Next()
-	if r.Held() >= releaseBytes {
-		r.Release()
-	}
-	if f, ok := r.Peek(); ok {
+	if ok {
 		h.ts = f.TS
 	} else {
-		m.note(r.Err())
+		m.note(m.run.Err())
 		h.lane.queued = false
 		n := len(m.heap) - 1
 		*h = m.heap[n]
 		m.heap = m.heap[:n]
 	}
+	m.run = nil
 	if len(m.heap) > 1 {
 		m.down(0)
 	}

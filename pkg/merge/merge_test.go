@@ -257,6 +257,7 @@ func TestReleaseInBatches(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	const releaseBytes = 64 << 10 // of pkg/ring
 	m := New([]*ring.Ring{r}, func() uint64 { return 0 })
 	n, bytes := 0, uint64(0)
 	for p.Event(uint64(n), 100) {

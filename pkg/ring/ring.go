@@ -81,7 +81,8 @@ type Stats struct {
 type Ring struct {
 	cpu     int
 	control *schema.ABIRingControl
-	data    []byte // twice the ring
+	data    []byte         // twice the ring
+	base    unsafe.Pointer // where that begins
 	size    uint64
 	mask    uint64
 	pos     uint64 // next record
@@ -110,6 +111,7 @@ func New(cpu int, control, data []byte) (*Ring, error) {
 		cpu:     cpu,
 		control: (*schema.ABIRingControl)(unsafe.Pointer(unsafe.SliceData(control))),
 		data:    data,
+		base:    unsafe.Pointer(unsafe.SliceData(data)),
 		size:    size,
 		mask:    size - 1,
 		frame:   Frame{CPU: cpu},
@@ -216,6 +218,45 @@ func (r *Ring) Next() {
 	r.pos += r.length
 	r.length = 0
 }
+
+// Step is Next and Peek in one: it leaves the record that was returned last, which must
+// not be touched any more, and returns the next one. Every few records it gives their
+// memory back to the kernel.
+func (r *Ring) Step() (f *Frame, ok bool) {
+	f = &r.frame
+	if f.Flags&Gap == 0 {
+		pos := r.pos + r.length
+		if left := r.head - pos; left-headAtLeast < r.size && pos-r.freed < releaseBytes {
+			// A record lies within what is published (Refill has looked), that is no more than a
+			// ring, and begins in the first of two mappings: it does not leave the memory.
+			at := unsafe.Add(r.base, pos&r.mask)
+			prefix := binary.LittleEndian.Uint64((*[8]byte)(at)[:])
+			length, flags := prefix&(1<<32-1), uint32(prefix>>32)
+			if length <= left && length >= headAtLeast && length%8 == 0 && flags&(Discard|Gap) == 0 {
+				r.stats.Events++
+				r.pos, r.length = pos, length
+				f.Record = unsafe.Slice((*byte)(unsafe.Add(at, schema.ABIRecordPrefixBytes)), length-schema.ABIRecordPrefixBytes)
+				f.Flags = flags
+				f.Seq = binary.LittleEndian.Uint64((*[8]byte)(unsafe.Add(at, 8))[:])
+				f.TS = binary.LittleEndian.Uint64((*[8]byte)(unsafe.Add(at, schema.ABIRecordPrefixBytes))[:])
+				return f, true
+			}
+		}
+	}
+	r.Next()
+	if r.Held() >= releaseBytes {
+		r.Release()
+	}
+	return r.Peek()
+}
+
+// releaseBytes is how much is read before it goes back to the kernel: often enough to
+// keep the ring empty, seldom enough to keep the cache line of the position with the
+// producer.
+const releaseBytes = 64 << 10
+
+// headAtLeast is the least size of a record with a time.
+const headAtLeast = schema.ABIRecordPrefixBytes + 8
 
 // Held returns how many bytes have been walked but not given back.
 func (r *Ring) Held() uint64 { return r.pos - r.freed }
