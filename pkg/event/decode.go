@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"unsafe"
 
 	"github.com/falco-go/falco/pkg/schema"
 )
@@ -102,63 +103,79 @@ func (e *Event) Decode(rec []byte) (int, error) {
 		return 0, fmt.Errorf("%w: %s has %d, the record %d", ErrParams, typ, len(l.widths), n)
 	}
 	e.Type, e.Info, e.n, e.raw, e.ext = typ, &schema.Events[typ], n, rec, nil
-	if n == len(l.widths) && size >= l.need && e.placeAll(l.fours, uint32(schema.HeaderSize+2*n)) {
+	if n == len(l.widths) && size >= l.need && size < 1<<16 && e.placeAll(l.fours) {
+		e.near = n
 		return int(size), nil
 	}
+	return int(size), e.place(l, n)
+}
+
+// place finds the n parameters of a record of whatever shape.
+func (e *Event) place(l *layout, n int) error {
+	e.near = 0
 	if l.large {
-		return int(size), e.placeLarge(l.widths[:n])
+		return e.placeLarge(l.widths[:n])
 	}
-	lengths := rec[schema.HeaderSize:]
+	lengths := e.raw[schema.HeaderSize:]
 	if 2*n > len(lengths) {
-		return 0, fmt.Errorf("%w: %s, no room for %d lengths", ErrLengths, typ, n)
+		return fmt.Errorf("%w: %s, no room for %d lengths", ErrLengths, e.Type, n)
 	}
 	// Lengths that add up to what is there lie within it, each of them.
-	pos := uint32(schema.HeaderSize + 2*n)
+	size, pos := uint64(len(e.raw)), uint32(schema.HeaderSize+2*n)
 	off := &e.off
 	for i, w := range l.widths[:n] {
 		length := binary.LittleEndian.Uint16(lengths)
 		lengths = lengths[2:]
 		if uint16(w) != length && w != 0 && length != 0 {
-			return 0, e.width(i, uint32(length))
+			return e.width(i, uint32(length))
 		}
 		off[i&(schema.MaxParams-1)] = pos
 		pos += uint32(length)
 	}
 	if uint64(pos) != size {
-		return 0, fmt.Errorf("%w: %s ends at %d of %d", ErrLengths, typ, pos, size)
+		return fmt.Errorf("%w: %s ends at %d of %d", ErrLengths, e.Type, pos, size)
 	}
 	off[n] = pos
-	return int(size), nil
+	if size < 1<<16 {
+		for i, o := range off[:n+1] {
+			e.places.set(i-1, o)
+		}
+		e.near = n
+	}
+	return nil
 }
 
-// placeAll finds the parameters of a record that has all of them, the first at
-// pos. It returns false if one that does not vary is absent, or something is
-// wrong: Decode looks closer then.
-func (e *Event) placeAll(fours []four, pos uint32) bool {
-	raw, off, at := e.raw, &e.off, schema.HeaderSize
+// placeAll finds the parameters of a record that has all of them, at least as long as
+// their lengths are and shorter than 64 KiB. It returns false if one that does not vary
+// is absent, or something is wrong: Decode looks closer then.
+func (e *Event) placeAll(fours []four) bool {
+	lengths := unsafe.Add(unsafe.Pointer(unsafe.SliceData(e.raw)), schema.HeaderSize)
+	pos := uint64(schema.HeaderSize + 2*e.n)
+	e.places[0] = pos << 48
 	for i := range fours {
 		f := &fours[i]
-		if at+8 > len(raw) {
+		w := binary.LittleEndian.Uint64((*[8]byte)(lengths)[:]) & f.there
+		if (w^f.lengths)&f.fixed != 0 || w&manyBits != 0 {
 			return false
 		}
-		w := binary.LittleEndian.Uint64(raw[at:]) & f.there
-		if (w^f.lengths)&f.fixed != 0 {
+		lengths = unsafe.Add(lengths, 8)
+		// Each quarter of the product is the sum of the lengths up to there. With what was
+		// before, one overflows only if the last does, and that one pos tells.
+		sums := w * ones
+		e.places[1+(i&7)] = sums + pos*ones
+		if pos += sums >> 48; pos >= 1<<16 {
 			return false
 		}
-		at += 8
-		k := uint(i) & (schema.MaxParams/4 - 1) * 4
-		off[k] = pos
-		pos += uint32(w & 0xffff)
-		off[k+1] = pos
-		pos += uint32(w >> 16 & 0xffff)
-		off[k+2] = pos
-		pos += uint32(w >> 32 & 0xffff)
-		off[k+3] = pos
-		pos += uint32(w >> 48)
-		off[k+4] = pos // where the last one ends, if there are no more
 	}
-	return uint64(pos) == uint64(len(e.raw))
+	return pos == uint64(len(e.raw))
 }
+
+// Four lengths of 16 bits in a word: the lowest bit of each, and the bits that only lengths
+// have of which four may not fit into one.
+const (
+	ones     = 0x0001_0001_0001_0001
+	manyBits = 0xc000_c000_c000_c000
+)
 
 // placeLarge finds the parameters of an event with long ones.
 func (e *Event) placeLarge(widths []uint8) error {

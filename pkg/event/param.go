@@ -20,6 +20,15 @@ func (e *Event) Uint(i int) (v uint64, ok bool) {
 
 // Int returns parameter i as a signed number, sign-extended from its width.
 func (e *Event) Int(i int) (v int64, ok bool) {
+	if uint(i) < uint(e.near) {
+		if from, to := e.places.at(i); to-from == 8 {
+			return int64(binary.LittleEndian.Uint64((*[8]byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(e.raw)), from))[:])), true
+		}
+	}
+	return e.narrowInt(i)
+}
+
+func (e *Event) narrowInt(i int) (v int64, ok bool) {
 	p := e.Param(i)
 	if len(p) == 8 {
 		return int64(binary.LittleEndian.Uint64(p)), true
@@ -62,7 +71,7 @@ func View(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 // Return returns what the system call returned: parameter 0 of an exit event
 // whose first parameter is a result. ok is false where there is none.
 func (e *Event) Return() (v int64, ok bool) {
-	if e.n == 0 || !layouts[e.Type].result {
+	if !layouts[e.Type].result {
 		return 0, false
 	}
 	return e.Int(0)
