@@ -14,6 +14,10 @@ type row struct {
 	find find // what to do if the thread is not in the table
 	fn   func(s *State, ev *event.Event)
 	kind kind // filled in by complete
+
+	names   bool // fn may give the event's descriptor another name without making a record for it
+	keeps   bool // what fn makes has its name from elsewhere: it has not changed
+	carries bool // instead of fn, transfer
 }
 
 // kind says how Apply takes an event.
@@ -105,14 +109,14 @@ var table = complete([schema.NumEvents]row{
 	schema.Dup2X:            {fd: 1, fn: (*State).dup},
 	schema.Dup3X:            {fd: 1, fn: (*State).dup},
 	schema.FcntlX:           {fd: 1, fn: (*State).fcntl},
-	schema.ReadX:            {fd: 2, fn: (*State).transfer},
-	schema.PreadX:           {fd: 2, fn: (*State).transfer},
-	schema.ReadvX:           {fd: 3, fn: (*State).transfer},
-	schema.PreadvX:          {fd: 3, fn: (*State).transfer},
-	schema.WriteX:           {fd: 2, fn: (*State).transfer},
-	schema.PwriteX:          {fd: 2, fn: (*State).transfer},
-	schema.WritevX:          {fd: 2, fn: (*State).transfer},
-	schema.PwritevX:         {fd: 2, fn: (*State).transfer},
+	schema.ReadX:            {fd: 2, carries: true},
+	schema.PreadX:           {fd: 2, carries: true},
+	schema.ReadvX:           {fd: 3, carries: true},
+	schema.PreadvX:          {fd: 3, carries: true},
+	schema.WriteX:           {fd: 2, carries: true},
+	schema.PwriteX:          {fd: 2, carries: true},
+	schema.WritevX:          {fd: 2, carries: true},
+	schema.PwritevX:         {fd: 2, carries: true},
 	schema.IoctlX:           {fd: 1},
 	schema.LseekX:           {fd: 1},
 	schema.LlseekX:          {fd: 1},
@@ -126,19 +130,19 @@ var table = complete([schema.NumEvents]row{
 	// socket.go
 	schema.SocketX:     {fn: (*State).socket},
 	schema.SocketpairX: {fn: (*State).socketpair},
-	schema.BindX:       {fd: 2, fn: (*State).bind},
+	schema.BindX:       {fd: 2, names: true, fn: (*State).bind},
 	schema.ListenX:     {fd: 1},
-	schema.ConnectX:    {fd: 2, fn: (*State).connect},
-	schema.AcceptX:     {fn: (*State).accept},
-	schema.Accept4X:    {fn: (*State).accept},
-	schema.SendX:       {fd: 2, fn: (*State).send},
-	schema.SendtoX:     {fd: 2, fn: (*State).send},
-	schema.SendmsgX:    {fd: 2, fn: (*State).send},
-	schema.SendmmsgX:   {fd: 1, fn: (*State).sendmmsg},
-	schema.RecvX:       {fd: 2, fn: (*State).recv},
-	schema.RecvfromX:   {fd: 3, fn: (*State).recvfrom},
-	schema.RecvmsgX:    {fd: 5, fn: (*State).recvmsg},
-	schema.RecvmmsgX:   {fd: 1, fn: (*State).recvmmsg},
+	schema.ConnectX:    {fd: 2, names: true, fn: (*State).connect},
+	schema.AcceptX:     {names: true, fn: (*State).accept},
+	schema.Accept4X:    {names: true, fn: (*State).accept},
+	schema.SendX:       {fd: 2, names: true, fn: (*State).send},
+	schema.SendtoX:     {fd: 2, names: true, fn: (*State).send},
+	schema.SendmsgX:    {fd: 2, names: true, fn: (*State).send},
+	schema.SendmmsgX:   {fd: 1, names: true, fn: (*State).sendmmsg},
+	schema.RecvX:       {fd: 2, names: true, fn: (*State).recv},
+	schema.RecvfromX:   {fd: 3, names: true, fn: (*State).recvfrom},
+	schema.RecvmsgX:    {fd: 5, names: true, fn: (*State).recvmsg},
+	schema.RecvmmsgX:   {fd: 1, names: true, fn: (*State).recvmmsg},
 	schema.ShutdownX:   {fd: 1},
 	schema.SetsockoptX: {fd: 1},
 	schema.GetsockoptX: {fd: 1},
@@ -157,7 +161,7 @@ var table = complete([schema.NumEvents]row{
 	schema.EpollCreate1X:  {fn: (*State).epoll},
 	schema.MemfdCreateX:   {fn: (*State).memfd},
 	schema.PidfdOpenX:     {fn: (*State).pidfdOpen},
-	schema.PidfdGetfdX:    {fn: (*State).pidfdGetfd},
+	schema.PidfdGetfdX:    {keeps: true, fn: (*State).pidfdGetfd},
 
 	// kernel.go
 	schema.BpfX:          {fn: (*State).bpf},

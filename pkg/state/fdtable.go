@@ -20,7 +20,8 @@ import (
 //	threads ──► fdTable ───► fdArray ─┴─► FD
 type fdTable struct {
 	arr   *fdArray
-	users int // records of threads that point here
+	users int   // records of threads that point here
+	skew  int64 // by how much numbers were larger than their places where one was found last
 }
 
 // fdArray is sorted by number.
@@ -40,15 +41,19 @@ const slotBytes = 16
 // find returns where n is, or would have to be put.
 func (t *fdTable) find(n int64) (int, bool) {
 	slots := t.arr.slots
-	if uint64(n) < uint64(len(slots)) && slots[n].num == int32(n) {
-		return int(n), true // no gap below n: the usual case
+	if i := uint64(n - t.skew); i < uint64(len(slots)) && int64(slots[i].num) == n {
+		return int(i), true // as many gaps below n as below the last one
 	}
 	return t.search(n)
 }
 
-// search is find for a table with gaps.
+// search is find for whoever has another number of gaps below.
 func (t *fdTable) search(n int64) (int, bool) {
 	slots := t.arr.slots
+	if uint64(n) < uint64(len(slots)) && int64(slots[n].num) == n {
+		t.skew = 0
+		return int(n), true
+	}
 	if n < 0 || n > math.MaxInt32 {
 		return 0, false
 	}
@@ -64,7 +69,11 @@ func (t *fdTable) search(n int64) (int, bool) {
 			to = m
 		}
 	}
-	return from, from < len(slots) && int64(slots[from].num) == n
+	if from == len(slots) || int64(slots[from].num) != n {
+		return from, false
+	}
+	t.skew = n - int64(from)
+	return from, true
 }
 
 func (t *fdTable) get(n int64) *FD {

@@ -7,11 +7,11 @@ import (
 	"github.com/falco-go/falco/pkg/schema"
 )
 
-// transfer handles read, write and their kin: a socket that carries data is
-// connected.
+// transfer handles read, write and their kin where the descriptor is known to be an
+// internet socket: one that carries data is connected.
 func (s *State) transfer(ev *event.Event) {
 	f := s.scene.FD
-	if f == nil || f.Type != FDIPv4 && f.Type != FDIPv6 || f.Has(FDConnected) {
+	if f.Type != FDIPv4 && f.Type != FDIPv6 || f.Has(FDConnected) {
 		return
 	}
 	if res, ok := ev.Return(); ok && res >= 0 {

@@ -105,5 +105,4 @@ func (s *State) pidfdGetfd(ev *event.Event) {
 	*f = *from
 	f.Flags = f.Flags&^FDFromProc | FDCloexec
 	s.addFD(t, n, f)
-	s.oldName = f.Name
 }

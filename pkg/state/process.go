@@ -278,7 +278,7 @@ func (s *State) switched(ev *event.Event) {
 	last := s.switchTS[ev.CPU]
 	s.switchTS[ev.CPU] = s.now
 	if last != 0 && s.now > last {
-		s.scene.ExecTime = s.now - last
+		s.scene.ExecTime, s.rare = s.now-last, true
 	}
 	t := s.scene.Thread
 	if t == nil {

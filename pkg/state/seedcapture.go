@@ -46,7 +46,7 @@ func (c *captureSeed) Begin() {
 	s.recent = [len(s.recent)]*Thread{}
 	s.exited = exitRing{}
 	s.oldest, s.newest, s.closing, s.exiting = nil, nil, nil, nil
-	s.scene = Scene{}
+	s.scene = Scene{State: s}
 	s.ports, s.switchTS = nil, nil
 	s.Machine = Machine{}
 	c.wait = nil

@@ -117,7 +117,7 @@ type State struct {
 	bytes    int // that the tables take, as counted (weight.go)
 
 	scene   Scene
-	oldName string     // of scene.FD before the event
+	rare    bool       // scene has something that few events set
 	ended   *Container // whose first process was removed by the last Settle
 	closing *fdTable   // whose descriptor scene.FDNum Settle removes
 	exiting *Thread    // whom Settle removes
@@ -140,6 +140,7 @@ func New(o Options) *State {
 		buf:     make([]byte, 0, 2*maxPath),
 		names:   interner{seed: maphash.MakeSeed()},
 	}
+	s.scene.State = s
 	s.source.init(o)
 	s.asks = o.Ask
 	s.users.init()
@@ -160,18 +161,28 @@ func New(o Options) *State {
 // Order: find the thread, find the descriptor, change the tables, compare names.
 func (s *State) Apply(ev *event.Event) *Scene {
 	sc := &s.scene
-	*sc = Scene{Event: ev, FDNum: -1, State: s}
+	sc.Event, sc.FDNum, sc.NameChanged = ev, -1, false // Settle has taken away Thread and FD
+	if s.rare {
+		s.rare = false
+		sc.Container, sc.ExecTime, sc.Load = nil, 0, Load{}
+	}
 	s.now = ev.TS
 	s.clock++
 	r := &table[ev.Type]
 	if r.kind == ofNone {
+		s.rare = true
 		s.meta(ev)
 		return sc
 	}
 	if s.firstTS == 0 {
 		s.firstTS = ev.TS
 	}
-	t := s.resolve(int64(ev.Tid), r.find)
+	t := s.recent[uint64(ev.Tid)%uint64(len(s.recent))]
+	if t != nil && t.Tid == ev.Tid && t.Valid() {
+		s.stats.ThreadHits++
+	} else {
+		t = s.resolve(ev.Tid, r.find)
+	}
 	if r.kind == ofEnter {
 		s.noteEnter(ev, t)
 		return nil
@@ -181,38 +192,34 @@ func (s *State) Apply(ev *event.Event) *Scene {
 	if r.fd > 0 {
 		if n, ok := ev.Int(int(r.fd)); ok {
 			sc.FDNum = n
-			if tbl := s.files(t); tbl != nil {
-				i, ok := tbl.find(n)
-				switch {
-				case !ok:
-					s.stats.FDMisses++
-				case int64(i) == n:
-					s.stats.FDHits++
-				default:
-					s.stats.FDSearches++
-				}
-				if ok {
-					slot := &tbl.arr.slots[i]
-					slot.use = s.clock
-					sc.FD = slot.fd
-				}
+			if t != nil && t.fds != nil {
+				s.findFD(t.fds, n)
+			} else if tbl := s.files(t); tbl != nil {
+				s.findFD(tbl, n)
 			}
 		}
 	}
-	if r.fn != nil {
-		if s.oldName = ""; sc.FD != nil {
-			s.oldName = sc.FD.Name
+	if f := sc.FD; r.fn != nil {
+		var name string
+		if f != nil {
+			name = f.Name
 		}
 		r.fn(s, ev)
-		sc.NameChanged = sc.FD != nil && sc.FD.Name != s.oldName
+		if sc.FD != nil && (sc.FD != f && !r.keeps || r.names) {
+			sc.NameChanged = sc.FD.Name != name
+		}
 		t = sc.Thread // a clone's child has only now become known
+	} else if r.carries && f != nil && f.Type.IsIP() {
+		s.transfer(ev)
 	}
 
 	if t != nil {
 		if t.enter != nil && r.kind == ofCall {
 			t.enter.typ = 0
 		}
-		s.touch(t)
+		if s.now-t.lruTS >= lruGrain { // also if it is before that
+			s.touch(t)
+		}
 		if t.suppressed {
 			return nil
 		}
@@ -220,21 +227,31 @@ func (s *State) Apply(ev *event.Event) *Scene {
 	return sc
 }
 
+// findFD makes descriptor n of tbl the one that the event is about.
+func (s *State) findFD(tbl *fdTable, n int64) {
+	i, ok := tbl.find(n)
+	if !ok {
+		s.stats.FDMisses++
+		return
+	}
+	if int64(i) == n {
+		s.stats.FDHits++
+	} else {
+		s.stats.FDSearches++
+	}
+	slot := &tbl.arr.slots[i]
+	slot.use = s.clock
+	s.scene.FD = slot.fd
+}
+
 // Settle removes what the last event ended: closed descriptors, exited threads.
 // It must be called once after each Apply.
 func (s *State) Settle() {
-	s.ended = nil
-	s.scene.FD = nil // nobody looks any more: its record can be used again
-	if tbl := s.closing; tbl != nil {
-		s.closing = nil
-		s.removeFD(tbl, s.scene.FDNum)
+	// Nobody looks any more: the record of the descriptor can be used again.
+	s.ended, s.scene.FD, s.scene.Thread = nil, nil, nil
+	if s.closing != nil || s.exiting != nil {
+		s.end()
 	}
-	if t := s.exiting; t != nil {
-		s.exiting = nil
-		s.exited.add(t, s.now)
-		s.remove(t)
-	}
-	s.scene.Thread = nil
 	if s.bytes > s.limits.Bytes {
 		s.shrink()
 	}
@@ -249,6 +266,19 @@ func (s *State) Settle() {
 			s.sendFDs()
 		}
 		s.containers.sweep(s.now)
+	}
+}
+
+// end removes what Settle is to remove.
+func (s *State) end() {
+	if tbl := s.closing; tbl != nil {
+		s.closing = nil
+		s.removeFD(tbl, s.scene.FDNum)
+	}
+	if t := s.exiting; t != nil {
+		s.exiting = nil
+		s.exited.add(t, s.now)
+		s.remove(t)
 	}
 }
 
