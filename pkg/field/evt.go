@@ -110,7 +110,7 @@ var evtFields = []Def{
 
 	{Name: "evt.res", Type: String, Get: result,
 		Desc: "SUCCESS, or the name of the error: ENOENT."},
-	{Name: "evt.rawres", Type: Int64, Get: returned(func(v int64) uint64 { return uint64(v) }),
+	{Name: "evt.rawres", Type: Int64, Get: returned(func(v int64) uint64 { return uint64(v) }), Number: rawResult,
 		Desc: "What the system call returned, as a number."},
 	{Name: "evt.failed", Type: Bool, Get: returned(failed),
 		Desc: "Whether the system call returned an error."},
@@ -248,6 +248,11 @@ func returned(f func(v int64) uint64) getter {
 		}
 		return number(out, f(v))
 	}
+}
+
+func rawResult(s *state.Scene) (uint64, bool) {
+	v, ok := s.Event.Return()
+	return uint64(v), ok
 }
 
 func failed(v int64) uint64 {

@@ -19,7 +19,7 @@ const (
 )
 
 var fdFields = []Def{
-	{Name: "fd.num", Type: Int64, Get: fdNum,
+	{Name: "fd.num", Type: Int64, Get: fdNum, Number: fdNumOwn,
 		Desc: "Number of the descriptor that the event is about; -1 if opening it has failed."},
 	{Name: "fd.type", Type: String, Get: fdText(fdType),
 		Desc: "What is behind the descriptor: file, directory, ipv4, ipv6, unix, pipe, event, signalfd, eventpoll, inotify, timerfd, netlink, bpf, userfaultfd, io_uring, memfd or pidfd."},
@@ -133,6 +133,8 @@ func fdNum(s *state.Scene, _ *Arg, out []Value) []Value {
 	}
 	return number(out, uint64(s.FDNum))
 }
+
+func fdNumOwn(s *state.Scene) (uint64, bool) { return uint64(s.FDNum), aboutFD(s) }
 
 func fdText(f func(*state.FD) string) getter {
 	return func(s *state.Scene, _ *Arg, out []Value) []Value {

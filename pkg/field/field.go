@@ -27,6 +27,11 @@ type Def struct {
 	// may be views that live as long as the Scene.
 	Get func(s *state.Scene, a *Arg, out []Value) []Value
 
+	// Text or Number, if set, is a short way to what Get says; ok is false if that is
+	// nothing. The text is no view: whoever holds it may compare it with later ones.
+	Text   func(s *state.Scene) (text string, ok bool)
+	Number func(s *state.Scene) (n uint64, ok bool)
+
 	// Print, if set, is read instead of Get where an output prints the field:
 	// few fields mean something else there (proc.apid is the process itself).
 	Print func(s *state.Scene, a *Arg, out []Value) []Value

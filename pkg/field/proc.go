@@ -28,13 +28,13 @@ var procFields = []Def{
 		Desc: "proc.exe of the parent process."},
 	{Name: "proc.aexe", Type: String, Args: ArgIndex, Traits: ancestorTraits, Get: ancestors(exe),
 		Desc: "proc.exe of an ancestor: [1] is the parent, [2] the grandparent, … Without a number, any of them."},
-	{Name: "proc.exepath", Type: String, Get: threadText(exePath),
+	{Name: "proc.exepath", Type: String, Get: threadText(exePath), Text: ownExePath,
 		Desc: "Path of the executable, as the kernel resolved it."},
 	{Name: "proc.pexepath", Type: String, Get: parentText(exePath),
 		Desc: "proc.exepath of the parent process."},
 	{Name: "proc.aexepath", Type: String, Args: ArgIndex, Traits: ancestorTraits, Get: ancestors(exePath),
 		Desc: "proc.exepath of an ancestor: [1] is the parent, [2] the grandparent, … Without a number, any of them."},
-	{Name: "proc.name", Type: String, Get: threadText(comm),
+	{Name: "proc.name", Type: String, Get: threadText(comm), Text: ownComm,
 		Desc: "Name of the program, cut to 15 bytes by the kernel."},
 	{Name: "proc.pname", Type: String, Get: parentText(comm),
 		Desc: "proc.name of the parent process."},
@@ -172,6 +172,20 @@ func exe(_ *state.Scene, t *state.Thread) string     { return t.Exe }
 func exePath(_ *state.Scene, t *state.Thread) string { return t.ExePath }
 func comm(_ *state.Scene, t *state.Thread) string    { return t.Comm }
 func cmdline(_ *state.Scene, t *state.Thread) string { return t.Cmdline }
+
+func ownComm(s *state.Scene) (string, bool) {
+	if t := s.Thread; t != nil {
+		return t.Comm, true
+	}
+	return "", false
+}
+
+func ownExePath(s *state.Scene) (string, bool) {
+	if t := s.Thread; t != nil {
+		return t.ExePath, true
+	}
+	return "", false
+}
 
 func exeFlag(bit uint32) func(*state.Scene, *state.Thread) bool {
 	return func(_ *state.Scene, t *state.Thread) bool { return t.ExeFlags&bit != 0 }

@@ -27,6 +27,13 @@ func newAtomSet(sorted []int32) atomSet {
 func (s *atomSet) len() int { return len(s.list) }
 
 func (s *atomSet) has(a int32) bool {
+	if len(s.list) == 1 {
+		return s.list[0] == a
+	}
+	return s.hasAmong(a)
+}
+
+func (s *atomSet) hasAmong(a int32) bool {
 	if s.bits != nil {
 		i := a>>6 - s.list[0]>>6
 		return uint(i) < uint(len(s.bits)) && s.bits[i]&(1<<(a&63)) != 0

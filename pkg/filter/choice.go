@@ -20,6 +20,7 @@ type Choice struct {
 	stages []stage
 	root   int32
 	top    *stage // the one of root, nil if there is none
+	gates  []gate // one of them has to be open for anything to match; nil if that is not known
 	// Programs that read what counts for itself are evaluated in order, as long as
 	// none before them matches.
 	inOrder []leaf
@@ -29,6 +30,7 @@ type stage struct {
 	first int32 // the lowest rank below
 	visit int32 // where Env remembers that it was gone through, -1 if there is one way only
 	asks  bool  // the atoms that lead here only say that its test is worth a look
+	deep  bool  // there is more than rules
 	tests []branch
 	index []atomIndex
 	rules []leaf // by rank
@@ -41,10 +43,17 @@ type branch struct {
 	to    *stage
 }
 
+// gate is a look-up in a table that is single.
+type gate struct {
+	table int32
+	atoms atomSet // open if one of them is there
+}
+
 // leaf is a program, or several with the same condition.
 type leaf struct {
 	nodes []nodeID // all have to be true
 	ranks []int32  // rising
+	first int32    // of them
 }
 
 // atomIndex leads from the atoms of a table to stages.
@@ -77,18 +86,32 @@ func (x *atomIndex) find(a int32) []*stage {
 // First returns the rank of the first program that matches, -1 if none does.
 func (c *Choice) First(env *Env) int {
 	best := int32(1<<31 - 1)
+	if c.gates != nil && !env.open(c.gates) {
+		return -1
+	}
 	if c.top != nil {
 		best = c.top.find(env, best)
 	}
 	for i := range c.inOrder {
-		if l := &c.inOrder[i]; l.ranks[0] < best && env.all(l.nodes) {
-			best = l.ranks[0]
+		if l := &c.inOrder[i]; l.first < best && env.all(l.nodes) {
+			best = l.first
 		}
 	}
 	if best == 1<<31-1 {
 		return -1
 	}
 	return int(best)
+}
+
+// open reports whether one of the gates is.
+func (e *Env) open(gates []gate) bool {
+	for i := range gates {
+		g := &gates[i]
+		if a := e.atom(g.table); a >= 0 && g.atoms.has(a) {
+			return true
+		}
+	}
+	return false
 }
 
 func (e *Env) all(nodes []nodeID) bool {
@@ -100,11 +123,9 @@ func (e *Env) all(nodes []nodeID) bool {
 	return true
 }
 
-// enter reports whether a stage is to be gone through: not twice in an event.
+// enter reports whether a stage that several ways lead to is to be gone through: not
+// twice in an event.
 func (e *Env) enter(s *stage) bool {
-	if s.visit < 0 {
-		return true
-	}
 	if e.visits[s.visit] == e.turn {
 		return false
 	}
@@ -114,19 +135,27 @@ func (e *Env) enter(s *stage) bool {
 
 // find returns the lowest rank below best of a program that matches, best if none does.
 func (s *stage) find(env *Env, best int32) int32 {
-	if s.first >= best || !env.enter(s) {
+	if s.first >= best || s.visit >= 0 && !env.enter(s) {
 		return best
 	}
 	for i := range s.rules {
 		l := &s.rules[i]
-		if l.ranks[0] >= best {
+		if l.first >= best {
 			break
 		}
 		if env.all(l.nodes) {
-			best = l.ranks[0]
+			best = l.first
 			break
 		}
 	}
+	if s.deep {
+		return s.below(env, best)
+	}
+	return best
+}
+
+// below is find for what is not a rule of s itself.
+func (s *stage) below(env *Env, best int32) int32 {
 	for i := range s.tests {
 		t := &s.tests[i]
 		if t.to.first < best && env.eval(t.node) {
@@ -168,7 +197,7 @@ func (c *Choice) All(env *Env, out []int32) []int32 {
 }
 
 func (s *stage) all(env *Env, out []int32) []int32 {
-	if !env.enter(s) {
+	if s.visit >= 0 && !env.enter(s) {
 		return out
 	}
 	for i := range s.rules {

@@ -228,7 +228,7 @@ func (c *Compiler) newOperand(o Operand) (*operand, error) {
 			c.plain = map[*field.Ref]int32{}
 		}
 		c.plain[ref] = int32(v.slot)
-		c.fill[v.slot] = source{get: ref.Def.Get, arg: &ref.Arg}
+		c.fill[v.slot] = source{get: ref.Def.Get, arg: &ref.Arg, def: ref.Def}
 		return v, nil
 	case *Literal:
 		typ, l := field.String, field.Value{Str: o.Text}

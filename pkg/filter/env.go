@@ -16,6 +16,7 @@ type filler func(env *Env, s *slot)
 type source struct {
 	get  func(*state.Scene, *field.Arg, []field.Value) []field.Value
 	arg  *field.Arg
+	def  *field.Def
 	fill filler
 }
 
@@ -32,8 +33,9 @@ type slot struct {
 // it remembers carries the number of the event (turn): a new event makes all of
 // it void without touching it.
 type Env struct {
-	scene *state.Scene
-	turn  uint64
+	scene   *state.Scene
+	turn    uint64
+	resumed bool // values of slots are kept ones, and not those of scene
 
 	slots  []slot
 	nodes  []node
@@ -53,7 +55,16 @@ func (c *Compiler) NewEnv() *Env {
 		e.slots[i].source = c.fill[i]
 	}
 	for i, t := range c.tables {
-		e.looks[i].table = t
+		l := &e.looks[i]
+		l.table = t
+		if d := c.fill[t.slot].def; d != nil && t.single && real(d) {
+			switch t.kind {
+			case whole:
+				l.text, l.lastAtom = d.Text, t.words.find("")
+			case num:
+				l.number = d.Number
+			}
+		}
 	}
 	return e
 }
@@ -62,6 +73,7 @@ func (c *Compiler) NewEnv() *Env {
 func (e *Env) Begin(s *state.Scene) {
 	e.scene = s
 	e.turn++
+	e.resumed = false
 }
 
 // Scene returns the scene that Begin was given last.
@@ -88,8 +100,29 @@ func (e *Env) read(s *slot) {
 // atom returns the one atom of a single table that fits the event, -1 if none does.
 func (e *Env) atom(t int32) int32 {
 	s := &e.looks[t]
-	if s.turn != e.turn {
-		s.turn, s.atom = e.turn, -1
+	if s.turn == e.turn {
+		return s.atom
+	}
+	return e.lookAtom(s)
+}
+
+// lookAtom finds what atom returns. Most events are about the thread that the one before
+// was about: what has the same text has the same atom.
+func (e *Env) lookAtom(s *tableState) int32 {
+	s.turn, s.atom = e.turn, -1
+	switch {
+	case s.text != nil && !e.resumed:
+		if v, ok := s.text(e.scene); ok {
+			if v != s.last {
+				s.last, s.lastAtom = v, s.table.words.find(v)
+			}
+			s.atom = s.lastAtom
+		}
+	case s.number != nil && !e.resumed:
+		if n, ok := s.number(e.scene); ok {
+			s.atom = s.table.numbers.find(n)
+		}
+	default:
 		if vals := e.get(s.table.slot); len(vals) > 0 {
 			s.atom = s.table.find(&vals[0])
 		}
@@ -134,6 +167,10 @@ func (e *Env) hits(t int32) []int32 {
 // eval returns the truth of a node.
 func (e *Env) eval(id nodeID) bool {
 	n := &e.nodes[id]
+	if n.single { // the table remembers
+		a := e.atom(n.table)
+		return a >= 0 && n.atoms.has(a)
+	}
 	if n.memo < 0 {
 		return e.compute(n)
 	}
@@ -150,11 +187,7 @@ func (e *Env) eval(id nodeID) bool {
 
 func (e *Env) compute(n *node) bool {
 	switch n.op {
-	case nodeHit:
-		if n.single {
-			a := e.atom(n.table)
-			return a >= 0 && n.atoms.has(a)
-		}
+	case nodeHit: // of a table that is not single
 		for _, a := range e.hits(n.table) {
 			if n.atoms.has(a) {
 				return true

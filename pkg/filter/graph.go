@@ -352,8 +352,7 @@ func (g *graph) seal() (memos int) {
 	for i := range g.nodes {
 		n := &g.nodes[i]
 		n.memo = -1
-		single := n.op == nodeHit && n.atoms.len() == 1
-		if n.refs+n.uses > 1 && n.op != nodeConst && n.op != nodeNot && !single {
+		if n.refs+n.uses > 1 && n.op != nodeConst && n.op != nodeNot && !n.single {
 			n.memo = int32(memos)
 			memos++
 		}

@@ -93,7 +93,7 @@ func (c *Choice) Weigh(env *Env, out []Verdict) []Verdict {
 
 // weigh goes through a stage; so far is what is known of the way to it.
 func (s *stage) weigh(env *Env, soFar truth, out []Verdict) []Verdict {
-	if !env.enter(s) {
+	if s.visit >= 0 && !env.enter(s) {
 		return out
 	}
 	for i := range s.rules {
@@ -205,6 +205,7 @@ func (k *Kept) Size() int { return cap(k.bytes) + 48*cap(k.vals) + 8*cap(k.slots
 // Resume makes what is in k the values of the turn, and reads all others from s.
 func (e *Env) Resume(k *Kept, s *state.Scene) {
 	e.Begin(s)
+	e.resumed = true
 	from := int32(0)
 	for _, x := range k.slots {
 		slot := &e.slots[x.slot]

@@ -25,7 +25,7 @@ func (c *Compiler) NewChoice(programs []Ranked) *Choice {
 		switch n := &c.nodes[p.root]; {
 		case p.root == never:
 		case n.order:
-			b.out.inOrder = append(b.out.inOrder, leaf{[]nodeID{p.root}, []int32{p.Rank}})
+			b.out.inOrder = append(b.out.inOrder, leaf{[]nodeID{p.root}, []int32{p.Rank}, p.Rank})
 		default:
 			i, ok := same[p.root]
 			if !ok {
@@ -39,11 +39,49 @@ func (c *Compiler) NewChoice(programs []Ranked) *Choice {
 	if len(items) > 0 {
 		b.out.root = b.stage(items)
 	}
+	b.gates()
 	for id, n := range b.uses {
 		c.nodes[id].uses = max(c.nodes[id].uses, n)
 	}
 	b.out.link(c.tables)
 	return b.out
+}
+
+// maxGates is how many gates are worth a look of their own.
+const maxGates = 3
+
+// gates makes the gates of a choice whose conditions begin with look-ups that have one
+// answer.
+func (b *builder) gates() {
+	c := b.out
+	if c.root < 0 || len(c.inOrder) > 0 {
+		return
+	}
+	s := &c.stages[c.root]
+	if len(s.index) > 0 || len(s.rules)+len(s.tests) > maxGates {
+		return
+	}
+	var gates []gate
+	add := func(nodes ...nodeID) bool {
+		for _, id := range nodes {
+			if n := &b.nodes[id]; n.single {
+				gates = append(gates, gate{n.table, n.atoms})
+				return true
+			}
+		}
+		return false
+	}
+	for _, l := range s.rules {
+		if !add(l.nodes...) {
+			return
+		}
+	}
+	for _, t := range s.tests {
+		if !add(t.node) {
+			return
+		}
+	}
+	c.gates = gates
 }
 
 // link puts pointers in the place of numbers, now that the stages stay where they are.
@@ -53,6 +91,7 @@ func (c *Choice) link(tables []*table) {
 	}
 	for i := range c.stages {
 		s := &c.stages[i]
+		s.deep = len(s.tests)+len(s.index) > 0
 		for k := range s.tests {
 			s.tests[k].to = &c.stages[s.tests[k].stage]
 		}
@@ -133,7 +172,7 @@ func (b *builder) stage(items []item) int32 {
 		for _, n := range nodes {
 			b.uses[n]++
 		}
-		s.rules = append(s.rules, leaf{nodes, items[i].ranks})
+		s.rules = append(s.rules, leaf{nodes, items[i].ranks, items[i].ranks[0]})
 	}
 	slices.SortFunc(s.rules, func(a, b leaf) int { return cmp.Compare(a.ranks[0], b.ranks[0]) })
 	b.out.stages[id] = s

@@ -9,6 +9,7 @@ import (
 
 	"github.com/falco-go/falco/pkg/event"
 	"github.com/falco-go/falco/pkg/field"
+	"github.com/falco-go/falco/pkg/state"
 )
 
 // A table answers all checks of one kind on one field with one look-up: the
@@ -245,4 +246,10 @@ type tableState struct {
 	atom  int32   // of a single one: what fits, -1 if nothing does
 	hits  []int32 // of any other: all that fit
 	buf   []byte
+
+	// Short ways of fields to the value for a single one, if there is one.
+	text     func(*state.Scene) (string, bool)
+	last     string // that it told
+	lastAtom int32
+	number   func(*state.Scene) (uint64, bool)
 }

@@ -160,6 +160,10 @@ func (s *Set) Match(scene *state.Scene, matched []*Rule) []*Rule {
 	if choice == nil {
 		return matched
 	}
+	return s.match(choice, scene, matched)
+}
+
+func (s *Set) match(choice *filter.Choice, scene *state.Scene, matched []*Rule) []*Rule {
 	if s.costs.left--; s.costs.left <= 0 {
 		s.sample(scene)
 	}
@@ -177,17 +181,31 @@ func (s *Set) Match(scene *state.Scene, matched []*Rule) []*Rule {
 	return matched
 }
 
+// Ask reports whether a rule may match an event of type t.
+func (s *Set) Ask(t schema.EventType) bool {
+	return t <= schema.GenericX || int(t) < len(s.byType) && s.byType[t] != nil
+}
+
 // choice returns the rules that may match e, nil if there are none.
 func (s *Set) choice(e *event.Event) *filter.Choice {
-	if int(e.Type) >= len(s.byType) {
-		return nil
+	if e.Type <= schema.GenericX {
+		return s.choiceOfCall(e)
 	}
-	if e.Type == schema.GenericX || e.Type == schema.GenericE {
-		if code, ok := e.Uint(0); ok && code < uint64(len(s.byCall)) {
-			return s.byCall[code]
-		}
+	if int(e.Type) < len(s.byType) {
+		return s.byType[e.Type]
 	}
-	return s.byType[e.Type]
+	return nil
+}
+
+// choiceOfCall is choice for the first two types, those of calls without one of their own.
+func (s *Set) choiceOfCall(e *event.Event) *filter.Choice {
+	if code, ok := e.Uint(0); ok && code < uint64(len(s.byCall)) {
+		return s.byCall[code]
+	}
+	if int(e.Type) < len(s.byType) {
+		return s.byType[e.Type]
+	}
+	return nil
 }
 
 // Text appends the output of r for the scene that Match was given last.
