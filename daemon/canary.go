@@ -141,10 +141,7 @@ func (c *canary) sing() error {
 // sang reports whether ev is one of the canary's, or there because of it: then it
 // is nobody else's business.
 func (c *canary) sang(ev *event.Event) bool {
-	if ev.Tid == int64(c.tid) {
-		return true
-	}
-	return c.alone && isCanaryCall(ev)
+	return ev.Tid == int64(c.tid) || ev.Type == schema.GenericX && c.alone && isCanaryCall(ev)
 }
 
 func isCanaryCall(ev *event.Event) bool {

@@ -15,6 +15,7 @@ import (
 	"github.com/falco-go/falco/pkg/merge"
 	"github.com/falco-go/falco/pkg/metrics"
 	"github.com/falco-go/falco/pkg/ring"
+	"github.com/falco-go/falco/pkg/schema"
 )
 
 const (
@@ -151,13 +152,6 @@ const generationEvery = 4096
 // cannot be understood, which are counted.
 func (k *kmod) Next(ev *event.Event) (bool, error) {
 	for {
-		look := false
-		if k.passed++; k.passed >= generationEvery {
-			look = true
-			if err := k.newRings(); err != nil {
-				return false, err
-			}
-		}
 		f, ok := k.merge.Next()
 		if !ok {
 			k.lag = 0
@@ -177,18 +171,27 @@ func (k *kmod) Next(ev *event.Event) (bool, error) {
 		if f.Flags&ring.Ext != 0 {
 			ev.SetExt(f.Record[n:])
 		}
-		if look {
-			now := driver.BootTime()
-			k.lag = now - min(now, ev.TS)
+		if k.passed++; k.passed >= generationEvery {
+			if err := k.lookUp(ev); err != nil {
+				return false, err
+			}
 		}
 		ev.CPU, ev.Flags = f.CPU, event.PrefixFlags(f.Flags)
 		ev.TS += uint64(k.offset)
-		if k.canary != nil && k.canary.sang(ev) {
+		if c := k.canary; c != nil && (ev.Tid == int64(c.tid) || ev.Type == schema.GenericX && c.sang(ev)) {
 			k.hear(ev)
 			continue
 		}
 		return true, nil
 	}
+}
+
+// lookUp takes in new rings and says how far behind ev, whose time is that of the rings,
+// finds us.
+func (k *kmod) lookUp(ev *event.Event) error {
+	now := driver.BootTime()
+	k.lag = now - min(now, ev.TS)
+	return k.newRings()
 }
 
 // Arm also looks after what can wait for a dry moment: the wall clock.

@@ -52,17 +52,38 @@ type pipeline struct {
 
 // turn is what happens to one event.
 func (p *pipeline) turn(ev *event.Event) {
-	if !ev.StateOnly {
-		p.num++
-		if ev.Num == 0 {
-			ev.Num = p.num
-		}
+	if ev.StateOnly || p.rules == nil || len(p.later.queue)+len(p.tapes) > 0 {
+		p.turnWatched(ev)
+		return
+	}
+	p.num++
+	if ev.Num == 0 {
+		ev.Num = p.num
 	}
 	if p.lastTS = ev.TS; ev.TS >= p.due && p.clock != nil {
 		p.due = p.clock(ev.TS)
 	}
 	p.matched = p.matched[:0]
-	if len(p.later.queue) > 0 {
+	scene := p.state.Apply(ev)
+	if scene != nil {
+		p.shown++
+		if p.rules.Ask(ev.Type) {
+			p.match(scene)
+			for _, t := range p.tapes { // that this event has begun
+				t.event(ev, scene, p.matched)
+			}
+		}
+	}
+	p.state.Settle()
+	if p.state.EndedNow() != nil {
+		p.tellEnded()
+	}
+}
+
+// turnWatched is turn where somebody waits for a container to become known, or
+// writes down what passes, or where there is nothing to match.
+func (p *pipeline) turnWatched(ev *event.Event) {
+	if p.begin(ev); len(p.later.queue) > 0 {
 		p.look(ev.TS) // what has waited long enough does not learn from this event
 	}
 	scene := p.state.Apply(ev)
@@ -82,8 +103,29 @@ func (p *pipeline) turn(ev *event.Event) {
 		t.event(ev, scene, p.matched)
 	}
 	p.state.Settle()
-	if ended := p.state.EndedNow(); ended != nil && !p.later.replay { // a replay has that in its own stream
-		p.tell("container_removed", ended.JSON(), time.Now())
+	if p.state.EndedNow() != nil {
+		p.tellEnded()
+	}
+}
+
+// begin numbers an event, and looks at the clock.
+func (p *pipeline) begin(ev *event.Event) {
+	if !ev.StateOnly {
+		p.num++
+		if ev.Num == 0 {
+			ev.Num = p.num
+		}
+	}
+	if p.lastTS = ev.TS; ev.TS >= p.due && p.clock != nil {
+		p.due = p.clock(ev.TS)
+	}
+	p.matched = p.matched[:0]
+}
+
+// tellEnded tells of the container that the last event has ended.
+func (p *pipeline) tellEnded() {
+	if !p.later.replay { // a replay has that in its own stream
+		p.tell("container_removed", p.state.EndedNow().JSON(), time.Now())
 	}
 }
 
@@ -152,9 +194,11 @@ func (p *pipeline) batch() (dry bool, err error) {
 			return true, err
 		}
 		p.turn(&p.ev)
-		for _, t := range p.tapes {
-			if err := t.failed(); err != nil {
-				return true, err
+		if len(p.tapes) > 0 {
+			for _, t := range p.tapes {
+				if err := t.failed(); err != nil {
+					return true, err
+				}
 			}
 		}
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 // given returns the path of something of the given material.
-func given(b *testing.B, name string) string {
+func given(b testing.TB, name string) string {
 	dir := os.Getenv("FALCO_SHARED")
 	if dir == "" {
 		dir = "../../shared"
