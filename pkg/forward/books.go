@@ -16,8 +16,9 @@ const (
 	dropDamaged   = "damaged"
 	dropDeadFull  = "dead_letters_full"
 	dropUnread    = "unreadable"
-	dropRemoved   = "output_removed"
 )
+
+var dropReasons = []string{dropThrottled, dropDuplicate, dropRoom, dropDamaged, dropDeadFull, dropUnread}
 
 // States of an output.
 const (

@@ -280,8 +280,8 @@ func (c *outputCollector) Collect(ch chan<- prometheus.Metric) {
 		gauge(descDeadNow, float64(b.DeadNow), name)
 		count(descFilter, float64(b.Filtered), name)
 		count(descDeliver, float64(b.Delivered), name)
-		for reason, n := range b.Dropped {
-			count(descDropped, float64(n), name, reason)
+		for _, reason := range dropReasons { // from the beginning, so that the first drop is a rise
+			count(descDropped, float64(b.Dropped[reason]), name, reason)
 		}
 		for _, s := range States {
 			on := 0.0
