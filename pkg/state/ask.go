@@ -64,8 +64,8 @@ func (s *State) askSockets(t *Thread) {
 	if o == nil || o.Pid < 0 || o.askedSockets {
 		return
 	}
-	for _, sl := range o.slots() {
-		if f := sl.fd; f.Type == FDUnknown && f.Has(FDFromProc) && f.Ino != 0 {
+	for _, f := range o.array().each {
+		if f.Type == FDUnknown && f.Has(FDFromProc) && f.Ino != 0 {
 			o.askedSockets = s.ask(Ask{Kind: AskSockets, Tid: o.Pid})
 			return
 		}
@@ -103,9 +103,9 @@ func (s *State) TakeTask(k *procfs.Task) {
 		return
 	}
 	var told []fdSlot
-	for _, sl := range old.slots() {
-		f := *sl.fd
-		told = append(told, fdSlot{num: sl.num, fd: &f})
+	for n, f := range old.array().each {
+		own := *f
+		told = append(told, fdSlot{num: int32(n), fd: &own})
 	}
 	s.forget(old)
 	t := s.addTask(k)

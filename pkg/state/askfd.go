@@ -107,8 +107,7 @@ func (s *State) shareAsks(tbl *fdTable, pid int64) {
 	if !s.fdAsks.open() || pid < 0 {
 		return
 	}
-	for i := range tbl.arr.slots {
-		f := tbl.arr.slots[i].fd
+	for _, f := range tbl.arr.each {
 		if !f.Has(FDPending) {
 			continue
 		}
@@ -141,9 +140,9 @@ func (s *State) askAgain(tbl *fdTable, pid int64) {
 	if !s.fdAsks.open() {
 		return
 	}
-	for i := range tbl.arr.slots {
-		if sl := &tbl.arr.slots[i]; sl.fd.Has(FDPending) {
-			s.askFD(tbl, pid, int64(sl.num), sl.fd.Flags&FDCloexec)
+	for n, f := range tbl.arr.each {
+		if f.Has(FDPending) {
+			s.askFD(tbl, pid, n, f.Flags&FDCloexec)
 		}
 	}
 }

@@ -37,9 +37,9 @@ func (s *State) Dump(to capture.Tables, m capture.Machine) {
 		to.Proc(&p)
 	}
 	for _, t := range threads {
-		for _, slot := range t.slots() {
-			f := dumpFD(slot.fd)
-			f.Tid, f.Num = t.Tid, int64(slot.num)
+		for n, fd := range t.array().each {
+			f := dumpFD(fd)
+			f.Tid, f.Num = t.Tid, n
 			to.FD(&f)
 		}
 	}

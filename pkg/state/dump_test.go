@@ -44,8 +44,8 @@ func dumped(s *State) *snapshot {
 	s.Dump(c, capture.Machine{CPUs: 2, Memory: 1 << 30})
 	c.Roles = make(map[string]int)
 	for _, t := range s.threads {
-		for _, slot := range t.slots() {
-			switch f := slot.fd; {
+		for _, f := range t.array().each {
+			switch {
 			case f.Has(FDServer):
 				c.Roles[f.Name]--
 			case f.Has(FDClient):

@@ -123,7 +123,7 @@ func (s *State) evictOldest(keep *Thread, force bool) bool {
 		return true
 	}
 	s.stats.ThreadsEvicted++
-	s.stats.FDsEvicted += uint64(len(t.slots()))
+	s.stats.FDsEvicted += uint64(t.array().count())
 	s.forget(t)
 	return true
 }

@@ -24,25 +24,52 @@ type fdTable struct {
 	skew  int64 // by how much numbers were larger than their places where one was found last
 }
 
-// fdArray is sorted by number.
+// fdArray is sorted by number. What is closed leaves a free slot where others stand
+// behind it: the kernel gives the lowest number that is free, so that it is soon used
+// again, and nothing has to move.
 type fdArray struct {
-	slots []fdSlot
+	slots []fdSlot // the last one is not free
+	free  int
 	refs  int // tables that point here
 }
 
 type fdSlot struct {
 	num int32
 	use uint32 // the State's clock at the last use
-	fd  *FD
+	fd  *FD    // nil: free
+}
+
+// spareSlots is how many more may be free than are not.
+const spareSlots = 16
+
+// each calls visit with each descriptor in the order of their numbers until it returns
+// false. a may be nil.
+func (a *fdArray) each(visit func(n int64, f *FD) bool) {
+	if a == nil {
+		return
+	}
+	for i := range a.slots {
+		if sl := &a.slots[i]; sl.fd != nil && !visit(int64(sl.num), sl.fd) {
+			return
+		}
+	}
+}
+
+// count returns how many descriptors there are.
+func (a *fdArray) count() int {
+	if a == nil {
+		return 0
+	}
+	return len(a.slots) - a.free
 }
 
 const slotBytes = 16
 
-// find returns where n is, or would have to be put.
+// find returns where n is, or would have to be put: there may be a free slot for it.
 func (t *fdTable) find(n int64) (int, bool) {
 	slots := t.arr.slots
 	if i := uint64(n - t.skew); i < uint64(len(slots)) && int64(slots[i].num) == n {
-		return int(i), true // as many gaps below n as below the last one
+		return int(i), slots[i].fd != nil // as many gaps below n as below the last one
 	}
 	return t.search(n)
 }
@@ -52,7 +79,7 @@ func (t *fdTable) search(n int64) (int, bool) {
 	slots := t.arr.slots
 	if uint64(n) < uint64(len(slots)) && int64(slots[n].num) == n {
 		t.skew = 0
-		return int(n), true
+		return int(n), slots[n].fd != nil
 	}
 	if n < 0 || n > math.MaxInt32 {
 		return 0, false
@@ -73,7 +100,7 @@ func (t *fdTable) search(n int64) (int, bool) {
 		return from, false
 	}
 	t.skew = n - int64(from)
-	return from, true
+	return from, slots[from].fd != nil
 }
 
 func (t *fdTable) get(n int64) *FD {
@@ -107,16 +134,16 @@ func (s *State) release(tbl *fdTable) {
 	if arr.refs--; arr.refs > 0 {
 		tbl.arr = new(fdArray) // the other is somebody else's
 	} else {
-		for i := range arr.slots {
-			s.freeFD(arr.slots[i].fd)
+		for _, f := range arr.each {
+			s.freeFD(f)
 		}
-		s.stats.FDsRemoved += uint64(len(arr.slots))
+		s.stats.FDsRemoved += uint64(arr.count())
 		clear(arr.slots)
 		if cap(arr.slots) > maxKeptSlots {
 			s.bytes -= slotBytes * cap(arr.slots)
 			arr.slots = nil
 		}
-		arr.slots = arr.slots[:0]
+		arr.slots, arr.free = arr.slots[:0], 0
 	}
 	if len(s.tables) < maxPool {
 		s.tables = append(s.tables, tbl)
@@ -125,7 +152,7 @@ func (s *State) release(tbl *fdTable) {
 	}
 }
 
-// own makes the array tbl's alone, with room for more.
+// own makes the array tbl's alone, with room for more. Nothing moves to another slot.
 func (s *State) own(tbl *fdTable, more int) {
 	old := tbl.arr
 	if old.refs == 1 {
@@ -134,12 +161,12 @@ func (s *State) own(tbl *fdTable, more int) {
 	old.refs--
 	slots := make([]fdSlot, len(old.slots), max(len(old.slots)+more, 4))
 	copy(slots, old.slots)
-	for i := range slots {
-		slots[i].fd.refs++
+	for _, f := range old.each {
+		f.refs++
 	}
 	s.bytes += slotBytes * cap(slots)
-	s.stats.FDsAdded += uint64(len(slots))
-	tbl.arr = &fdArray{slots, 1}
+	s.stats.FDsAdded += uint64(old.count())
+	tbl.arr = &fdArray{slots, old.free, 1}
 }
 
 // tableOf returns the table that a new descriptor of t goes to, nil if nobody
@@ -190,9 +217,15 @@ func (s *State) putFD(tbl *fdTable, n int64, fd *FD) {
 		arr.slots[i].fd, arr.slots[i].use = fd, s.clock
 		return
 	}
-	if len(arr.slots) >= s.limits.FDs {
+	if arr.count() >= s.limits.FDs {
 		s.evictFD(tbl)
 		i, _ = tbl.find(n)
+	}
+	s.stats.FDsAdded++
+	if i < len(arr.slots) && arr.slots[i].num == int32(n) {
+		arr.free--
+		arr.slots[i].fd, arr.slots[i].use = fd, s.clock
+		return
 	}
 	before := cap(arr.slots)
 	if slot := (fdSlot{num: int32(n), use: s.clock, fd: fd}); i == len(arr.slots) { // the next free number: the usual case
@@ -201,14 +234,13 @@ func (s *State) putFD(tbl *fdTable, n int64, fd *FD) {
 		arr.slots = slices.Insert(arr.slots, i, slot)
 	}
 	s.bytes += slotBytes * (cap(arr.slots) - before)
-	s.stats.FDsAdded++
 }
 
 // evictFD removes the descriptor that was longest unused.
 func (s *State) evictFD(tbl *fdTable) {
 	worst, age := 0, uint32(0)
 	for i, sl := range tbl.arr.slots {
-		if a := s.clock - sl.use; a >= age { // modulo 2^32
+		if a := s.clock - sl.use; sl.fd != nil && a >= age { // modulo 2^32
 			worst, age = i, a
 		}
 	}
@@ -228,14 +260,22 @@ func (s *State) removeFD(tbl *fdTable, n int64) {
 }
 
 func (s *State) deleteSlot(tbl *fdTable, i int) {
-	s.freeFD(tbl.arr.slots[i].fd)
-	if slots := tbl.arr.slots; i == len(slots)-1 {
-		slots[i] = fdSlot{}
-		tbl.arr.slots = slots[:i]
-	} else {
-		tbl.arr.slots = slices.Delete(slots, i, i+1)
-	}
 	s.stats.FDsRemoved++
+	arr := tbl.arr
+	s.freeFD(arr.slots[i].fd)
+	arr.slots[i].fd = nil
+	n := len(arr.slots)
+	if i < n-1 {
+		arr.free++
+	} else {
+		for n--; n > 0 && arr.slots[n-1].fd == nil; n-- {
+			arr.free--
+		}
+		arr.slots = arr.slots[:n]
+	}
+	if arr.free > spareSlots && arr.free > n-arr.free+spareSlots {
+		arr.slots, arr.free = slices.DeleteFunc(arr.slots, func(sl fdSlot) bool { return sl.fd == nil }), 0
+	}
 }
 
 // dropFDs takes the table away that stands in the record of t.
@@ -248,19 +288,23 @@ func (s *State) dropFDs(t *Thread) {
 
 // filterFDs removes the descriptors that gone tells. tbl may be nil.
 func (s *State) filterFDs(tbl *fdTable, gone func(n int64, f *FD) bool) {
-	if tbl == nil || !slices.ContainsFunc(tbl.arr.slots, func(sl fdSlot) bool { return gone(int64(sl.num), sl.fd) }) {
+	if tbl == nil || !slices.ContainsFunc(tbl.arr.slots, func(sl fdSlot) bool { return sl.fd != nil && gone(int64(sl.num), sl.fd) }) {
 		return
 	}
 	s.own(tbl, 0)
 	arr := tbl.arr
-	before := len(arr.slots)
+	before := arr.count()
 	arr.slots = slices.DeleteFunc(arr.slots, func(sl fdSlot) bool {
-		if !gone(int64(sl.num), sl.fd) {
+		switch {
+		case sl.fd == nil:
+		case gone(int64(sl.num), sl.fd):
+			s.freeFD(sl.fd)
+		default:
 			return false
 		}
-		s.freeFD(sl.fd)
 		return true
 	})
+	arr.free = 0
 	s.stats.FDsRemoved += uint64(before - len(arr.slots))
 }
 

@@ -131,8 +131,8 @@ func FuzzApply(f *testing.F) {
 				t.Fatalf("seed %d: the tables weigh %d", seed, s.bytes)
 			}
 			for _, th := range s.threads {
-				if len(th.slots()) > limits.FDs {
-					t.Fatalf("seed %d: %d has %d descriptors", seed, th.Tid, len(th.slots()))
+				if th.array().count() > limits.FDs {
+					t.Fatalf("seed %d: %d has %d descriptors", seed, th.Tid, th.array().count())
 				}
 			}
 		}

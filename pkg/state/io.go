@@ -68,8 +68,8 @@ func (s *State) closeRange(ev *event.Event) {
 		})
 		return
 	}
-	for i := range tbl.arr.slots {
-		if n := int64(tbl.arr.slots[i].num); n >= first && n <= last {
+	for n := range tbl.arr.each {
+		if n >= first && n <= last {
 			s.setCloexec(n, true)
 		}
 	}

@@ -189,12 +189,12 @@ func (s *State) files(t *Thread) *fdTable {
 	return t.group.main.fds
 }
 
-// slots returns the descriptors that stand in the record itself.
-func (t *Thread) slots() []fdSlot {
+// array returns the descriptors that stand in the record itself, nil if there are none.
+func (t *Thread) array() *fdArray {
 	if t.fds == nil {
 		return nil
 	}
-	return t.fds.arr.slots
+	return t.fds.arr
 }
 
 // Cwd returns the working directory of t's process, with a slash at its end:
@@ -233,7 +233,7 @@ func (s *State) FD(t *Thread, n int64) *FD {
 // FDCount returns how many descriptors of t's process are known.
 func (s *State) FDCount(t *Thread) int {
 	if tbl := s.files(t); tbl != nil {
-		return len(tbl.arr.slots)
+		return tbl.arr.count()
 	}
 	return 0
 }
@@ -241,14 +241,8 @@ func (s *State) FDCount(t *Thread) int {
 // FDs calls visit with each descriptor of t's process in the order of their
 // numbers until it returns false.
 func (s *State) FDs(t *Thread, visit func(n int64, f *FD) bool) {
-	tbl := s.files(t)
-	if tbl == nil {
-		return
-	}
-	for _, sl := range tbl.arr.slots {
-		if !visit(int64(sl.num), sl.fd) {
-			return
-		}
+	if tbl := s.files(t); tbl != nil {
+		tbl.arr.each(visit)
 	}
 }
 

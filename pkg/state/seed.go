@@ -35,9 +35,9 @@ func (s *State) Seed(task *procfs.Task) {
 func (s *State) Seeded() {
 	ports := make(map[uint16]bool)
 	for _, t := range s.threads {
-		for _, sl := range t.slots() {
-			if sl.fd.Type.IsServer() {
-				ports[sl.fd.Dst.Port()] = true
+		for _, f := range t.array().each {
+			if f.Type.IsServer() {
+				ports[f.Dst.Port()] = true
 			}
 		}
 	}
@@ -179,12 +179,11 @@ func (s *State) fromDescriptor(d *procfs.FD) *FD {
 // giveRoles tells client and server apart for the connections of t: a local port
 // that is listened on is the server's.
 func (s *State) giveRoles(t *Thread) {
-	for i := range t.slots() {
-		f := t.fds.arr.slots[i].fd
+	for n, f := range t.array().each {
 		if f.Type != FDIPv4 && f.Type != FDIPv6 || !f.Has(FDFromProc) || f.HasRole() || !f.Dst.IsValid() {
 			continue
 		}
-		if f = s.writable(t, int64(t.fds.arr.slots[i].num)); f == nil {
+		if f = s.writable(t, n); f == nil {
 			continue
 		}
 		if s.ports[f.Src.Port()] {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -166,7 +167,7 @@ func (s *State) consistent() error {
 			users[p.x.fds]++
 			if !arrays[p.x.fds.arr] {
 				arrays[p.x.fds.arr] = true
-				fds += len(p.x.fds.arr.slots)
+				fds += p.x.fds.arr.count()
 			}
 		}
 	}
@@ -175,17 +176,12 @@ func (s *State) consistent() error {
 			users[t.fds]++
 			if !arrays[t.fds.arr] {
 				arrays[t.fds.arr] = true
-				fds += len(t.fds.arr.slots)
+				fds += t.fds.arr.count()
 			}
 		}
-		for i, sl := range t.slots() {
-			if i > 0 && sl.num <= t.slots()[i-1].num {
-				return fmt.Errorf("thread %d: descriptors out of order", tid)
-			}
-			for _, free := range s.fdPool {
-				if free == sl.fd {
-					return fmt.Errorf("thread %d: descriptor %d is in the pool", tid, sl.num)
-				}
+		if a := t.array(); a != nil {
+			if err := a.check(s.fdPool); err != nil {
+				return fmt.Errorf("thread %d: %w", tid, err)
 			}
 		}
 		if t.group != nil && s.groups[t.group.Pid] != t.group {
@@ -240,13 +236,37 @@ func (s *State) consistent() error {
 	return nil
 }
 
+// check holds a against what it promises, and against the records that are free.
+func (a *fdArray) check(pool []*FD) error {
+	free := 0
+	for i, sl := range a.slots {
+		if i > 0 && sl.num <= a.slots[i-1].num {
+			return fmt.Errorf("descriptors out of order")
+		}
+		if sl.fd == nil {
+			free++
+		} else if slices.Contains(pool, sl.fd) {
+			return fmt.Errorf("descriptor %d is in the pool", sl.num)
+		}
+	}
+	switch n := len(a.slots); {
+	case free != a.free:
+		return fmt.Errorf("%d slots are free, %d are counted", free, a.free)
+	case free > n-free+spareSlots:
+		return fmt.Errorf("%d of %d slots are free", free, n)
+	case n > 0 && a.slots[n-1].fd == nil:
+		return fmt.Errorf("the last slot is free")
+	}
+	return nil
+}
+
 // weighAll does the sum that the tables keep.
 func (s *State) weighAll(arrays map[*fdArray]bool) (sum int) {
 	records, memos, sets := make(map[*FD]bool), make(map[*memo]bool), make(map[*cgroupSet]bool)
 	for arr := range arrays {
 		sum += slotBytes * cap(arr.slots)
-		for _, sl := range arr.slots {
-			records[sl.fd] = true
+		for _, f := range arr.each {
+			records[f] = true
 		}
 	}
 	for _, tbl := range s.tables {
