@@ -37,6 +37,7 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 			&cli.BoolFlag{Name: "print-config", Usage: "print the settings in force, without secrets, and exit"},
 			&cli.BoolFlag{Name: "version", Aliases: []string{"v"}, Usage: "print the version and exit"},
 		},
+		Commands:       []*cli.Command{completion},
 		ExitErrHandler: func(*cli.Context, error) {},
 		Action: func(c *cli.Context) error {
 			if c.Bool("version") {
