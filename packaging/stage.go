@@ -54,13 +54,14 @@ func (r *release) stage(dir, arch string) error {
 		return err
 	}
 	if arch == hostArch() {
-		return r.printed(dir, filepath.Join(dir, "falco"))
+		return r.printed(dir, "")
 	}
-	host := filepath.Join(dir, "falco.host")
-	if err := r.build(host, "./daemon", hostArch()); err != nil {
-		return err
+	for _, p := range programs {
+		if err := r.build(filepath.Join(dir, p.name+".host"), p.source, hostArch()); err != nil {
+			return err
+		}
 	}
-	return r.printed(dir, host)
+	return r.printed(dir, ".host")
 }
 
 // build compiles a program, and asks the result whether it stands alone.
@@ -193,12 +194,12 @@ func debVersion(version string) string {
 	return number + "~" + pre
 }
 
-// printed are documents that the daemon prints about itself.
-func (r *release) printed(dir, falco string) error {
+// printed are documents that programs print about themselves; suffix is that of those which run here.
+func (r *release) printed(dir, suffix string) error {
 	for _, page := range pages {
-		out, err := exec.Command(falco, page.words...).Output()
+		out, err := exec.Command(filepath.Join(dir, page.program+suffix), page.words...).Output()
 		if err != nil {
-			return fmt.Errorf("falco %s: %w", strings.Join(page.words, " "), err)
+			return fmt.Errorf("%s %s: %w", page.program, strings.Join(page.words, " "), err)
 		}
 		if err := put(filepath.Join(dir, page.name), out, 0o644); err != nil {
 			return err
@@ -207,16 +208,20 @@ func (r *release) printed(dir, falco string) error {
 	return nil
 }
 
-// pages are what falco prints about itself.
+// pages are what programs print about themselves.
 var pages = []struct {
-	name  string
-	words []string
+	name    string
+	program string
+	words   []string
 }{
-	{"completion/falco.bash", []string{"completion", "bash"}},
-	{"completion/_falco", []string{"completion", "zsh"}},
-	{"completion/falco.fish", []string{"completion", "fish"}},
-	{"schema/falco.schema.json", []string{"--config-schema"}},
-	{"schema/rules.schema.json", []string{"--rule-schema"}},
+	{"completion/falco.bash", "falco", []string{"completion", "bash"}},
+	{"completion/_falco", "falco", []string{"completion", "zsh"}},
+	{"completion/falco.fish", "falco", []string{"completion", "fish"}},
+	{"completion/falcosidekick.bash", "falcosidekick", []string{"completion", "bash"}},
+	{"completion/_falcosidekick", "falcosidekick", []string{"completion", "zsh"}},
+	{"completion/falcosidekick.fish", "falcosidekick", []string{"completion", "fish"}},
+	{"schema/falco.schema.json", "falco", []string{"--config-schema"}},
+	{"schema/rules.schema.json", "falco", []string{"--rule-schema"}},
 }
 
 // compress makes what gzip -9n makes: no name, no time.

@@ -52,6 +52,7 @@ var layout = []string{
 	"drwxr-x--- /var/log/falco",
 	"-rw-r--r-- /usr/share/man/man8/falco.8.gz",
 	"-rw-r--r-- /usr/share/bash-completion/completions/falco",
+	"-rw-r--r-- /usr/share/bash-completion/completions/falcosidekick",
 	"drwxr-xr-x /usr/share/falco/schema",
 	"-rw-r--r-- /usr/share/falco/schema/falco.schema.json",
 	"-rw-r--r-- /usr/share/falco/schema/rules.schema.json",
