@@ -74,7 +74,8 @@ func TestThroughput(t *testing.T) {
 			})
 			per := (cpuOf(t, s.cmd.Process.Pid) - was) / time.Duration(n)
 			rate := float64(n) / took.Seconds()
-			t.Logf("spool.sync %s: %.0f events/s accepted in posts of %d (%d connections), %v of processor time for one, with its delivery", c.sync, rate, each, senders, per)
+			t.Logf("spool.sync %s: %.0f events/s accepted (want %.0f) in posts of %d, %d connections; %v of processor time for one, with its delivery (want at most %v)",
+				c.sync, rate, c.floor, each, senders, per, c.budget)
 			if per > c.budget {
 				t.Errorf("%v of processor time for an event, want at most %v", per, c.budget)
 			}
