@@ -24,8 +24,10 @@ var (
 // layout is what Decode has to know of a type of event, close together.
 type layout struct {
 	widths []uint8 // bytes of each parameter, 0 if that varies
-	large  bool    // lengths have four bytes
-	result bool    // the first parameter is what a system call returned
+	info   *schema.Event
+	all    uint32 // parameters
+	large  bool   // lengths have four bytes
+	result bool   // the first parameter is what a system call returned
 
 	// The lengths, four in a word, as they stand in a record that has all parameters.
 	fours []four
@@ -42,6 +44,7 @@ type four struct {
 var layouts = func() (all [schema.NumEvents]layout) {
 	for i := range schema.Events {
 		e, l := &schema.Events[i], &all[i]
+		l.info, l.all = e, uint32(len(e.Params))
 		for _, p := range e.Params {
 			l.widths = append(l.widths, uint8(p.Type.Width()))
 		}
@@ -84,6 +87,50 @@ func (l *layout) fix() {
 // then the values without padding; little-endian, packed.
 func (e *Event) Decode(rec []byte) (int, error) {
 	if len(rec) < schema.HeaderSize {
+		return e.decode(rec)
+	}
+	size, typ, n := uint64(binary.LittleEndian.Uint32(rec[16:])), binary.LittleEndian.Uint16(rec[20:]), binary.LittleEndian.Uint32(rec[22:])
+	if size > uint64(len(rec)) || int(typ) >= len(layouts) {
+		return e.decode(rec)
+	}
+	l := &layouts[typ]
+	if n != l.all || size < l.need || size >= 1<<16 {
+		return e.decode(rec)
+	}
+	e.TS = binary.LittleEndian.Uint64(rec)
+	e.Tid = int64(binary.LittleEndian.Uint64(rec[8:]))
+	e.Type, e.Info, e.n, e.near, e.raw, e.ext = schema.EventType(typ), l.info, int(n), int(n), rec[:size], nil
+	// What the lengths are is known of those that do not vary. Each quarter of the product is
+	// the sum of four of them up to there. With what was before, one overflows only if the
+	// last does, and that one pos tells.
+	lengths, pos := unsafe.Add(unsafe.Pointer(unsafe.SliceData(rec)), schema.HeaderSize), uint64(schema.HeaderSize+2*n)
+	e.places[0] = pos << 48
+	for i := range l.fours {
+		f := &l.fours[i]
+		w := binary.LittleEndian.Uint64((*[8]byte)(unsafe.Add(lengths, 8*i))[:]) & f.there
+		sums := w * ones
+		e.places[1+(i&7)] = sums + pos*ones
+		pos += sums >> 48
+		if (w^f.lengths)&f.fixed != 0 || w&manyBits != 0 || pos >= 1<<16 {
+			return e.decode(rec)
+		}
+	}
+	if pos != size {
+		return e.decode(rec)
+	}
+	return int(size), nil
+}
+
+// Four lengths of 16 bits in a word: the lowest bit of each, and the bits that only lengths
+// have of which four may not fit into one.
+const (
+	ones     = 0x0001_0001_0001_0001
+	manyBits = 0xc000_c000_c000_c000
+)
+
+// decode is Decode for records of whatever shape.
+func (e *Event) decode(rec []byte) (int, error) {
+	if len(rec) < schema.HeaderSize {
 		return 0, fmt.Errorf("%w: %d bytes left, a header has %d", ErrShort, len(rec), schema.HeaderSize)
 	}
 	size := uint64(binary.LittleEndian.Uint32(rec[16:]))
@@ -102,11 +149,7 @@ func (e *Event) Decode(rec []byte) (int, error) {
 	if uint(n) > uint(len(l.widths)) || n > schema.MaxParams {
 		return 0, fmt.Errorf("%w: %s has %d, the record %d", ErrParams, typ, len(l.widths), n)
 	}
-	e.Type, e.Info, e.n, e.raw, e.ext = typ, &schema.Events[typ], n, rec, nil
-	if n == len(l.widths) && size >= l.need && size < 1<<16 && e.placeAll(l.fours) {
-		e.near = n
-		return int(size), nil
-	}
+	e.Type, e.Info, e.n, e.raw, e.ext = typ, l.info, n, rec, nil
 	return int(size), e.place(l, n)
 }
 
@@ -144,38 +187,6 @@ func (e *Event) place(l *layout, n int) error {
 	}
 	return nil
 }
-
-// placeAll finds the parameters of a record that has all of them, at least as long as
-// their lengths are and shorter than 64 KiB. It returns false if one that does not vary
-// is absent, or something is wrong: Decode looks closer then.
-func (e *Event) placeAll(fours []four) bool {
-	lengths := unsafe.Add(unsafe.Pointer(unsafe.SliceData(e.raw)), schema.HeaderSize)
-	pos := uint64(schema.HeaderSize + 2*e.n)
-	e.places[0] = pos << 48
-	for i := range fours {
-		f := &fours[i]
-		w := binary.LittleEndian.Uint64((*[8]byte)(lengths)[:]) & f.there
-		if (w^f.lengths)&f.fixed != 0 || w&manyBits != 0 {
-			return false
-		}
-		lengths = unsafe.Add(lengths, 8)
-		// Each quarter of the product is the sum of the lengths up to there. With what was
-		// before, one overflows only if the last does, and that one pos tells.
-		sums := w * ones
-		e.places[1+(i&7)] = sums + pos*ones
-		if pos += sums >> 48; pos >= 1<<16 {
-			return false
-		}
-	}
-	return pos == uint64(len(e.raw))
-}
-
-// Four lengths of 16 bits in a word: the lowest bit of each, and the bits that only lengths
-// have of which four may not fit into one.
-const (
-	ones     = 0x0001_0001_0001_0001
-	manyBits = 0xc000_c000_c000_c000
-)
 
 // placeLarge finds the parameters of an event with long ones.
 func (e *Event) placeLarge(widths []uint8) error {

@@ -294,6 +294,9 @@ func (s *State) Container(id string) *container.Info { return s.containers.byID[
 // if there is none of which anything is known.
 func (s *State) EndedNow() *container.Info { return s.ended.Info() }
 
+// Ending reports whether the last Settle has removed the first process of a container.
+func (s *State) Ending() bool { return s.ended != nil }
+
 // Ended reports whether the container called id is only known for a while longer.
 func (s *State) Ended(id string) bool {
 	c := s.containers.byID[id]

@@ -154,10 +154,14 @@ func (s *State) release(tbl *fdTable) {
 
 // own makes the array tbl's alone, with room for more. Nothing moves to another slot.
 func (s *State) own(tbl *fdTable, more int) {
-	old := tbl.arr
-	if old.refs == 1 {
-		return
+	if tbl.arr.refs > 1 {
+		s.part(tbl, more)
 	}
+}
+
+// part is own for an array that others have too.
+func (s *State) part(tbl *fdTable, more int) {
+	old := tbl.arr
 	old.refs--
 	slots := make([]fdSlot, len(old.slots), max(len(old.slots)+more, 4))
 	copy(slots, old.slots)

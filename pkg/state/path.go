@@ -215,13 +215,25 @@ type opened struct {
 	creating bool // creat: enter tells no flags
 }
 
+// succeeded reports whether a call has returned what is no error.
+func succeeded(ev *event.Event) bool {
+	n, ok := ev.Return()
+	return ok && n >= 0
+}
+
 func (s *State) open(ev *event.Event) {
+	if !succeeded(ev) {
+		return
+	}
 	name, _ := ev.Str(1)
 	s.openFD(ev, opened{name: name, flags: uint32(uintOr(ev, 2, 0)), dirfd: atFDCWD, dev: 4, ino: 5})
 }
 
 // openat handles openat2 too, which has one parameter more before the device.
 func (s *State) openat(ev *event.Event) {
+	if !succeeded(ev) {
+		return
+	}
 	dev := 5
 	if ev.Type == schema.Openat2X {
 		dev = 6
@@ -231,6 +243,9 @@ func (s *State) openat(ev *event.Event) {
 }
 
 func (s *State) creat(ev *event.Event) {
+	if !succeeded(ev) {
+		return
+	}
 	o := opened{dirfd: atFDCWD, dev: 3, ino: 4, creating: true}
 	o.name, _ = ev.Str(1)
 	layers := uintOr(ev, 5, 0)
@@ -244,15 +259,15 @@ func (s *State) creat(ev *event.Event) {
 }
 
 func (s *State) openByHandle(ev *event.Event) {
+	if !succeeded(ev) {
+		return
+	}
 	name, _ := ev.Str(3)
 	s.openFD(ev, opened{name: name, flags: uint32(uintOr(ev, 2, 0)), dirfd: atFDCWD, dev: 4, ino: 5})
 }
 
 func (s *State) openFD(ev *event.Event, o opened) {
-	n, ok := ev.Return()
-	if !ok || n < 0 {
-		return
-	}
+	n, _ := ev.Return()
 	t := s.scene.Thread
 	if p := s.entered(ev); p != nil && len(p.name) > 0 {
 		o.name, o.dirfd = event.View(p.name), p.dirfd

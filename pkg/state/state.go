@@ -75,7 +75,7 @@ type Stats struct {
 	FDsAdded, FDsRemoved         uint64
 
 	ThreadHits, ThreadSearches, ThreadMisses uint64 // asked for by their number: found at once, in the map, not at all
-	FDHits, FDSearches, FDMisses             uint64 // of events: found at once, behind a gap, not at all
+	FDHits, FDSearches, FDMisses             uint64 // of events: found at once, behind another gap than the last one, not at all
 
 	// Entries of system calls: kept until the exit, of threads that nobody knows; exits that found what
 	// their entry told, and those that found nothing.
@@ -117,6 +117,7 @@ type State struct {
 	bytes    int // that the tables take, as counted (weight.go)
 
 	scene   Scene
+	slot    int        // where findFD has found scene.FD
 	rare    bool       // scene has something that few events set
 	ended   *Container // whose first process was removed by the last Settle
 	closing *fdTable   // whose descriptor scene.FDNum Settle removes
@@ -168,24 +169,18 @@ func (s *State) Apply(ev *event.Event) *Scene {
 	}
 	s.now = ev.TS
 	s.clock++
-	r := &table[ev.Type]
-	if r.kind == ofNone {
-		s.rare = true
-		s.meta(ev)
-		return sc
-	}
 	if s.firstTS == 0 {
-		s.firstTS = ev.TS
+		s.began(ev)
+	}
+	r := &table[ev.Type]
+	if r.kind >= ofEnter {
+		return s.other(ev, r)
 	}
 	t := s.recent[uint64(ev.Tid)%uint64(len(s.recent))]
 	if t != nil && t.Tid == ev.Tid && t.Valid() {
 		s.stats.ThreadHits++
 	} else {
 		t = s.resolve(ev.Tid, r.find)
-	}
-	if r.kind == ofEnter {
-		s.noteEnter(ev, t)
-		return nil
 	}
 	sc.Thread = t
 
@@ -227,18 +222,42 @@ func (s *State) Apply(ev *event.Event) *Scene {
 	return sc
 }
 
+// began takes in the time of the first event that is about a thread.
+func (s *State) began(ev *event.Event) {
+	if table[ev.Type].kind != ofNone {
+		s.firstTS = ev.TS
+	}
+}
+
+// other is Apply for the kinds that end no system call and are about no thread's doing.
+func (s *State) other(ev *event.Event, r *row) *Scene {
+	if r.kind == ofEnter {
+		s.noteEnter(ev, s.resolve(ev.Tid, r.find))
+		return nil
+	}
+	s.rare = true
+	s.meta(ev)
+	return &s.scene
+}
+
 // findFD makes descriptor n of tbl the one that the event is about.
 func (s *State) findFD(tbl *fdTable, n int64) {
-	i, ok := tbl.find(n)
+	if i, slots := n-tbl.skew, tbl.arr.slots; uint64(i) < uint64(len(slots)) { // what find does first
+		if slot := &slots[i]; int64(slot.num) == n && slot.fd != nil {
+			s.stats.FDHits++
+			s.slot = int(i)
+			slot.use = s.clock
+			s.scene.FD = slot.fd
+			return
+		}
+	}
+	i, ok := tbl.search(n)
 	if !ok {
 		s.stats.FDMisses++
 		return
 	}
-	if int64(i) == n {
-		s.stats.FDHits++
-	} else {
-		s.stats.FDSearches++
-	}
+	s.stats.FDSearches++
+	s.slot = i
 	slot := &tbl.arr.slots[i]
 	slot.use = s.clock
 	s.scene.FD = slot.fd
@@ -273,7 +292,12 @@ func (s *State) Settle() {
 func (s *State) end() {
 	if tbl := s.closing; tbl != nil {
 		s.closing = nil
-		s.removeFD(tbl, s.scene.FDNum)
+		// It stands where it was found, unless others have the same array.
+		if n, i := s.scene.FDNum, s.slot; tbl.arr.refs == 1 && i < len(tbl.arr.slots) && int64(tbl.arr.slots[i].num) == n && tbl.arr.slots[i].fd != nil {
+			s.deleteSlot(tbl, i)
+		} else {
+			s.removeFD(tbl, n)
+		}
 	}
 	if t := s.exiting; t != nil {
 		s.exiting = nil
