@@ -83,8 +83,13 @@ func (p *pipeline) match(scene *state.Scene) {
 		}
 	}
 	p.matched = p.rules.Match(scene, p.matched)
+	p.sendMatched(scene.Event.TS)
+}
+
+// sendMatched makes alerts of what the last event, of that time, has matched.
+func (p *pipeline) sendMatched(ts uint64) {
 	for _, r := range p.matched {
-		p.send(p.rules, r, scene.Event.TS)
+		p.send(p.rules, r, ts)
 	}
 }
 

@@ -158,17 +158,16 @@ func (k *kmod) Next(ev *event.Event) (bool, error) {
 			return false, k.merge.Err()
 		}
 		if f.Flags&ring.Gap != 0 {
-			if l, err := ring.ParseGap(f.Record); err == nil && k.gap != nil {
-				k.gap(f.CPU, l, k.offset)
-			}
+			k.skip(f)
 			continue
 		}
+		ev.CPU, ev.Flags = f.CPU, event.PrefixFlags(f.Flags)
 		n, err := ev.Decode(f.Record)
 		if err != nil {
 			k.unread++
 			continue
 		}
-		if f.Flags&ring.Ext != 0 {
+		if uint32(ev.Flags)&ring.Ext != 0 {
 			ev.SetExt(f.Record[n:])
 		}
 		if k.passed++; k.passed >= generationEvery {
@@ -176,13 +175,19 @@ func (k *kmod) Next(ev *event.Event) (bool, error) {
 				return false, err
 			}
 		}
-		ev.CPU, ev.Flags = f.CPU, event.PrefixFlags(f.Flags)
 		ev.TS += uint64(k.offset)
 		if c := k.canary; c != nil && (ev.Tid == int64(c.tid) || ev.Type == schema.GenericX && c.sang(ev)) {
 			k.hear(ev)
 			continue
 		}
 		return true, nil
+	}
+}
+
+// skip takes in a gap record.
+func (k *kmod) skip(f *ring.Frame) {
+	if l, err := ring.ParseGap(f.Record); err == nil && k.gap != nil {
+		k.gap(f.CPU, l, k.offset)
 	}
 }
 

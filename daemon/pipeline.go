@@ -68,14 +68,21 @@ func (p *pipeline) turn(ev *event.Event) {
 	if scene != nil {
 		p.shown++
 		if p.rules.Ask(ev.Type) {
-			p.match(scene)
-			for _, t := range p.tapes { // that this event has begun
-				t.event(ev, scene, p.matched)
+			if p.state.Pending() > 0 {
+				p.match(scene)
+			} else if matched := p.rules.Match(scene, p.matched); len(matched) > 0 {
+				p.matched = matched
+				p.sendMatched(ev.TS)
+			}
+			if len(p.tapes) > 0 { // a match has begun one
+				for _, t := range p.tapes {
+					t.event(ev, scene, p.matched)
+				}
 			}
 		}
 	}
 	p.state.Settle()
-	if p.state.EndedNow() != nil {
+	if p.state.Ending() {
 		p.tellEnded()
 	}
 }
@@ -103,7 +110,7 @@ func (p *pipeline) turnWatched(ev *event.Event) {
 		t.event(ev, scene, p.matched)
 	}
 	p.state.Settle()
-	if p.state.EndedNow() != nil {
+	if p.state.Ending() {
 		p.tellEnded()
 	}
 }
@@ -124,8 +131,8 @@ func (p *pipeline) begin(ev *event.Event) {
 
 // tellEnded tells of the container that the last event has ended.
 func (p *pipeline) tellEnded() {
-	if !p.later.replay { // a replay has that in its own stream
-		p.tell("container_removed", p.state.EndedNow().JSON(), time.Now())
+	if ended := p.state.EndedNow(); ended != nil && !p.later.replay { // a replay has that in its own stream
+		p.tell("container_removed", ended.JSON(), time.Now())
 	}
 }
 

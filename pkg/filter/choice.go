@@ -46,6 +46,7 @@ type branch struct {
 // gate is a look-up in a table that is single.
 type gate struct {
 	table int32
+	only  int32   // the one of atoms, -2 if there are several
 	atoms atomSet // open if one of them is there
 }
 
@@ -86,9 +87,6 @@ func (x *atomIndex) find(a int32) []*stage {
 // First returns the rank of the first program that matches, -1 if none does.
 func (c *Choice) First(env *Env) int {
 	best := int32(1<<31 - 1)
-	if c.gates != nil && !env.open(c.gates) {
-		return -1
-	}
 	if c.top != nil {
 		best = c.top.find(env, best)
 	}
@@ -103,15 +101,21 @@ func (c *Choice) First(env *Env) int {
 	return int(best)
 }
 
-// open reports whether one of the gates is.
-func (e *Env) open(gates []gate) bool {
+// Shut reports whether a first look tells that no program matches. It says false where
+// that is not known so soon.
+func (c *Choice) Shut(e *Env) bool {
+	gates := c.gates
 	for i := range gates {
-		g := &gates[i]
-		if a := e.atom(g.table); a >= 0 && g.atoms.has(a) {
-			return true
+		if gates[i].open(e) {
+			return false
 		}
 	}
-	return false
+	return len(gates) > 0
+}
+
+func (g *gate) open(e *Env) bool {
+	a := e.atom(g.table)
+	return a == g.only || g.only < 0 && a >= 0 && g.atoms.has(a)
 }
 
 func (e *Env) all(nodes []nodeID) bool {

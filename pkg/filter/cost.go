@@ -54,6 +54,19 @@ func real(d *field.Def) bool {
 	return ok && own == d
 }
 
+// likely says of fields that have few values how often one of them is the one that a
+// condition asks for; of a yes-or-no, how often it is yes.
+var likely = map[string]float32{
+	"fd.typechar": 0.7, "fd.type": 0.4, "fd.l4proto": 0.4, "container.id": 0.5, "user.name": 0.3, "evt.is_open_read": 0.7, "evt.is_open_write": 0.2,
+}
+
+func (v *operand) likely() float32 {
+	if v.ref == nil {
+		return 0
+	}
+	return likely[v.ref.Def.Name]
+}
+
 // chances of operators that are not looked up in tables.
 var chances = [numOps]float32{
 	OpExists: 0.9, OpNE: 0.9, OpLT: 0.5, OpLE: 0.5, OpGT: 0.5, OpGE: 0.5, OpEQ: 0.3, OpEQ2: 0.3, OpGlob: 0.05, OpIGlob: 0.05,

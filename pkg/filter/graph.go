@@ -130,7 +130,7 @@ func (g *graph) hit(t int32, atoms []int32) nodeID {
 	}
 	tab := g.tables[t]
 	return g.add(node{op: nodeHit, table: t, single: tab.single, atoms: newAtomSet(slices.Clone(atoms)), typed: tab.typed, order: tab.order, late: tab.late,
-		cost: tab.cost, p: min(0.5, tab.kind.chance()*float32(len(atoms)))})
+		cost: tab.cost, p: tab.chance(len(atoms))})
 }
 
 func (g *graph) not(k nodeID) nodeID {

@@ -122,7 +122,9 @@ func (c *Compiler) testOf(e *Check, left *operand, f func(*Env) bool, right ...*
 		n.late, n.keeps = n.late || r.late, append(slices.Clone(n.keeps), r.keeps...)
 	}
 	if classOf(left.typ) == classBool && e.Op != OpExists {
-		n.p = 0.4
+		if n.p = left.likely(); n.p == 0 {
+			n.p = 0.4
+		}
 	}
 	if m := float32(len(e.Right.Values)); m > 1 && !e.Op.List() {
 		n.cost += weights[e.Op] * m

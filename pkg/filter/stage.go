@@ -65,7 +65,11 @@ func (b *builder) gates() {
 	add := func(nodes ...nodeID) bool {
 		for _, id := range nodes {
 			if n := &b.nodes[id]; n.single {
-				gates = append(gates, gate{n.table, n.atoms})
+				g := gate{n.table, -2, n.atoms}
+				if n.atoms.len() == 1 {
+					g.only = n.atoms.list[0]
+				}
+				gates = append(gates, g)
 				return true
 			}
 		}

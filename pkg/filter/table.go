@@ -26,6 +26,7 @@ type table struct {
 	late   bool    // as of an operand
 	keeps  []int32 // as of an operand
 	cost   float32
+	often  float32 // how likely it is that one literal fits, if the field says so
 
 	texts map[string]int32 // the literal, for all kinds but numbers and addresses
 	nums  map[uint64]int32
@@ -59,9 +60,17 @@ func (k tableKind) chance() float32 {
 	return [...]float32{whole: 0.01, head: 0.03, tail: 0.03, part: 0.02, path: 0.03, num: 0.05, addr: 0.01, network: 0.05}[k]
 }
 
+// chance estimates how likely it is that one of n literals fits.
+func (t *table) chance(n int) float32 {
+	if t.often > 0 {
+		return min(0.9, t.often*float32(n))
+	}
+	return min(0.5, t.kind.chance()*float32(n))
+}
+
 // weight is what a look-up costs, in estimated ns.
 func (k tableKind) weight() float32 {
-	return [...]float32{whole: 15, head: 20, tail: 20, part: 60, path: 40, num: 10, addr: 20, network: 30}[k]
+	return [...]float32{whole: 15, head: 20, tail: 20, part: 30, path: 40, num: 10, addr: 20, network: 30}[k]
 }
 
 type tableKey struct {
@@ -85,7 +94,7 @@ func (g *graph) table(v *operand, kind tableKind) int32 {
 	}
 	many := v.multi || v.list
 	t := &table{tableKey: key, many: many, single: !many && (kind == whole || kind == num || kind == addr), typed: v.typed, order: v.order,
-		late: v.late, keeps: v.keeps, cost: v.cost + kind.weight()}
+		late: v.late, keeps: v.keeps, cost: v.cost + kind.weight(), often: v.likely()}
 	switch kind {
 	case num:
 		t.nums = map[uint64]int32{}

@@ -156,18 +156,26 @@ func (s *Set) finish(c *collection) {
 // first one, or all. It allocates nothing if matched has room. Rules of other
 // sources than syscall never match a scene.
 func (s *Set) Match(scene *state.Scene, matched []*Rule) []*Rule {
-	choice := s.choice(scene.Event)
+	var choice *filter.Choice
+	if t := scene.Event.Type; t > schema.GenericX && int(t) < len(s.byType) {
+		choice = s.byType[t]
+	} else {
+		choice = s.choice(scene.Event)
+	}
 	if choice == nil {
 		return matched
 	}
-	return s.match(choice, scene, matched)
-}
-
-func (s *Set) match(choice *filter.Choice, scene *state.Scene, matched []*Rule) []*Rule {
 	if s.costs.left--; s.costs.left <= 0 {
 		s.sample(scene)
 	}
-	s.env.Begin(scene)
+	if s.env.Begin(scene); choice.Shut(s.env) {
+		return matched
+	}
+	return s.match(choice, matched)
+}
+
+// match appends those of choice that match the scene.
+func (s *Set) match(choice *filter.Choice, matched []*Rule) []*Rule {
 	if !s.all {
 		if i := choice.First(s.env); i >= 0 {
 			matched = append(matched, s.Rules[i])
