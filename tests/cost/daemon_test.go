@@ -67,7 +67,7 @@ func TestDaemonCost(t *testing.T) {
 	// Calls that no rule names and no table needs are not even asked for.
 	all := filepath.Join(t.TempDir(), "all.yaml")
 	text := "- rule: all\n  desc: wants every call of the rows\n  condition: evt.type in (getpid, read, write, newfstatat) and proc.name=nobody\n  output: x\n  priority: INFO\n" +
-		"- rule: alarm\n  desc: tells what is opened\n  condition: evt.type in (open, openat) and fd.name=/tmp/alarm\n  output: alarm\n  priority: INFO\n"
+		"- rule: alarm\n  desc: tells of a call that no row has\n  condition: evt.type=mkdir and evt.arg.path=/tmp/alarm\n  output: alarm\n  priority: INFO\n"
 	if err := os.WriteFile(all, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
