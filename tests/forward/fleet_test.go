@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/falco-go/falco/tests/forward/natstest"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -89,17 +90,7 @@ func natsOfFleet(t *testing.T, dir string) *server.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Host, o.NoLog, o.NoSigs = "127.0.0.1", true, true
-	s, err := server.NewServer(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	go s.Start()
-	if !s.ReadyForConnections(10 * time.Second) {
-		t.Fatal("nats-server does not start")
-	}
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	return s
+	return natstest.Start(t, o)
 }
 
 // What the manifest for Kubernetes tells the server is read by the server.

@@ -20,29 +20,8 @@ import (
 
 	"github.com/falco-go/falco/pkg/forward/output"
 	"github.com/falco-go/falco/pkg/forward/output/outputtest"
+	"github.com/falco-go/falco/tests/forward/natstest"
 )
-
-// natsServer starts the real one, in this process.
-func natsServer(t *testing.T, o *server.Options) *server.Server {
-	t.Helper()
-	o.Host, o.NoLog, o.NoSigs = "127.0.0.1", true, true
-	if o.Port == 0 {
-		o.Port = -1
-	}
-	if o.JetStream {
-		o.StoreDir = t.TempDir()
-	}
-	s, err := server.NewServer(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	go s.Start()
-	if !s.ReadyForConnections(10 * time.Second) {
-		t.Fatal("nats-server does not start")
-	}
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	return s
-}
 
 func natsClient(t *testing.T, s *server.Server, opts ...nats.Option) *nats.Conn {
 	t.Helper()
@@ -55,7 +34,7 @@ func natsClient(t *testing.T, s *server.Server, opts ...nats.Option) *nats.Conn 
 }
 
 func TestNATS(t *testing.T) {
-	s := natsServer(t, &server.Options{})
+	s := natstest.Start(t, &server.Options{})
 	sub, err := natsClient(t, s).SubscribeSync("falco.>")
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +62,7 @@ func TestNATS(t *testing.T) {
 // What cannot be acknowledged is not delivered: the stream's answer counts, and a second delivery of
 // an event is known by its UUID.
 func TestNATSJetStream(t *testing.T) {
-	s := natsServer(t, &server.Options{JetStream: true, MaxPayload: 1 << 20})
+	s := natstest.Start(t, &server.Options{JetStream: true, MaxPayload: 1 << 20})
 	o := outputtest.Open(t, "nats", "nats: {hostport: '"+s.ClientURL()+"', jetstream: true}")
 	outputtest.Class(t, one(o.Send(t, outputtest.Event(0))), output.Configuration) // nobody keeps the subject
 	js, err := jetstream.New(natsClient(t, s))
@@ -126,7 +105,7 @@ func TestNATSJetStream(t *testing.T) {
 
 // The server goes, and comes back: the output does not need to be made anew.
 func TestNATSComesBack(t *testing.T) {
-	s := natsServer(t, &server.Options{})
+	s := natstest.Start(t, &server.Options{})
 	o := outputtest.Open(t, "nats", "nats: {hostport: '"+s.ClientURL()+"'}")
 	if err := o.Send(t, outputtest.Event(0)); err != nil {
 		t.Fatal(err)
@@ -135,7 +114,7 @@ func TestNATSComesBack(t *testing.T) {
 	s.Shutdown()
 	s.WaitForShutdown()
 	outputtest.Class(t, o.Send(t, outputtest.Event(1)), output.Retryable)
-	s = natsServer(t, &server.Options{Port: port})
+	s = natstest.Start(t, &server.Options{Port: port})
 	sub, err := natsClient(t, s).SubscribeSync("falco.>")
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +130,7 @@ func TestNATSComesBack(t *testing.T) {
 }
 
 func TestNATSLogsIn(t *testing.T) {
-	s := natsServer(t, &server.Options{Username: "falco", Password: "secret"})
+	s := natstest.Start(t, &server.Options{Username: "falco", Password: "secret"})
 	o := outputtest.Open(t, "nats", "nats: {hostport: '"+s.ClientURL()+"', user: falco, password: secret}")
 	if err := o.Send(t, outputtest.Event(0)); err != nil {
 		t.Fatal(err)
@@ -160,7 +139,7 @@ func TestNATSLogsIn(t *testing.T) {
 	outputtest.Class(t, o.Send(t, outputtest.Event(0)), output.Configuration)
 
 	perms := &server.Permissions{Publish: &server.SubjectPermission{Deny: []string{"falco.>"}}}
-	s = natsServer(t, &server.Options{Users: []*server.User{{Username: "a", Password: "b", Permissions: perms}}})
+	s = natstest.Start(t, &server.Options{Users: []*server.User{{Username: "a", Password: "b", Permissions: perms}}})
 	o = outputtest.Open(t, "nats", "nats: {hostport: '"+s.ClientURL()+"', user: a, password: b}")
 	outputtest.Class(t, o.Send(t, outputtest.Event(0)), output.Configuration)
 }
@@ -172,7 +151,7 @@ func TestNATSOverTLS(t *testing.T) {
 	if err := os.WriteFile(ca, certPEM(srv.Certificate()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := natsServer(t, &server.Options{TLS: true, TLSConfig: &tls.Config{Certificates: srv.TLS.Certificates}})
+	s := natstest.Start(t, &server.Options{TLS: true, TLSConfig: &tls.Config{Certificates: srv.TLS.Certificates}})
 	host := strings.TrimPrefix(strings.TrimPrefix(s.ClientURL(), "nats://"), "tls://")
 	for _, more := range []string{", cacertfile: " + ca, ", checkcert: false"} {
 		o := outputtest.Open(t, "nats", "nats: {hostport: 'natss://"+host+"'"+more+"}")
@@ -197,7 +176,7 @@ func TestNATSRefusesWhatCannotWork(t *testing.T) {
 }
 
 func TestNATSHostile(t *testing.T) {
-	s := natsServer(t, &server.Options{MaxPayload: 8 << 20})
+	s := natstest.Start(t, &server.Options{MaxPayload: 8 << 20})
 	bad := make(chan string, 1)
 	natsClient(t, s).Subscribe(">", func(m *nats.Msg) {
 		if p := strings.Split(m.Subject, "."); len(p) != 3 || strings.Trim(p[2], "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/falco-go/falco/pkg/forward/output"
 	"github.com/falco-go/falco/pkg/forward/output/outputtest"
+	"github.com/falco-go/falco/tests/forward/natstest"
 )
 
 func TestSTAN(t *testing.T) {
@@ -55,7 +56,7 @@ func TestSTAN(t *testing.T) {
 }
 
 func TestSTANWithoutACluster(t *testing.T) {
-	s := natsServer(t, &server.Options{})
+	s := natstest.Start(t, &server.Options{})
 	o := outputtest.Open(t, "stan", "stan: {hostport: '"+s.ClientURL()+"', clusterid: nosuch, clientid: a}")
 	outputtest.Class(t, o.Output.Send(within(t, 2*time.Second), outputtest.Events(1)), output.Retryable)
 }
