@@ -37,7 +37,7 @@ type layout struct {
 // four is what is known of four lengths.
 type four struct {
 	lengths uint64 // of parameters that do not vary
-	fixed   uint64 // the bits that hold those
+	fixed   uint64 // the bits that hold those, and such of others as no length may have here (manyBits)
 	there   uint64 // the bits that hold a length at all: the last word may have less than four
 }
 
@@ -74,6 +74,7 @@ func (l *layout) fix() {
 			f.fixed |= 0xffff << at
 			f.lengths |= uint64(w) << at
 		}
+		f.fixed |= manyBits & (0xffff << at)
 	}
 	l.need = schema.HeaderSize + 8*uint64(len(l.fours))
 }
@@ -99,23 +100,20 @@ func (e *Event) Decode(rec []byte) (int, error) {
 	}
 	e.TS = binary.LittleEndian.Uint64(rec)
 	e.Tid = int64(binary.LittleEndian.Uint64(rec[8:]))
-	e.Type, e.Info, e.n, e.near, e.raw, e.ext = schema.EventType(typ), l.info, int(n), int(n), rec[:size], nil
+	e.Type, e.Info, e.n, e.near, e.raw, e.ext = schema.EventType(typ), l.info, int(n), int(n), rec[:size], e.ext[:0]
 	// What the lengths are is known of those that do not vary. Each quarter of the product is
 	// the sum of four of them up to there. With what was before, one overflows only if the
-	// last does, and that one pos tells.
-	lengths, pos := unsafe.Add(unsafe.Pointer(unsafe.SliceData(rec)), schema.HeaderSize), uint64(schema.HeaderSize+2*n)
+	// last does, and then pos is not size.
+	lengths, pos, wrong := unsafe.Add(unsafe.Pointer(unsafe.SliceData(rec)), schema.HeaderSize), uint64(schema.HeaderSize+2*n), uint64(0)
 	e.places[0] = pos << 48
 	for i := range l.fours {
 		f := &l.fours[i]
 		w := binary.LittleEndian.Uint64((*[8]byte)(unsafe.Add(lengths, 8*i))[:]) & f.there
-		sums := w * ones
-		e.places[1+(i&7)] = sums + pos*ones
-		pos += sums >> 48
-		if (w^f.lengths)&f.fixed != 0 || w&manyBits != 0 || pos >= 1<<16 {
-			return e.decode(rec)
-		}
+		wrong |= (w ^ f.lengths) & f.fixed
+		e.places[1+(i&7)] = (w + pos) * ones
+		pos += w * ones >> 48
 	}
-	if pos != size {
+	if wrong != 0 || pos != size {
 		return e.decode(rec)
 	}
 	return int(size), nil

@@ -88,6 +88,7 @@ type Ring struct {
 	pos     uint64 // next record
 	head    uint64 // end of what is known to be published
 	freed   uint64 // consumer position that the kernel knows
+	soft    uint64 // up to where Step steps without a look at anything else
 	length  uint64 // of the record at pos, once Peek has looked
 	frame   Frame  // and what it holds
 	start   uint64 // where the first record was
@@ -155,7 +156,7 @@ func (r *Ring) Refill() bool {
 		r.err = fmt.Errorf("%w: CPU %d: producer at %d, consumer at %d, %d bytes", ErrCorrupt, r.cpu, head, r.freed, r.size)
 		return false
 	}
-	r.head = head
+	r.head, r.soft = head, min(head, r.freed+releaseBytes)
 	return r.pos != r.head
 }
 
@@ -173,7 +174,7 @@ func (r *Ring) Peek() (f *Frame, ok bool) {
 		length, flags := prefix&(1<<32-1), uint32(prefix>>32)
 		if length < schema.ABIRecordPrefixBytes || length%8 != 0 || length > left {
 			r.err = fmt.Errorf("%w: CPU %d: record of %d bytes at %d, %d are published", ErrCorrupt, r.cpu, length, r.pos, r.head)
-			r.head = r.pos
+			r.head, r.soft = r.pos, r.pos
 			return nil, false
 		}
 		if flags&Discard != 0 {
@@ -226,7 +227,7 @@ func (r *Ring) Step() (f *Frame, ok bool) {
 	f = &r.frame
 	if f.Flags&Gap == 0 {
 		pos := r.pos + r.length
-		if left := r.head - pos; left-headAtLeast < r.size && pos-r.freed < releaseBytes {
+		if left := r.soft - pos; int64(left) >= headAtLeast {
 			// A record lies within what is published (Refill has looked), that is no more than a
 			// ring, and begins in the first of two mappings: it does not leave the memory.
 			at := unsafe.Add(r.base, pos&r.mask)
@@ -235,7 +236,7 @@ func (r *Ring) Step() (f *Frame, ok bool) {
 			if length <= left && length >= headAtLeast && length%8 == 0 && flags&(Discard|Gap) == 0 {
 				r.stats.Events++
 				r.pos, r.length = pos, length
-				f.Record = unsafe.Slice((*byte)(unsafe.Add(at, schema.ABIRecordPrefixBytes)), length-schema.ABIRecordPrefixBytes)
+				f.Record = (*[releaseBytes]byte)(unsafe.Add(at, schema.ABIRecordPrefixBytes))[: length-schema.ABIRecordPrefixBytes : length-schema.ABIRecordPrefixBytes]
 				f.Flags = flags
 				f.Seq = binary.LittleEndian.Uint64((*[8]byte)(unsafe.Add(at, 8))[:])
 				f.TS = binary.LittleEndian.Uint64((*[8]byte)(unsafe.Add(at, schema.ABIRecordPrefixBytes))[:])
@@ -268,6 +269,7 @@ func (r *Ring) Release() {
 		return
 	}
 	r.freed = r.pos
+	r.soft = min(r.head, r.freed+releaseBytes)
 	// The store-release pairs with the module's load-acquire of consumer_pos in
 	// driver/ring.c: our reads are over before the kernel may write there.
 	atomic.StoreUint64(&r.control.ConsumerPos, r.freed)

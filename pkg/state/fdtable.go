@@ -203,10 +203,17 @@ func (s *State) addFD(t *Thread, n int64, fd *FD) {
 		return
 	}
 	s.scene.FDNum, s.scene.FD = n, nil
-	if tbl := s.tableOf(t); tbl != nil {
-		s.putFD(tbl, n, fd)
-		s.scene.FD = fd
+	var tbl *fdTable
+	if t != nil {
+		tbl = t.fds
 	}
+	if tbl == nil {
+		if tbl = s.tableOf(t); tbl == nil {
+			return
+		}
+	}
+	s.putFD(tbl, n, fd)
+	s.scene.FD = fd
 }
 
 // putFD makes fd descriptor n of tbl, evicting another if there are too many.

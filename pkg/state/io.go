@@ -28,7 +28,7 @@ func (s *State) connected(n int64) {
 
 // closeFD leaves the removal to Settle.
 func (s *State) closeFD(ev *event.Event) {
-	res, ok := ev.Return()
+	res, ok := ev.Int(0)
 	tbl := s.files(s.scene.Thread)
 	if !ok || res < 0 || tbl == nil || s.scene.FD == nil {
 		return
@@ -77,7 +77,7 @@ func (s *State) closeRange(ev *event.Event) {
 
 // dup handles dup, dup2 and dup3: res, oldfd, newfd, flags.
 func (s *State) dup(ev *event.Event) {
-	n, ok := ev.Return()
+	n, ok := ev.Int(0)
 	if !ok || n < 0 {
 		return
 	}
@@ -113,7 +113,10 @@ func (s *State) duplicate(n int64, cloexec bool) {
 	}
 	pending := f.Has(FDPending)
 	s.addFD(t, n, f)
-	if o := s.owner(t); pending && o != nil {
+	if !pending {
+		return
+	}
+	if o := s.owner(t); o != nil {
 		s.scene.FD = s.askFD(s.tableOf(t), o.Pid, n, f.Flags&FDCloexec)
 	}
 }
