@@ -324,3 +324,34 @@ func TestDigest(t *testing.T) {
 		t.Errorf("%+v", last)
 	}
 }
+
+// A file that names every output of the original, with its keys as they come there, is taken as it is: also the
+// sections of outputs that are not ours, as long as nothing is meant by them.
+func TestConfigOfTheOriginal(t *testing.T) {
+	cfg, err := Load("testdata/original.yaml", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range cfg.Problems {
+		t.Error(p)
+	}
+	if len(cfg.Instances) != 0 {
+		t.Errorf("outputs are on: %v", cfg.Instances)
+	}
+	text, err := os.ReadFile("testdata/original.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for section := range others {
+		if !strings.Contains(strings.ToLower(string(text)), section[strings.LastIndex(section, ".")+1:]+":") {
+			t.Errorf("the file lacks %s", section)
+		}
+	}
+	cfg, err = Parse(strings.Replace(string(text), `logs: {endpoint: ""}`, `logs: {endpoint: "http://x"}`, 1), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !cfg.Fatal() || len(cfg.Problems) != 1 || !strings.Contains(cfg.Problems[0].String(), "otlp.logs: is an output that this version does not have") {
+		t.Errorf("otlp.logs is meant: %v", cfg.Problems)
+	}
+}

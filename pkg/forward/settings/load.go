@@ -372,10 +372,10 @@ func (l *Loader) unknown(n *yaml.Node, path, where string, known, nodes map[stri
 		switch {
 		case ok && (isMap || v.Kind != yaml.MappingNode):
 			continue
-		case v.Kind == yaml.MappingNode && below(known, p):
+		case v.Kind == yaml.MappingNode && (below(known, p) || below(nodes, p)):
 			l.unknown(v, p, where, known, nodes)
 			continue
-		case below(known, p) && (v.Tag == "!!null" || len(v.Content) == 0 && v.Value == ""):
+		case (below(known, p) || below(nodes, p)) && (v.Tag == "!!null" || len(v.Content) == 0 && v.Value == ""):
 			continue
 		}
 		text := "is not known"
