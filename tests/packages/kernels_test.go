@@ -69,7 +69,7 @@ func proxies() (exports string) {
 // not signed is refused, and the package says what to do.
 func TestSignedOnly(t *testing.T) {
 	long(t)
-	clone, k := machine(t, "bookworm", "6.1-trimmed")
+	clone, k := machine(t, "bookworm", "6.1-trimmed", "libelf1", "libssl3") // for its objtool and sign-file
 	dir := clone.Dir()
 	key, cert := k.SigningKey()
 	for from, to := range map[string]string{
@@ -86,10 +86,12 @@ func TestSignedOnly(t *testing.T) {
 			t.Fatalf("%v\n%s", err, out)
 		}
 	}
-	out := inRoot(t, clone, `depmod `+k.ABI+`
+	out := inRoot(t, clone, `ln -sfn /usr/src/linux-headers-`+k.ABI+` /lib/modules/`+k.ABI+`/build
+depmod `+k.ABI+`
 mkdir -p /etc/falco
 printf 'FALCO_SIGN_KEY=/root/modules.priv\nFALCO_SIGN_CERT=/root/modules.der\n' > /etc/falco/signing.conf
 apt-get install -y /root/falco-`+older+`-x86_64.deb 2>&1
+cat /var/lib/dkms/falco/`+older+`/build/make.log 2>/dev/null || true # is left by a build that has failed
 dkms status -m falco
 file=$(modinfo -k `+k.ABI+` -n falco)
 echo "signer $(modinfo -F signer "$file")"
