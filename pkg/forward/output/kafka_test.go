@@ -3,6 +3,7 @@
 package output_test
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -11,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -97,6 +99,38 @@ func TestKafka(t *testing.T) {
 	if r := (<-acks).(*kmsg.ProduceRequest); r.Acks != -1 {
 		t.Errorf("acks %d: all replicas are to confirm by default", r.Acks)
 	}
+}
+
+// Somebody else's client (librdkafka, in Debian's kcat) reads what we have written, whatever it is compressed with.
+func TestKafkaIsReadByOthers(t *testing.T) {
+	debian(t, "/usr/bin/kcat", "kcat")
+	c := kafkaCluster(t)
+	for i, compression := range []string{"NONE", "GZIP", "SNAPPY", "LZ4", "ZSTD"} {
+		o := outputtest.Open(t, "kafka", "kafka: {hostport: '"+c.ListenAddrs()[0]+"', topic: falco, compression: "+compression+"}")
+		if err := o.Send(t, outputtest.Events(50)[10*i:10*i+10]...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.CommandContext(within(t, 30*time.Second), "/usr/bin/kcat", "-b", c.ListenAddrs()[0], "-t", "falco", "-C", "-e", "-o", "beginning", "-f", "%k\t%h\t%s\n")
+	var complaints bytes.Buffer
+	cmd.Stderr = &complaints
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, &complaints)
+	}
+	got := map[string]bool{}
+	for line := range strings.SplitSeq(strings.TrimSpace(string(out)), "\n") {
+		part := strings.SplitN(line, "\t", 3)
+		if len(part) != 3 || part[0] != "node-1" || !strings.Contains(part[1], "rule=Terminal shell in container") || !strings.Contains(part[1], "priority=Warning") {
+			t.Fatalf("%q", line)
+		}
+		_, id, _ := strings.Cut(part[1], "uuid=")
+		id, _, _ = strings.Cut(id, ",")
+		if got[id] = true; id == outputtest.UUID(33) {
+			outputtest.SameJSON(t, []byte(part[2]), outputtest.Event(33).JSON())
+		}
+	}
+	sameSet(t, got, uuids(outputtest.Events(50)))
 }
 
 // The events of a host stay in order.

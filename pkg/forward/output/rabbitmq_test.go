@@ -162,6 +162,17 @@ func TestRabbitMQ(t *testing.T) {
 			outputtest.SameJSON(t, d.Body, events[i].JSON())
 		}
 	})
+	t.Run("read by others", func(t *testing.T) { // librabbitmq, in Debian's amqp-tools
+		debian(t, "/usr/bin/amqp-get", "amqp-tools")
+		if err := open("queue: other, declare: true").Send(t, outputtest.Event(0)); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command("/usr/bin/amqp-get", "--url", strings.TrimSuffix(r.url(), "/"), "-q", "other").CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		outputtest.SameJSON(t, out, outputtest.Event(0).JSON())
+	})
 	t.Run("exchange", func(t *testing.T) {
 		ch := r.channel()
 		if err := ch.ExchangeDeclare("alerts", "topic", true, false, false, false, nil); err != nil {
