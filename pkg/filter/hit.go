@@ -20,6 +20,8 @@ func tableFor(op Op, cl class) (tableKind, bool) {
 			return tail, true
 		case OpContains, OpBContains:
 			return part, true
+		case OpIContains:
+			return fold, true
 		case OpPMatch:
 			return path, cl == classText
 		}

@@ -49,6 +49,7 @@ const (
 	head                   // texts that start with it
 	tail                   // texts that end with it
 	part                   // texts that contain it
+	fold                   // the same, in whatever letter case
 	path                   // paths that lie below it, component by component
 	num
 	addr
@@ -57,7 +58,7 @@ const (
 
 // chance is the estimated probability that one literal fits.
 func (k tableKind) chance() float32 {
-	return [...]float32{whole: 0.01, head: 0.03, tail: 0.03, part: 0.02, path: 0.03, num: 0.05, addr: 0.01, network: 0.05}[k]
+	return [...]float32{whole: 0.01, head: 0.03, tail: 0.03, part: 0.02, fold: 0.02, path: 0.03, num: 0.05, addr: 0.01, network: 0.05}[k]
 }
 
 // chance estimates how likely it is that one of n literals fits.
@@ -70,7 +71,7 @@ func (t *table) chance(n int) float32 {
 
 // weight is what a look-up costs, in estimated ns.
 func (k tableKind) weight() float32 {
-	return [...]float32{whole: 15, head: 20, tail: 20, part: 30, path: 40, num: 10, addr: 20, network: 30}[k]
+	return [...]float32{whole: 15, head: 20, tail: 20, part: 30, fold: 50, path: 40, num: 10, addr: 20, network: 30}[k]
 }
 
 type tableKey struct {
@@ -138,8 +139,11 @@ func (t *table) atom(l *literal) int32 {
 		return a
 	}
 	text := l.str
-	if t.kind == path {
+	switch t.kind {
+	case path:
 		text = string(appendPath(nil, text))
+	case fold:
+		text = string(appendLower(nil, text))
 	}
 	a, isNew := intern(t, t.texts, text)
 	if isNew {
@@ -148,7 +152,7 @@ func (t *table) atom(l *literal) int32 {
 			t.tree.add(text, a)
 		case tail:
 			t.tree.add(reversed(text), a)
-		case part:
+		case part, fold:
 			t.parts = append(t.parts, text)
 		}
 	}
@@ -185,18 +189,26 @@ func (t *table) look(v *field.Value, s *tableState) {
 		s.buf = appendPath(s.buf[:0], v.Str)
 		s.hits = t.tree.match(event.View(s.buf), s.hits)
 	case part:
-		if t.grams != nil {
-			s.hits = t.grams.match(v.Str, s.hits)
-			return
-		}
-		for a, w := range t.parts {
-			if strings.Contains(v.Str, w) {
-				s.hits = append(s.hits, int32(a))
-			}
-		}
+		s.hits = t.lookParts(v.Str, s.hits)
+	case fold:
+		s.buf = appendLower(s.buf[:0], v.Str)
+		s.hits = t.lookParts(event.View(s.buf), s.hits)
 	case network:
 		t.lookNet(v.IP, s)
 	}
+}
+
+// lookParts appends the atoms of the parts that v contains.
+func (t *table) lookParts(v string, hits []int32) []int32 {
+	if t.grams != nil {
+		return t.grams.match(v, hits)
+	}
+	for a, w := range t.parts {
+		if strings.Contains(v, w) {
+			hits = append(hits, int32(a))
+		}
+	}
+	return hits
 }
 
 // find returns the atom that is equal to v, -1 if none is.
