@@ -64,10 +64,19 @@ func (p *pipeline) turn(ev *event.Event) {
 		p.due = p.clock(ev.TS)
 	}
 	p.matched = p.matched[:0]
+	asks := p.rules.Asks(ev)
+	if !asks {
+		if done, shown := p.state.Pass(ev); done {
+			if shown {
+				p.shown++
+			}
+			return
+		}
+	}
 	scene := p.state.Apply(ev)
 	if scene != nil {
 		p.shown++
-		if p.rules.Ask(ev.Type) {
+		if asks {
 			if p.state.Pending() > 0 {
 				p.match(scene)
 			} else if matched := p.rules.Match(scene, p.matched); len(matched) > 0 {

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/falco-go/falco/pkg/alert"
 	"github.com/falco-go/falco/pkg/config"
 	"github.com/falco-go/falco/pkg/event"
@@ -347,6 +349,57 @@ func BenchmarkTurn(b *testing.B) {
 			b.Fatal(err)
 		}
 		p.turn(&p.ev)
+	}
+}
+
+// An event that no rule and no table wants costs one look for its thread, and nothing else.
+func TestUnwanted(t *testing.T) {
+	p, done := newPipeline(t, &script{})
+	defer done()
+	set, results := rules.Load([]rules.File{{Name: "one", Content: []byte("- {rule: one, desc: x, condition: evt.type=execve, output: x, priority: INFO}")}},
+		rules.Options{Priority: rules.Debug})
+	if set == nil {
+		t.Fatal(results[0].Text(true))
+	}
+	p.swap(set)
+	p.state.Seed(task(100, "cat"))
+	p.state.Seeded()
+	turn := func(b *eventtest.Builder) {
+		t.Helper()
+		if _, err := p.ev.Decode(b.Bytes()); err != nil {
+			t.Fatal(err)
+		}
+		p.ev.Num = 0
+		p.turn(&p.ev)
+	}
+	ts := 5 * second
+	turn(openat(100, ts, "/etc/hosts", schema.ORdonly))
+	before, num, shown := p.state.Stats(), p.num, p.shown
+	for i, b := range []*eventtest.Builder{
+		eventtest.New(schema.LseekX).Set("res", 7).Set("fd", 3),
+		eventtest.New(schema.FstatX).Set("res", 0).Set("fd", 3),
+		eventtest.New(schema.IoctlX).Set("res", 0).Set("fd", 3),
+		eventtest.New(schema.GenericX).Set("ID", int(schema.ScGetpid)).Set("nativeID", 39),
+		eventtest.New(schema.MkdirX).Set("res", 0).Set("path", "/tmp/x"),
+	} {
+		if turn(b.Tid(100).TS(ts + uint64(i))); p.ev.Num != num+uint64(i)+1 {
+			t.Errorf("event %d has the number %d", i, p.ev.Num)
+		}
+	}
+	want := before
+	want.ThreadHits += 5
+	if diff := cmp.Diff(want, p.state.Stats()); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if p.num != num+5 || p.shown != shown+5 {
+		t.Errorf("%d events, %d shown", p.num-num, p.shown-shown)
+	}
+
+	// What a table wants, and who nobody knows, goes the long way.
+	turn(closeFD(100, ts+10))
+	turn(eventtest.New(schema.LseekX).Set("res", 7).Set("fd", 3).Tid(101).TS(ts + 11))
+	if s := p.state.Stats(); s.FDs != before.FDs-1 || s.Fakes != before.Fakes+1 {
+		t.Errorf("%d descriptors of %d, %d place holders", s.FDs, before.FDs, s.Fakes)
 	}
 }
 

@@ -189,9 +189,12 @@ func (s *Set) match(choice *filter.Choice, matched []*Rule) []*Rule {
 	return matched
 }
 
-// Ask reports whether a rule may match an event of type t.
-func (s *Set) Ask(t schema.EventType) bool {
-	return t <= schema.GenericX || int(t) < len(s.byType) && s.byType[t] != nil
+// Asks reports whether a rule may match e.
+func (s *Set) Asks(e *event.Event) bool {
+	if t := e.Type; t > schema.GenericX {
+		return int(t) < len(s.byType) && s.byType[t] != nil
+	}
+	return s.choiceOfCall(e) != nil
 }
 
 // choice returns the rules that may match e, nil if there are none.
