@@ -152,10 +152,11 @@ func table(t *testing.T, c *corpus, name string, d spring) {
 	}
 }
 
-// TestGrowth holds the promise: an event costs at most four times as much with ten
+// TestGrowth holds the promise: an event costs at most twice as much with ten
 // thousand rules as with a hundred, whatever differs between them, on events of
-// our own and, in the long form, on recorded ones. On a machine of its own it is
-// less than twice; others on it take the caches that many rules want.
+// our own and, in the long form, on recorded ones. Others on the machine take the
+// caches that many rules want: the two are measured in turns, and the least of
+// many rounds counts.
 func TestGrowth(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
@@ -171,7 +172,7 @@ func TestGrowth(t *testing.T) {
 			for n := 0; n < 20 && dear; n++ { // a busy machine needs more rounds for a quiet one
 				few.measure(t)
 				many.measure(t)
-				dear = many.match() > 4*few.match()
+				dear = many.match() > 2*few.match()
 			}
 			if dear {
 				t.Errorf("%s, %s: %.0f ns an event for 10,000 rules, %.0f for 100", name, k, many.match(), few.match())
