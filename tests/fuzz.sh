@@ -9,7 +9,7 @@ passed=0 failed=0
 for file in $(grep -rl '^func Fuzz' --include='*_test.go' pkg daemon); do
 	dir=$(dirname "$file")
 	for target in $(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$file"); do
-		if out=$(go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 1x "./$dir" 2>&1); then
+		if out=$(go test -toolexec "$PWD/tests/fuzztool.sh" -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 1x "./$dir" 2>&1); then
 			passed=$((passed + 1))
 			runs=$(echo "$out" | sed -n 's/.*execs: \([0-9]*\).*/\1/p' | tail -1)
 			seeds=$(echo "$out" | sed -n 's/.*coverage: \([0-9]*\).*/\1/p' | tail -1)
