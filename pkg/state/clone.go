@@ -71,7 +71,7 @@ func (s *State) cloneCaller(ev *event.Event, child int64) {
 		}
 		s.scene.Thread = c
 	}
-	x := newThread(child)
+	x := s.newThread(child)
 	x.Flags = flags &^ schema.CloneInverted
 	if flags&schema.CloneThread != 0 {
 		x.Pid, x.Ptid = c.Pid, c.Ptid
@@ -99,7 +99,7 @@ func (s *State) cloneChild(ev *event.Event) {
 		}
 		s.replace(old)
 	}
-	x := newThread(ev.Tid)
+	x := s.newThread(ev.Tid)
 	x.Pid, x.Ptid = intOr(ev, clonePid, x.Tid), intOr(ev, clonePtid, 0)
 	x.Vtid, x.Vpid = intOr(ev, cloneVtid, x.Tid), intOr(ev, cloneVpid, x.Pid)
 	x.Flags = uint32(uintOr(ev, cloneFlags, 0)) | schema.CloneInverted

@@ -112,13 +112,9 @@ func (t *fdTable) get(n int64) *FD {
 
 // newTable returns an empty table with one user.
 func (s *State) newTable() *fdTable {
-	var tbl *fdTable
-	if n := len(s.tables); n > 0 {
-		tbl, s.tables = s.tables[n-1], s.tables[:n-1]
-	} else {
-		tbl = &fdTable{arr: new(fdArray)}
-	}
-	tbl.users, tbl.arr.refs = 1, 1
+	tbl := take(&s.pool.tables)
+	tbl.arr = take(&s.pool.arrays)
+	tbl.users, tbl.skew, tbl.arr.refs = 1, 0, 1
 	return tbl
 }
 
@@ -131,25 +127,30 @@ func (s *State) release(tbl *fdTable) {
 		s.closing = nil
 	}
 	arr := tbl.arr
+	tbl.arr = nil
+	give(&s.pool.tables, tbl)
 	if arr.refs--; arr.refs > 0 {
-		tbl.arr = new(fdArray) // the other is somebody else's
-	} else {
-		for _, f := range arr.each {
-			s.freeFD(f)
-		}
-		s.stats.FDsRemoved += uint64(arr.count())
-		clear(arr.slots)
-		if cap(arr.slots) > maxKeptSlots {
-			s.bytes -= slotBytes * cap(arr.slots)
-			arr.slots = nil
-		}
-		arr.slots, arr.free = arr.slots[:0], 0
+		return // it is somebody else's
 	}
-	if len(s.tables) < maxPool {
-		s.tables = append(s.tables, tbl)
-	} else {
-		s.bytes -= slotBytes * cap(tbl.arr.slots)
+	for _, f := range arr.each {
+		s.freeFD(f)
 	}
+	s.stats.FDsRemoved += uint64(arr.count())
+	clear(arr.slots)
+	s.keepArray(arr)
+}
+
+// maxKeptSlots is how large an array may be that is kept for the next one.
+const maxKeptSlots = 32
+
+// keepArray puts an array that nobody uses and that is cleared into the pool.
+func (s *State) keepArray(arr *fdArray) {
+	if cap(arr.slots) > maxKeptSlots || len(s.pool.arrays) >= maxPool {
+		s.bytes -= slotBytes * cap(arr.slots)
+		arr.slots = nil
+	}
+	arr.slots, arr.free = arr.slots[:0], 0
+	give(&s.pool.arrays, arr)
 }
 
 // own makes the array tbl's alone, with room for more. Nothing moves to another slot.
@@ -163,14 +164,18 @@ func (s *State) own(tbl *fdTable, more int) {
 func (s *State) part(tbl *fdTable, more int) {
 	old := tbl.arr
 	old.refs--
-	slots := make([]fdSlot, len(old.slots), max(len(old.slots)+more, 4))
-	copy(slots, old.slots)
+	arr := take(&s.pool.arrays)
+	if need := len(old.slots) + more; cap(arr.slots) < need {
+		s.bytes -= slotBytes * cap(arr.slots)
+		arr.slots = make([]fdSlot, 0, max(need, 4))
+		s.bytes += slotBytes * cap(arr.slots)
+	}
+	arr.slots, arr.free, arr.refs = append(arr.slots, old.slots...), old.free, 1
 	for _, f := range old.each {
 		f.refs++
 	}
-	s.bytes += slotBytes * cap(slots)
 	s.stats.FDsAdded += uint64(old.count())
-	tbl.arr = &fdArray{slots, old.free, 1}
+	tbl.arr = arr
 }
 
 // tableOf returns the table that a new descriptor of t goes to, nil if nobody
@@ -192,7 +197,9 @@ func (s *State) tableOf(t *Thread) *fdTable {
 // fork returns a copy of p.
 func (s *State) fork(p *fdTable) *fdTable {
 	p.arr.refs++
-	return &fdTable{arr: p.arr, users: 1}
+	tbl := take(&s.pool.tables)
+	tbl.arr, tbl.users, tbl.skew = p.arr, 1, p.skew
+	return tbl
 }
 
 // addFD gives t's process the descriptor n, which the event at hand has made, in
@@ -372,12 +379,6 @@ func (s *State) writable(t *Thread, n int64) *FD {
 	}
 	return w
 }
-
-// What is kept for the next ones.
-const (
-	maxPool      = 256 // records, tables
-	maxKeptSlots = 32  // of a table
-)
 
 // newFD returns an empty record, if possible one that was freed.
 func (s *State) newFD() *FD {

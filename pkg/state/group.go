@@ -46,7 +46,8 @@ func (s *State) link(t *Thread) {
 func (s *State) join(t *Thread) {
 	g := s.groups[t.Pid]
 	if g == nil {
-		g = &Group{Pid: t.Pid, Reaper: t.Pid == 1 || t.Vpid == 1}
+		g = take(&s.pool.groups)
+		*g = Group{Pid: t.Pid, Reaper: t.Pid == 1 || t.Vpid == 1, members: g.members[:0]}
 		s.groups[t.Pid] = g
 	}
 	t.group = g
@@ -162,12 +163,12 @@ func (s *State) forget(t *Thread) {
 			g.Alive--
 		}
 		g.remove(t)
-		if len(g.members) == 0 && s.groups[g.Pid] == g {
-			delete(s.groups, g.Pid)
-		}
 		t.group = nil
 		if m := g.main; m != nil && m.Dead && g.Alive <= 0 && m != s.exiting {
 			s.forget(m) // it was kept for t
+		} else if len(g.members) == 0 && s.groups[g.Pid] == g {
+			delete(s.groups, g.Pid)
+			give(&s.pool.groups, g)
 		}
 	}
 	if s.scene.Thread == t {
@@ -176,6 +177,7 @@ func (s *State) forget(t *Thread) {
 	if s.exiting == t {
 		s.exiting = nil
 	}
+	s.discard(t)
 }
 
 // rehome gives t's children to whoever the kernel said, or would have said.

@@ -31,7 +31,7 @@ func (s *State) promise(c *Thread, child int64, flags uint32) {
 	if x := s.childByVpid(c, child); x != nil && x.parent != nil && s.Main(x.parent) == s.Main(c) && s.now-min(x.CloneTS, s.now) < promiseFor {
 		return // it was first
 	}
-	p := promise{c.Tid, child, c.InPidns(), c.PidnsStartTS, s.now, newThread(-1)}
+	p := promise{c.Tid, child, c.InPidns(), c.PidnsStartTS, s.now, s.newThread(-1)}
 	p.x.inherit(c)
 	s.forkProcess(p.x, c, flags)
 	s.keepPromises(maxPromises - 1)
@@ -71,6 +71,7 @@ func (s *State) keepPromises(n int) {
 func (s *State) drop(x *Thread) {
 	s.dropFDs(x)
 	s.unref(&x.env)
+	s.discard(x)
 }
 
 // bear gives x what was promised to it.

@@ -73,7 +73,7 @@ func (s *State) addTask(task *procfs.Task) *Thread {
 }
 
 func (s *State) fromTask(k *procfs.Task) *Thread {
-	t := newThread(k.Tid)
+	t := s.newThread(k.Tid)
 	t.Pid, t.Ptid = k.Pid, k.PPid
 	t.Vtid, t.Vpid, t.Vpgid = k.NSTid, k.NSPid, k.NSPgid
 	t.Sid, t.Pgid, t.TTY = k.Sid, k.Pgid, k.TTY

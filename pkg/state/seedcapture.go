@@ -121,7 +121,7 @@ func (c *captureSeed) End() {
 
 // fromProc makes a record of what a capture tells of a thread.
 func (s *State) fromProc(p *capture.Proc) *Thread {
-	t := newThread(p.Tid)
+	t := s.newThread(p.Tid)
 	t.Pid, t.Ptid, t.Vtid, t.Vpid, t.Vpgid = p.Pid, p.Ptid, p.Vtid, p.Vpid, p.Vpgid
 	t.Sid, t.Pgid, t.TTY = p.Sid, p.Pgid, p.TTY
 	t.Comm, t.Exe = s.names.str(p.Comm), s.names.str(p.Exe)

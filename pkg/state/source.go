@@ -146,7 +146,7 @@ func (s *State) resolve(tid int64, f find) *Thread {
 // fake makes a place holder for a thread that nobody could find.
 func (s *State) fake(tid int64) *Thread {
 	s.stats.Fakes++
-	t := newThread(tid)
+	t := s.newThread(tid)
 	t.Comm, t.Exe, t.Cmdline = Unknown, Unknown, Unknown
 	t.madeTS = s.now
 	s.place(t)

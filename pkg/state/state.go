@@ -126,7 +126,7 @@ type State struct {
 	joined  []byte     // a base and its slash
 	names   interner
 	fdPool  []*FD
-	tables  []*fdTable // that nobody uses
+	pool    pools
 	stats   Stats
 }
 
@@ -293,6 +293,9 @@ func (s *State) Settle() {
 	s.ended, s.scene.FD, s.scene.Thread = nil, nil, nil
 	if s.closing != nil || s.exiting != nil {
 		s.end()
+	}
+	if len(s.pool.gone) > 0 {
+		s.reuse()
 	}
 	if s.bytes > s.limits.Bytes {
 		s.shrink()

@@ -72,6 +72,7 @@ type Thread struct {
 	lruTS            uint64   // time of its last move in the LRU list
 	older, newer     *Thread  // LRU list of the State
 	suppressed       bool
+	forgotten        bool // is in no table and soon another one (pool.go)
 	ownFiles, ownFS  bool // a thread that does not share descriptors, or the directory, with its process
 	askedSockets     bool
 	secure           uint8 // noSetuidFixup, keepCaps
@@ -91,14 +92,6 @@ const (
 	CutCwd
 	CutName
 )
-
-// newThread returns a record of which only the tid is known.
-func newThread(tid int64) *Thread {
-	return &Thread{
-		Tid: tid, Pid: -1, Ptid: -1, Vtid: -1, Vpid: -1, Vpgid: -1, Sid: -1, Pgid: -1, ReaperTid: -1,
-		UID: noID, GID: noID, LoginUID: noID, FDLimit: -1,
-	}
-}
 
 // Valid reports whether the record describes a task that was seen, and is not
 // only a place holder for one that could not be found.

@@ -45,6 +45,7 @@ func (s *State) unref(p **memo) {
 	if m := *p; m != nil {
 		if m.refs--; m.refs == 0 {
 			s.bytes -= int(m.size)
+			give(&s.pool.memos, m)
 		}
 		*p = nil
 	}
@@ -59,7 +60,9 @@ func (s *State) count(p **memo, size int) {
 	}
 	s.unref(p)
 	if size > 0 {
-		*p = &memo{refs: 1, size: int32(min(size, math.MaxInt32))}
+		m := take(&s.pool.memos)
+		m.refs, m.size = 1, int32(min(size, math.MaxInt32))
+		*p = m
 		s.bytes += size
 	}
 }

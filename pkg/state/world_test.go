@@ -269,8 +269,8 @@ func (s *State) weighAll(arrays map[*fdArray]bool) (sum int) {
 			records[f] = true
 		}
 	}
-	for _, tbl := range s.tables {
-		sum += slotBytes * cap(tbl.arr.slots)
+	for _, arr := range s.pool.arrays {
+		sum += slotBytes * cap(arr.slots)
 	}
 	for _, t := range s.threads {
 		sum += t.weight
