@@ -78,7 +78,7 @@ test-packages: ## packages and charts: built, linted, installed, booted in a gue
 	@cd tests/charts && ../../build/report -name test-charts -- -count=1 -timeout 30m .
 
 test-long: ## all the rest, at full length: every kernel, floods, chaos, mutants
-	@FALCO_LONG=1 $(REPORT) -name $@-unit -- -count=1 -timeout 120m ./pkg/filter ./pkg/state ./pkg/spool ./pkg/output ./pkg/container ./pkg/forward ./tests/forward ./pkg/web ./tests/web ./daemon ./tests/bench ./tests/conformance
+	@FALCO_LONG=1 $(REPORT) -name $@-unit -- -count=1 -timeout 120m ./pkg/filter ./pkg/state ./pkg/spool ./pkg/output ./pkg/container ./pkg/forward/... ./tests/forward ./pkg/web ./tests/web ./daemon ./tests/bench ./tests/conformance
 	@FALCO_LONG=1 FALCO_VM=1 $(REPORT) -name $@ -- -count=1 -p 1 -timeout 6h $(GUESTS) ./tests/kernels
 	@$(VM) fetch -kernel 6.1-trimmed
 	@FALCO_LONG=1 FALCO_VM=1 $(REPORT) -name $@-packages -- -count=1 -p 1 -timeout 4h ./tests/packages
