@@ -43,13 +43,6 @@ type branch struct {
 	to    *stage
 }
 
-// gate is a look-up in a table that is single.
-type gate struct {
-	table int32
-	only  int32   // the one of atoms, -2 if there are several
-	atoms atomSet // open if one of them is there
-}
-
 // leaf is a program, or several with the same condition.
 type leaf struct {
 	nodes []nodeID // all have to be true
@@ -99,23 +92,6 @@ func (c *Choice) First(env *Env) int {
 		return -1
 	}
 	return int(best)
-}
-
-// Shut reports whether a first look tells that no program matches. It says false where
-// that is not known so soon.
-func (c *Choice) Shut(e *Env) bool {
-	gates := c.gates
-	for i := range gates {
-		if gates[i].open(e) {
-			return false
-		}
-	}
-	return len(gates) > 0
-}
-
-func (g *gate) open(e *Env) bool {
-	a := e.atom(g.table)
-	return a == g.only || g.only < 0 && a >= 0 && g.atoms.has(a)
 }
 
 func (e *Env) all(nodes []nodeID) bool {

@@ -47,47 +47,6 @@ func (c *Compiler) NewChoice(programs []Ranked) *Choice {
 	return b.out
 }
 
-// maxGates is how many gates are worth a look of their own.
-const maxGates = 3
-
-// gates makes the gates of a choice whose conditions begin with look-ups that have one
-// answer.
-func (b *builder) gates() {
-	c := b.out
-	if c.root < 0 || len(c.inOrder) > 0 {
-		return
-	}
-	s := &c.stages[c.root]
-	if len(s.index) > 0 || len(s.rules)+len(s.tests) > maxGates {
-		return
-	}
-	var gates []gate
-	add := func(nodes ...nodeID) bool {
-		for _, id := range nodes {
-			if n := &b.nodes[id]; n.single {
-				g := gate{n.table, -2, n.atoms}
-				if n.atoms.len() == 1 {
-					g.only = n.atoms.list[0]
-				}
-				gates = append(gates, g)
-				return true
-			}
-		}
-		return false
-	}
-	for _, l := range s.rules {
-		if !add(l.nodes...) {
-			return
-		}
-	}
-	for _, t := range s.tests {
-		if !add(t.node) {
-			return
-		}
-	}
-	c.gates = gates
-}
-
 // link puts pointers in the place of numbers, now that the stages stay where they are.
 func (c *Choice) link(tables []*table) {
 	if c.root >= 0 {

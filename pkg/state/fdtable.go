@@ -140,19 +140,6 @@ func (s *State) release(tbl *fdTable) {
 	s.keepArray(arr)
 }
 
-// maxKeptSlots is how large an array may be that is kept for the next one.
-const maxKeptSlots = 32
-
-// keepArray puts an array that nobody uses and that is cleared into the pool.
-func (s *State) keepArray(arr *fdArray) {
-	if cap(arr.slots) > maxKeptSlots || len(s.pool.arrays) >= maxPool {
-		s.bytes -= slotBytes * cap(arr.slots)
-		arr.slots = nil
-	}
-	arr.slots, arr.free = arr.slots[:0], 0
-	give(&s.pool.arrays, arr)
-}
-
 // own makes the array tbl's alone, with room for more. Nothing moves to another slot.
 func (s *State) own(tbl *fdTable, more int) {
 	if tbl.arr.refs > 1 {

@@ -73,3 +73,16 @@ func (s *State) reuse() {
 	}
 	s.pool.gone = s.pool.gone[:0]
 }
+
+// maxKeptSlots is how large an array may be that is kept for the next one.
+const maxKeptSlots = 32
+
+// keepArray puts an array that nobody uses and that is cleared into the pool.
+func (s *State) keepArray(arr *fdArray) {
+	if cap(arr.slots) > maxKeptSlots || len(s.pool.arrays) >= maxPool {
+		s.bytes -= slotBytes * cap(arr.slots)
+		arr.slots = nil
+	}
+	arr.slots, arr.free = arr.slots[:0], 0
+	give(&s.pool.arrays, arr)
+}
