@@ -64,29 +64,27 @@ func (p *pipeline) turn(ev *event.Event) {
 		p.due = p.clock(ev.TS)
 	}
 	p.matched = p.matched[:0]
-	asks := p.rules.Asks(ev)
-	if !asks {
+	if !p.rules.Asks(ev) {
 		if done, shown := p.state.Pass(ev); done {
 			if shown {
 				p.shown++
 			}
 			return
 		}
-	}
-	scene := p.state.Apply(ev)
-	if scene != nil {
+		if p.state.Apply(ev) != nil {
+			p.shown++
+		}
+	} else if scene := p.state.Apply(ev); scene != nil {
 		p.shown++
-		if asks {
-			if p.state.Pending() > 0 {
-				p.match(scene)
-			} else if matched := p.rules.Match(scene, p.matched); len(matched) > 0 {
-				p.matched = matched
-				p.sendMatched(ev.TS)
-			}
-			if len(p.tapes) > 0 { // a match has begun one
-				for _, t := range p.tapes {
-					t.event(ev, scene, p.matched)
-				}
+		if p.state.Pending() > 0 {
+			p.match(scene)
+		} else if matched := p.rules.Match(scene, p.matched); len(matched) > 0 {
+			p.matched = matched
+			p.sendMatched(ev.TS)
+		}
+		if len(p.tapes) > 0 { // a match has begun one
+			for _, t := range p.tapes {
+				t.event(ev, scene, p.matched)
 			}
 		}
 	}

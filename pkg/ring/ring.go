@@ -236,7 +236,7 @@ func (r *Ring) Step() (f *Frame, ok bool) {
 			if length <= left && length >= headAtLeast && length%8 == 0 && flags&(Discard|Gap) == 0 {
 				r.stats.Events++
 				r.pos, r.length = pos, length
-				f.Record = (*[releaseBytes]byte)(unsafe.Add(at, schema.ABIRecordPrefixBytes))[: length-schema.ABIRecordPrefixBytes : length-schema.ABIRecordPrefixBytes]
+				f.Record = (*[1 << 30]byte)(unsafe.Add(at, schema.ABIRecordPrefixBytes))[: length-schema.ABIRecordPrefixBytes : length-schema.ABIRecordPrefixBytes]
 				f.Flags = flags
 				f.Seq = binary.LittleEndian.Uint64((*[8]byte)(unsafe.Add(at, 8))[:])
 				f.TS = binary.LittleEndian.Uint64((*[8]byte)(unsafe.Add(at, schema.ABIRecordPrefixBytes))[:])

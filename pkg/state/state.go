@@ -294,9 +294,6 @@ func (s *State) Settle() {
 	if s.closing != nil || s.exiting != nil {
 		s.end()
 	}
-	if len(s.pool.gone) > 0 {
-		s.reuse()
-	}
 	if s.bytes > s.limits.Bytes {
 		s.shrink()
 	}
@@ -330,6 +327,7 @@ func (s *State) end() {
 		s.exited.add(t, s.now)
 		s.remove(t)
 	}
+	s.reuse()
 }
 
 // sweepGrain is how exact the ends of waiting times are, in ns.
