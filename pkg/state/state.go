@@ -291,7 +291,7 @@ func (s *State) findFD(tbl *fdTable, n int64) {
 func (s *State) Settle() {
 	// Nobody looks any more: the record of the descriptor can be used again.
 	s.ended, s.scene.FD, s.scene.Thread = nil, nil, nil
-	if s.closing != nil || s.exiting != nil {
+	if s.closing != nil || s.exiting != nil || len(s.pool.gone) > 0 {
 		s.end()
 	}
 	if s.bytes > s.limits.Bytes {
