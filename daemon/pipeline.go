@@ -64,7 +64,8 @@ func (p *pipeline) turn(ev *event.Event) {
 		p.due = p.clock(ev.TS)
 	}
 	p.matched = p.matched[:0]
-	if !p.rules.Asks(ev) {
+	choice := p.rules.Choice(ev)
+	if choice == nil {
 		if done, shown := p.state.Pass(ev); done {
 			if shown {
 				p.shown++
@@ -78,14 +79,11 @@ func (p *pipeline) turn(ev *event.Event) {
 		p.shown++
 		if p.state.Pending() > 0 {
 			p.match(scene)
-		} else if matched := p.rules.Match(scene, p.matched); len(matched) > 0 {
+			p.tape(ev, scene)
+		} else if matched := p.rules.MatchOf(choice, scene, p.matched); len(matched) > 0 {
 			p.matched = matched
 			p.sendMatched(ev.TS)
-		}
-		if len(p.tapes) > 0 { // a match has begun one
-			for _, t := range p.tapes {
-				t.event(ev, scene, p.matched)
-			}
+			p.tape(ev, scene)
 		}
 	}
 	p.state.Settle()
@@ -113,12 +111,17 @@ func (p *pipeline) turnWatched(ev *event.Event) {
 			p.match(scene)
 		}
 	}
-	for _, t := range p.tapes {
-		t.event(ev, scene, p.matched)
-	}
+	p.tape(ev, scene)
 	p.state.Settle()
 	if p.state.Ending() {
 		p.tellEnded()
+	}
+}
+
+// tape writes down an event and what it has matched: it may have begun a tape.
+func (p *pipeline) tape(ev *event.Event, scene *state.Scene) {
+	for _, t := range p.tapes {
+		t.event(ev, scene, p.matched)
 	}
 }
 

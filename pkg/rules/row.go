@@ -24,7 +24,7 @@ type Verdict struct {
 // rules that match or may match, in load order. Where one rule is to be found, the
 // last of them is the first that is sure.
 func (s *Set) Weigh(scene *state.Scene, out []Verdict) []Verdict {
-	choice := s.choice(scene.Event)
+	choice := s.Choice(scene.Event)
 	if choice == nil {
 		return out
 	}

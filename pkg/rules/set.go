@@ -156,15 +156,14 @@ func (s *Set) finish(c *collection) {
 // first one, or all. It allocates nothing if matched has room. Rules of other
 // sources than syscall never match a scene.
 func (s *Set) Match(scene *state.Scene, matched []*Rule) []*Rule {
-	var choice *filter.Choice
-	if t := scene.Event.Type; t > schema.GenericX && int(t) < len(s.byType) {
-		choice = s.byType[t]
-	} else {
-		choice = s.choice(scene.Event)
+	if choice := s.Choice(scene.Event); choice != nil {
+		return s.MatchOf(choice, scene, matched)
 	}
-	if choice == nil {
-		return matched
-	}
+	return matched
+}
+
+// MatchOf is Match for whoever has asked for the Choice of the scene's event already.
+func (s *Set) MatchOf(choice *filter.Choice, scene *state.Scene, matched []*Rule) []*Rule {
 	if s.costs.left--; s.costs.left <= 0 {
 		s.sample(scene)
 	}
@@ -189,26 +188,15 @@ func (s *Set) match(choice *filter.Choice, matched []*Rule) []*Rule {
 	return matched
 }
 
-// Asks reports whether a rule may match e.
-func (s *Set) Asks(e *event.Event) bool {
-	if t := e.Type; t > schema.GenericX {
-		return int(t) < len(s.byType) && s.byType[t] != nil
-	}
-	return s.choiceOfCall(e) != nil
-}
-
-// choice returns the rules that may match e, nil if there are none.
-func (s *Set) choice(e *event.Event) *filter.Choice {
-	if e.Type <= schema.GenericX {
+// Choice returns the rules that may match e, nil if there are none.
+func (s *Set) Choice(e *event.Event) *filter.Choice {
+	if e.Type <= schema.GenericX || int(e.Type) >= len(s.byType) {
 		return s.choiceOfCall(e)
 	}
-	if int(e.Type) < len(s.byType) {
-		return s.byType[e.Type]
-	}
-	return nil
+	return s.byType[e.Type]
 }
 
-// choiceOfCall is choice for the first two types, those of calls without one of their own.
+// choiceOfCall is Choice for the first two types, those of calls without one of their own.
 func (s *Set) choiceOfCall(e *event.Event) *filter.Choice {
 	if code, ok := e.Uint(0); ok && code < uint64(len(s.byCall)) {
 		return s.byCall[code]

@@ -13,7 +13,10 @@ type row struct {
 	fd   int8 // index of the parameter that holds a descriptor; 0 if none does
 	find find // what to do if the thread is not in the table
 	fn   func(s *State, ev *event.Event)
-	kind kind // filled in by complete
+
+	// Filled in by complete.
+	kind   kind
+	passes bool // the event changes no table
 
 	names   bool // fn may give the event's descriptor another name without making a record for it
 	keeps   bool // what fn makes has its name from elsewhere: it has not changed
@@ -187,6 +190,7 @@ func complete(rows [schema.NumEvents]row) [schema.NumEvents]row {
 		if info.Flags&(schema.CreatesFD|schema.UsesFD|schema.DestroysFD) == 0 {
 			r.fd = 0
 		}
+		r.passes = r.kind == ofCall && r.find == findAnywhere && r.fn == nil && !r.carries
 	}
 	return rows
 }

@@ -228,9 +228,13 @@ func (s *State) Apply(ev *event.Event) *Scene {
 // done is false nothing has happened, and the event is to be applied; shown says whether
 // Apply would have returned a Scene.
 func (s *State) Pass(ev *event.Event) (done, shown bool) {
-	if r := &table[ev.Type]; r.kind != ofCall || r.find != findAnywhere || r.fn != nil || r.carries {
+	if !table[ev.Type].passes {
 		return false, false
 	}
+	return s.pass(ev)
+}
+
+func (s *State) pass(ev *event.Event) (done, shown bool) {
 	t := s.recent[uint64(ev.Tid)%uint64(len(s.recent))]
 	if t == nil || t.Tid != ev.Tid || !t.Valid() || s.firstTS == 0 || ev.TS-t.lruTS >= lruGrain && t != s.newest || ev.TS-s.swept >= sweepGrain || s.bytes > s.limits.Bytes {
 		return false, false
