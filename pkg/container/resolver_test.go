@@ -310,6 +310,7 @@ func TestPartTold(t *testing.T) {
 	a, b := containertest.New("a"), containertest.New("b")
 	r := resolve(t, fast, a, b)
 	up(t, a)
+	up(t, b)
 	part := func(n int) *container.Info {
 		i := info(n)
 		i.Partial, i.Name = true, "part"
