@@ -52,39 +52,37 @@ type pipeline struct {
 
 // turn is what happens to one event.
 func (p *pipeline) turn(ev *event.Event) {
-	if ev.StateOnly || p.rules == nil || len(p.later.queue)+len(p.tapes) > 0 {
-		p.turnWatched(ev)
-		return
-	}
-	p.num++
-	if ev.Num == 0 {
-		ev.Num = p.num
+	if !ev.StateOnly {
+		p.num++
+		if ev.Num == 0 {
+			ev.Num = p.num
+		}
 	}
 	if p.lastTS = ev.TS; ev.TS >= p.due && p.clock != nil {
 		p.due = p.clock(ev.TS)
 	}
 	p.matched = p.matched[:0]
-	choice := p.rules.Choice(ev)
-	if choice == nil {
-		if done, shown := p.state.Pass(ev); done {
-			if shown {
-				p.shown++
+	if ev.StateOnly || p.rules == nil || len(p.later.queue)+len(p.tapes) > 0 {
+		p.watch(ev)
+	} else if choice := p.rules.Choice(ev); choice != nil {
+		if scene := p.state.Apply(ev); scene != nil {
+			p.shown++
+			if p.state.Pending() > 0 {
+				p.match(scene)
+				p.tape(ev, scene)
+			} else if matched := p.rules.MatchOf(choice, scene, p.matched); len(matched) > 0 {
+				p.matched = matched
+				p.sendMatched(ev.TS)
+				p.tape(ev, scene)
 			}
-			return
 		}
-		if p.state.Apply(ev) != nil {
+	} else if done, shown := p.state.Pass(ev); done {
+		if shown {
 			p.shown++
 		}
-	} else if scene := p.state.Apply(ev); scene != nil {
+		return
+	} else if p.state.Apply(ev) != nil {
 		p.shown++
-		if p.state.Pending() > 0 {
-			p.match(scene)
-			p.tape(ev, scene)
-		} else if matched := p.rules.MatchOf(choice, scene, p.matched); len(matched) > 0 {
-			p.matched = matched
-			p.sendMatched(ev.TS)
-			p.tape(ev, scene)
-		}
 	}
 	p.state.Settle()
 	if p.state.Ending() {
@@ -92,10 +90,10 @@ func (p *pipeline) turn(ev *event.Event) {
 	}
 }
 
-// turnWatched is turn where somebody waits for a container to become known, or
+// watch takes in an event where somebody waits for a container to become known, or
 // writes down what passes, or where there is nothing to match.
-func (p *pipeline) turnWatched(ev *event.Event) {
-	if p.begin(ev); len(p.later.queue) > 0 {
+func (p *pipeline) watch(ev *event.Event) {
+	if len(p.later.queue) > 0 {
 		p.look(ev.TS) // what has waited long enough does not learn from this event
 	}
 	scene := p.state.Apply(ev)
@@ -112,10 +110,6 @@ func (p *pipeline) turnWatched(ev *event.Event) {
 		}
 	}
 	p.tape(ev, scene)
-	p.state.Settle()
-	if p.state.Ending() {
-		p.tellEnded()
-	}
 }
 
 // tape writes down an event and what it has matched: it may have begun a tape.
@@ -123,20 +117,6 @@ func (p *pipeline) tape(ev *event.Event, scene *state.Scene) {
 	for _, t := range p.tapes {
 		t.event(ev, scene, p.matched)
 	}
-}
-
-// begin numbers an event, and looks at the clock.
-func (p *pipeline) begin(ev *event.Event) {
-	if !ev.StateOnly {
-		p.num++
-		if ev.Num == 0 {
-			ev.Num = p.num
-		}
-	}
-	if p.lastTS = ev.TS; ev.TS >= p.due && p.clock != nil {
-		p.due = p.clock(ev.TS)
-	}
-	p.matched = p.matched[:0]
 }
 
 // tellEnded tells of the container that the last event has ended.
