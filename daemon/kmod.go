@@ -15,7 +15,6 @@ import (
 	"github.com/falco-go/falco/pkg/merge"
 	"github.com/falco-go/falco/pkg/metrics"
 	"github.com/falco-go/falco/pkg/ring"
-	"github.com/falco-go/falco/pkg/schema"
 )
 
 const (
@@ -176,7 +175,7 @@ func (k *kmod) Next(ev *event.Event) (bool, error) {
 			}
 		}
 		ev.TS += uint64(k.offset)
-		if c := k.canary; c != nil && (ev.Tid == int64(c.tid) || ev.Type == schema.GenericX && c.sang(ev)) {
+		if c := k.canary; c != nil && c.sang(ev) {
 			k.hear(ev)
 			continue
 		}
