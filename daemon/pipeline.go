@@ -191,11 +191,9 @@ func (p *pipeline) batch() (dry bool, err error) {
 			return true, err
 		}
 		p.turn(&p.ev)
-		if len(p.tapes) > 0 {
-			for _, t := range p.tapes {
-				if err := t.failed(); err != nil {
-					return true, err
-				}
+		for _, t := range p.tapes {
+			if err := t.failed(); err != nil {
+				return true, err
 			}
 		}
 	}

@@ -5,7 +5,6 @@ package filter
 // gate is a look-up in a table that is single.
 type gate struct {
 	table int32
-	only  int32   // the one of atoms, -2 if there are several
 	atoms atomSet // open if one of them is there
 }
 
@@ -27,11 +26,7 @@ func (b *builder) gates() {
 	add := func(nodes ...nodeID) bool {
 		for _, id := range nodes {
 			if n := &b.nodes[id]; n.single {
-				g := gate{n.table, -2, n.atoms}
-				if n.atoms.len() == 1 {
-					g.only = n.atoms.list[0]
-				}
-				gates = append(gates, g)
+				gates = append(gates, gate{n.table, n.atoms})
 				return true
 			}
 		}
@@ -64,5 +59,5 @@ func (c *Choice) Shut(e *Env) bool {
 
 func (g *gate) open(e *Env) bool {
 	a := e.atom(g.table)
-	return a == g.only || g.only < 0 && a >= 0 && g.atoms.has(a)
+	return a >= 0 && g.atoms.has(a)
 }

@@ -176,8 +176,8 @@ func (s *State) Apply(ev *event.Event) *Scene {
 	if r.kind >= ofEnter {
 		return s.other(ev, r)
 	}
-	t := s.recent[uint64(ev.Tid)%uint64(len(s.recent))]
-	if t != nil && t.Tid == ev.Tid && t.Valid() {
+	t := s.recently(ev.Tid)
+	if t != nil {
 		s.stats.ThreadHits++
 	} else {
 		t = s.resolve(ev.Tid, r.find)
@@ -235,8 +235,8 @@ func (s *State) Pass(ev *event.Event) (done, shown bool) {
 }
 
 func (s *State) pass(ev *event.Event) (done, shown bool) {
-	t := s.recent[uint64(ev.Tid)%uint64(len(s.recent))]
-	if t == nil || t.Tid != ev.Tid || !t.Valid() || s.firstTS == 0 || ev.TS-t.lruTS >= lruGrain && t != s.newest || ev.TS-s.swept >= sweepGrain || s.bytes > s.limits.Bytes {
+	t := s.recently(ev.Tid)
+	if t == nil || s.firstTS == 0 || ev.TS-t.lruTS >= lruGrain && t != s.newest || ev.TS-s.swept >= sweepGrain || s.bytes > s.limits.Bytes {
 		return false, false
 	}
 	s.now = ev.TS
@@ -247,6 +247,14 @@ func (s *State) pass(ev *event.Event) (done, shown bool) {
 		t.enter.typ = 0
 	}
 	return true, !t.suppressed
+}
+
+// recently returns the thread tid if it was asked for lately and is no place holder, else nil.
+func (s *State) recently(tid int64) *Thread {
+	if t := s.recent[uint64(tid)%uint64(len(s.recent))]; t != nil && t.Tid == tid && t.Valid() {
+		return t
+	}
+	return nil
 }
 
 // began takes in the time of the first event that is about a thread.
@@ -269,23 +277,18 @@ func (s *State) other(ev *event.Event, r *row) *Scene {
 
 // findFD makes descriptor n of tbl the one that the event is about.
 func (s *State) findFD(tbl *fdTable, n int64) {
-	if i, slots := n-tbl.skew, tbl.arr.slots; uint64(i) < uint64(len(slots)) { // what find does first
-		if slot := &slots[i]; int64(slot.num) == n && slot.fd != nil {
-			s.stats.FDHits++
-			s.slot = int(i)
-			slot.use = s.clock
-			s.scene.FD = slot.fd
-			return
-		}
-	}
-	i, ok := tbl.search(n)
-	if !ok {
+	i, slots := int(n-tbl.skew), tbl.arr.slots
+	if uint(i) < uint(len(slots)) && int64(slots[i].num) == n && slots[i].fd != nil { // what find does first
+		s.stats.FDHits++
+	} else if j, ok := tbl.search(n); ok {
+		i = j
+		s.stats.FDSearches++
+	} else {
 		s.stats.FDMisses++
 		return
 	}
-	s.stats.FDSearches++
 	s.slot = i
-	slot := &tbl.arr.slots[i]
+	slot := &slots[i]
 	slot.use = s.clock
 	s.scene.FD = slot.fd
 }

@@ -369,13 +369,14 @@ func (l *Loader) unknown(n *yaml.Node, path, where string, known, nodes map[stri
 		if !ok {
 			_, ok = known[strings.TrimSuffix(p, "_file")]
 		}
+		inner := below(known, p) || below(nodes, p)
 		switch {
 		case ok && (isMap || v.Kind != yaml.MappingNode):
 			continue
-		case v.Kind == yaml.MappingNode && (below(known, p) || below(nodes, p)):
+		case v.Kind == yaml.MappingNode && inner:
 			l.unknown(v, p, where, known, nodes)
 			continue
-		case (below(known, p) || below(nodes, p)) && (v.Tag == "!!null" || len(v.Content) == 0 && v.Value == ""):
+		case inner && (v.Tag == "!!null" || len(v.Content) == 0 && v.Value == ""):
 			continue
 		}
 		text := "is not known"
