@@ -108,14 +108,17 @@ func parseSlot(b []byte) (c cursor, turn uint64, ok bool) {
 		return c, 0, false
 	}
 	turn, c.seq = binary.LittleEndian.Uint64(b[16:]), binary.LittleEndian.Uint64(b[24:])
+	if turn >= maxSeq || c.seq >= maxSeq { // one more of either would be none
+		return cursor{}, 0, false
+	}
 	for at := slotHead; n > 0; n, at = n-1, at+16 {
 		from, to := binary.LittleEndian.Uint64(b[at:]), binary.LittleEndian.Uint64(b[at+8:])
-		if from <= c.top()+1 || from > to {
+		if from <= c.top()+1 || from > to || to >= maxSeq {
 			return cursor{}, 0, false
 		}
 		c.done = append(c.done, span{from, to})
 	}
-	return c, turn, c.top() < maxSeq
+	return c, turn, true
 }
 
 // readCursor returns the newer one of the slots.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -82,6 +83,8 @@ func mend(b []byte) {
 func FuzzCursor(f *testing.F) {
 	c := cursor{seq: 5, done: []span{{7, 8}, {10, 10}}}
 	f.Add(c.appendSlot(nil, 3)[:slotHead+32])
+	last := cursor{seq: math.MaxUint64, done: []span{{6, 7}}}
+	f.Add(last.appendSlot(nil, math.MaxUint64)[:slotHead+16])
 	f.Fuzz(func(t *testing.T, b []byte) {
 		slot := make([]byte, slotSize)
 		copy(slot, b)
