@@ -19,68 +19,19 @@ import (
 	"github.com/falco-go/falco/pkg/state"
 )
 
-// A replay reads ahead: unpacking and converting run beside the loop.
-//
-//	file ─► capture.Reader ─► batch ─► full ─► loop
-//	        (a goroutine)       ▲               │
-//	                            └──── free ◄────┘
-//
-// The batches go round and are all the memory that there is. A batch holds events,
-// or what a further section of the file tells of the time before its events; the
-// loop takes either in where it stands in the file. So nothing depends on how
-// far ahead somebody reads, and two replays of a file are the same.
-//
-// A file fills batches as fast as anybody can ask. A pipe may pause: its batches
-// go when the loop has nothing else to do, full or not.
-const (
-	batches     = 4
-	batchBytes  = 256 << 10
-	batchEvents = 4096
-	batchTables = 64 // records of tables
-)
-
-// batch is a piece of a capture.
-type batch struct {
-	buf    []byte // the events' bytes, one behind the other
-	events []placed
-	tables []func(capture.Tables)
-	at     int64 // in the file as it lies on the disk, behind this batch
-	err    error // why there is no batch behind this one
-}
-
-// placed is an event in a batch.
-type placed struct {
-	len    int // of the event itself; behind it are its extensions
-	end    int // in buf, where the next event begins
-	num    uint64
-	cpu    int
-	flags  event.PrefixFlags
-	hidden bool // changes tables and is not shown
-}
-
-// replay is the source of events from a capture.
+// replay is the source of events from a capture, which a goroutine of its reader
+// reads and unpacks ahead. What a further section of the file tells of the time
+// before its events goes to the state where it stands: two replays of a file are
+// the same, however far ahead somebody reads.
 type replay struct {
 	name   string
 	file   *os.File
-	size   int64 // of the file
+	size   int64 // of the file, 0 if it is a pipe
 	reader *capture.Reader
-
-	full, free chan *batch
-	wake       chan struct{} // a batch is there
-	quit       chan struct{} // closed when nobody wants a batch any more
-	gone       chan struct{} // closed when the goroutine has ended
-	filling    *batch        // of the goroutine; of a pipe, of whoever holds mu
-	pipe       bool
-	mu         sync.Mutex
-	started    bool
-	once       sync.Once
-
-	state  *state.State
-	tables capture.Tables // of state
-	told   capture.Machine
-	cur    *batch
-	next   int // event of cur
-	start  int // in cur.buf
+	wake   chan struct{} // there is more to be read
+	quit   chan struct{} // closed when nobody wants any more
+	once   sync.Once
+	ext    []byte // the extensions of the event at hand
 
 	window  time.Duration // of the events' own time; 0 is all
 	bounded bool
@@ -95,6 +46,9 @@ type replay struct {
 	events, place atomic.Uint64
 }
 
+// showEvery is after how many events the progress bar learns of them.
+const showEvery = 1 << 12
+
 // openReplay opens a capture. Nothing is read of it but its kind before begin. When
 // stop is closed nobody waits any more for a pipe that says nothing.
 func openReplay(name string, stop <-chan struct{}) (*replay, error) {
@@ -102,15 +56,11 @@ func openReplay(name string, stop <-chan struct{}) (*replay, error) {
 	if err != nil {
 		return nil, &failure{form: block, text: fmt.Sprintf("Could not open trace filename %s for reading: %s", name, strerror(err))}
 	}
-	r := &replay{
-		name: name, file: f,
-		full: make(chan *batch, batches), free: make(chan *batch, batches),
-		wake: make(chan struct{}, 1), quit: make(chan struct{}), gone: make(chan struct{}),
-	}
-	if st, err := f.Stat(); err == nil && st.Mode().IsRegular() {
+	r := &replay{name: name, file: f, wake: make(chan struct{}, 1), quit: make(chan struct{})}
+	st, err := f.Stat()
+	pipe := err != nil || !st.Mode().IsRegular()
+	if !pipe {
 		r.size = st.Size()
-	} else {
-		r.pipe = true
 	}
 	go func() {
 		select {
@@ -119,12 +69,20 @@ func openReplay(name string, stop <-chan struct{}) (*replay, error) {
 		case <-r.quit:
 		}
 	}()
-	if r.reader, err = capture.NewReader(f); err != nil {
+	if r.reader, err = capture.NewReaderAhead(f, capture.Ahead{Pauses: pipe, Wake: r.call}); err != nil {
 		close(r.quit)
 		f.Close()
 		return nil, r.failure(err)
 	}
 	return r, nil
+}
+
+// call wakes the loop. The reader calls it from its goroutine.
+func (r *replay) call() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
 }
 
 // strerror returns what the system said, as C programs print it.
@@ -148,19 +106,11 @@ func (r *replay) failure(err error) error {
 	return f
 }
 
-// begin seeds s with what the file tells of the time before its first event, and
-// starts to read ahead.
+// begin seeds s with what the file tells of the time before its first event.
 func (r *replay) begin(s *state.State) error {
-	r.state, r.tables = s, s.Tables()
-	err := r.reader.Seed((*relay)(r))
-	if err != nil && !ends(err) {
+	if err := s.SeedCapture(r.reader); err != nil && !ends(err) {
 		return r.failure(err)
 	}
-	r.started = true
-	for range batches {
-		r.free <- &batch{buf: make([]byte, 0, batchBytes), events: make([]placed, 0, batchEvents)}
-	}
-	go r.ahead()
 	return nil
 }
 
@@ -170,68 +120,51 @@ func ends(err error) bool {
 }
 
 // Machine returns where the events come from, as the file says.
-func (r *replay) Machine() capture.Machine { return r.told }
+func (r *replay) Machine() capture.Machine { return r.reader.Machine() }
 
 // Next makes ev the next event of the file. The end is io.EOF, after a warning in
 // the log if the file was cut.
 func (r *replay) Next(ev *event.Event) (bool, error) {
 	for {
-		if r.stopped {
+		switch {
+		case r.stopped:
 			return false, nil
-		}
-		if r.err != nil {
+		case r.err != nil:
 			return false, r.err
 		}
-		if r.cur == nil {
-			select {
-			case r.cur = <-r.full:
-				r.next, r.start = 0, 0
-			default:
-				if r.steal() {
-					continue
-				}
-				return false, nil
+		rec, err := r.reader.Next()
+		if err != nil {
+			r.tell()
+			if err != capture.ErrWait {
+				r.err = err
 			}
-			for _, tell := range r.cur.tables {
-				tell(r.tables)
-			}
+			return false, r.err
 		}
-		if r.next == len(r.cur.events) {
-			r.done()
-			continue
-		}
-		p := &r.cur.events[r.next]
-		rec := r.cur.buf[r.start:p.end]
-		r.next, r.start = r.next+1, p.end
-		if _, err := ev.Decode(rec); err != nil {
+		if _, err := ev.Decode(rec.Event); err != nil {
 			r.unread++
 			continue
 		}
-		ev.Num, ev.CPU, ev.Flags, ev.StateOnly = p.num, p.cpu, p.flags, p.hidden
-		if p.len < len(rec) {
-			ev.SetExt(rec[p.len:])
+		ev.Num, ev.CPU, ev.Flags, ev.StateOnly = rec.Num, rec.CPU, event.PrefixFlags(rec.Prefix()), rec.Flags&capture.StateOnly != 0
+		if len(rec.Options) > 0 {
+			r.ext = rec.AppendExtensions(r.ext[:0])
+			ev.SetExt(r.ext)
 		}
 		if r.over(ev) {
 			r.err = io.EOF
 			return false, r.err
 		}
-		r.delivered++
+		if r.delivered++; r.delivered%showEvery == 0 {
+			r.tell()
+		}
 		return true, nil
 	}
 }
 
-// done gives the batch at hand back.
-func (r *replay) done() {
-	b := r.cur
-	r.cur = nil
+// tell lets the progress bar know.
+func (r *replay) tell() {
+	_, place := r.reader.Position()
 	r.events.Store(r.delivered)
-	if b.at > 0 {
-		r.place.Store(uint64(b.at))
-	}
-	if b.err != nil {
-		r.err = b.err
-	}
-	r.free <- b
+	r.place.Store(uint64(place))
 }
 
 // over reports whether ev lies behind the time that was asked for. A capture has
@@ -252,9 +185,8 @@ func (r *replay) bound(seconds int) {
 	r.window, r.bounded = time.Duration(seconds)*time.Second, seconds != 0
 }
 
-func (r *replay) Arm() (bool, time.Duration) {
-	return r.err == nil && r.cur == nil && len(r.full) == 0 && !r.stopped, 0
-}
+// Arm need not look again: what comes after Next has said that there is nothing wakes.
+func (r *replay) Arm() (bool, time.Duration) { return r.err == nil && !r.stopped, 0 }
 
 func (r *replay) C() <-chan struct{} { return r.wake }
 func (r *replay) Woken() error       { return nil }
@@ -269,16 +201,14 @@ func (r *replay) Ledger() (ledger, error) {
 	return ledger{Seen: r.delivered, Delivered: r.delivered, Unread: r.unread}, nil
 }
 
-// stop ends the goroutine, also if it waits for a pipe that nobody writes to.
-// After it the reader is the caller's.
+// stop ends the goroutine of the reader, also if it waits for a pipe that nobody
+// writes to.
 func (r *replay) stop() {
 	r.once.Do(func() {
 		close(r.quit)
 		r.interrupt()
+		r.reader.Close()
 	})
-	if r.started {
-		<-r.gone
-	}
 }
 
 // interrupt ends a read that waits. What is no pipe does not wait for long.
@@ -286,7 +216,6 @@ func (r *replay) interrupt() { r.file.SetReadDeadline(time.Unix(1, 0)) }
 
 func (r *replay) Close() error {
 	r.stop()
-	r.reader.Close()
 	return r.file.Close()
 }
 

@@ -98,12 +98,14 @@ func next(r *replay, ev *event.Event) error {
 	}
 }
 
-// Batches change nothing: events come as they stand in the file, small ones and
-// those that are larger than a batch.
+// manyEvents are more than is read ahead at once.
+const manyEvents = 4096
+
+// Events come as they stand in the file, small ones and large ones, in whatever pieces it is read ahead.
 func TestReplayOrder(t *testing.T) {
 	m := newMade(t, "host")
 	var want []string
-	for i := range 3*batchEvents + 7 {
+	for i := range 3*manyEvents + 7 {
 		name := fmt.Sprint(i)
 		if i%1000 == 999 {
 			name += strings.Repeat("x", 60000)
@@ -129,15 +131,14 @@ func TestReplayOrder(t *testing.T) {
 	}
 }
 
-// An event beyond the size of a batch is delivered whole, and its memory does not
-// stay.
+// An event beyond the size of what is read ahead is delivered whole.
 func TestReplayLargeEvent(t *testing.T) {
 	m := newMade(t, "host")
 	var want []int
-	for i := range 3 * batches {
+	for i := range 12 {
 		size := 10
 		if i == 1 {
-			size = 4 * batchBytes
+			size = 1 << 20
 		}
 		m.add(0, 0, eventtest.New(schema.AsynceventE).Set("name", "x").Set("data", make([]byte, size)))
 		want = append(want, size)
@@ -297,7 +298,7 @@ func TestReplayEnds(t *testing.T) {
 // Close ends the goroutine wherever it is.
 func TestReplayClose(t *testing.T) {
 	m := newMade(t, "host")
-	for range 20 * batchEvents {
+	for range 20 * manyEvents {
 		m.opened(0, "/a")
 	}
 	content := m.bytes()
@@ -336,7 +337,7 @@ func TestReplayClose(t *testing.T) {
 // In steady state an event costs no memory.
 func TestReplayAllocates(t *testing.T) {
 	m := newMade(t, "host")
-	const events = 50 * batchEvents
+	const events = 50 * manyEvents
 	for range events {
 		m.opened(0, "/etc/passwd")
 	}
@@ -349,17 +350,17 @@ func TestReplayAllocates(t *testing.T) {
 		st.Apply(&ev)
 		st.Settle()
 	}
-	for range 10 * batchEvents {
+	for range 10 * manyEvents {
 		turn()
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	for range 30 * batchEvents {
+	for range 30 * manyEvents {
 		turn()
 	}
 	runtime.ReadMemStats(&after)
 	if n := after.Mallocs - before.Mallocs; n > 30 { // some of the runtime itself
-		t.Errorf("%d allocations in %d events", n, 30*batchEvents)
+		t.Errorf("%d allocations in %d events", n, 30*manyEvents)
 	}
 }
 

@@ -4,42 +4,54 @@ package capture
 
 import "io"
 
-// ahead unpacks in a goroutine of its own, some chunks before they are asked for:
-// unpacking costs more than all the reading, and has a CPU to itself this way.
+// Ahead is for somebody who does not want to wait for a file.
+type Ahead struct {
+	Pauses bool   // the file is a pipe: what has come of it is read before there is a chunk of it
+	Wake   func() // called, by another goroutine, whenever there is more to be read; may be nil
+}
+
+// ahead reads, and unpacks, in a goroutine of its own, some chunks before they are
+// asked for: unpacking costs more than all that comes after it, and has a CPU to
+// itself this way.
 //
-// Chunks go round: the goroutine fills those that come from free and sends them
-// to full; Read empties them and sends them back. The goroutine ends with the
-// file, or after stop.
+// Chunks go round: the goroutine fills those that come from free and sends them to
+// full; the source reads in them where they are, and sends them back. The goroutine
+// ends with the file, or after stop.
 type ahead struct {
 	full chan chunk
 	free chan []byte
 	done chan struct{}
-	cur  chunk  // being emptied
-	all  []byte // the whole of cur, to be sent back
 }
 
+// chunk is a piece of the file, behind as much room as a block may need that began
+// in the piece before.
 type chunk struct {
-	b   []byte
-	err error // that comes behind b
+	b   []byte // room and piece
+	err error  // that comes behind b
 }
 
 const (
+	chunkRoom  = 1 << 16
 	chunkBytes = 1 << 17
 	chunks     = 4
 )
 
 // newAhead reads from r; end is called when nothing reads from it any more.
-func newAhead(r io.Reader, end func()) *ahead {
+func newAhead(r io.Reader, o Ahead, end func()) *ahead {
 	a := &ahead{full: make(chan chunk, chunks), free: make(chan []byte, chunks), done: make(chan struct{})}
 	for range chunks {
-		a.free <- make([]byte, chunkBytes)
+		a.free <- make([]byte, chunkRoom+chunkBytes)
 	}
-	go a.run(r, end)
+	go a.run(r, o, end)
 	return a
 }
 
-func (a *ahead) run(r io.Reader, end func()) {
+func (a *ahead) run(r io.Reader, o Ahead, end func()) {
 	defer end()
+	least := chunkBytes
+	if o.Pauses {
+		least = 1
+	}
 	for {
 		var b []byte
 		select {
@@ -47,17 +59,20 @@ func (a *ahead) run(r io.Reader, end func()) {
 		case <-a.done:
 			return
 		}
-		n, err := readFull(r, b[:chunkBytes])
-		a.full <- chunk{b[:n], err} // never blocks: there is room for all that there are
+		n, err := readAtLeast(r, b[chunkRoom:chunkRoom+chunkBytes], least)
+		a.full <- chunk{b[:chunkRoom+n], err} // never blocks: there is room for all that there are
+		if o.Wake != nil {
+			o.Wake()
+		}
 		if err != nil {
 			return
 		}
 	}
 }
 
-// readFull reads until b is full or r has nothing more.
-func readFull(r io.Reader, b []byte) (n int, err error) {
-	for idle := 0; n < len(b) && err == nil; idle++ {
+// readAtLeast reads until b holds as much or r has nothing more.
+func readAtLeast(r io.Reader, b []byte, least int) (n int, err error) {
+	for idle := 0; n < least && err == nil; idle++ {
 		var m int
 		m, err = r.Read(b[n:])
 		n += m
@@ -70,23 +85,23 @@ func readFull(r io.Reader, b []byte) (n int, err error) {
 	return n, err
 }
 
-// Read implements io.Reader.
-func (a *ahead) Read(p []byte) (int, error) {
-	for len(a.cur.b) == 0 {
-		if a.cur.err != nil {
-			return 0, a.cur.err
-		}
-		if a.all != nil {
-			a.free <- a.all // never blocks either
-		}
-		a.cur = <-a.full
-		a.all = a.cur.b
+// take returns the next chunk. ok is false if there is none yet, and nobody wants to
+// wait for it.
+func (a *ahead) take(wait bool) (c chunk, ok bool) {
+	if wait {
+		return <-a.full, true
 	}
-	n := copy(p, a.cur.b)
-	a.cur.b = a.cur.b[n:]
-	return n, nil
+	select {
+	case c = <-a.full:
+		return c, true
+	default:
+		return chunk{}, false
+	}
 }
 
-// stop ends the goroutine; nothing may be read after it. It does not wait: the
+// give takes a chunk back that has been read. It never blocks either.
+func (a *ahead) give(b []byte) { a.free <- b[:cap(b)] }
+
+// stop ends the goroutine; nothing may be taken after it. It does not wait: the
 // goroutine may hang in a pipe that nobody writes to.
 func (a *ahead) stop() { close(a.done) }

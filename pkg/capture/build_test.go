@@ -124,18 +124,27 @@ func read(t testing.TB, data []byte) (*seen, error) {
 
 func readFrom(t testing.TB, from io.Reader) (*seen, error) {
 	t.Helper()
+	return collect(t, func() (*Reader, error) { return NewReader(from) }, func() { t.Error("a reader did not wait") })
+}
+
+// collect keeps all that the reader tells that open makes; wait waits where that does not.
+func collect(t testing.TB, open func() (*Reader, error), wait func()) (*seen, error) {
+	t.Helper()
 	s := &seen{}
-	r, err := NewReader(from)
+	r, err := open()
 	if err != nil {
 		return s, err
 	}
 	defer r.Close()
 	err = r.Seed(s)
 	for err == nil {
-		var rec Record
+		var rec *Record
 		if rec, err = r.Next(); err == nil {
 			rec.Event, rec.Options = bytes.Clone(rec.Event), bytes.Clone(rec.Options)
-			s.Events = append(s.Events, rec)
+			s.Events = append(s.Events, *rec)
+		} else if err == ErrWait {
+			wait()
+			err = nil
 		}
 	}
 	s.Stats = r.Stats()

@@ -10,6 +10,9 @@
 //	NewReader ──► Seed(tables) ──► Next, Next, Next … io.EOF
 //	              before events     Record: a view until the next Next
 //
+// A goroutine reads and unpacks some chunks ahead (ahead.go); events are looked at
+// where they lie in these, and not copied.
+//
 // Files of ten years are read. What has changed in that time is known here and
 // nowhere else: an event that comes out of Next has the layout of today
 // (convert.go), and what enter events told has moved into the exit events.
@@ -33,6 +36,9 @@ var (
 	ErrNoEvents = errors.New("no events in file")
 	// ErrFormat says that a file is no capture, or of a kind that nobody reads.
 	ErrFormat = errors.New("not a capture file")
+	// ErrWait says that more of a file must come before there is an event. It is
+	// returned as it is, by a Reader that reads ahead.
+	ErrWait = errors.New("the file goes on later")
 )
 
 // Error tells where in a file reading had to end, and why.

@@ -52,6 +52,22 @@ const (
 // are: rows[t].at[n] is one more than the index of the one for n parameters.
 var fates, rows = makeFates()
 
+// asIs tells, by type, with how many parameters an event is one of today and passes
+// untouched, as convert would find; never is a number that none has.
+var asIs = makeAsIs()
+
+const never = ^uint32(0)
+
+func makeAsIs() (n [schema.NumEvents]uint32) {
+	for t := range n {
+		info := schema.EventType(t).Info()
+		if n[t] = never; fates[t] == fatePass || fates[t] == fateExit && info.Flags&schema.OldVersion == 0 {
+			n[t] = uint32(len(info.Params))
+		}
+	}
+	return n
+}
+
 type row struct {
 	at [schema.MaxParams + 1]uint16
 }

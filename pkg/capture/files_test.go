@@ -111,7 +111,7 @@ func TestRecordingsHoldTheirTypes(t *testing.T) {
 			}
 			var ev event.Event
 			for {
-				var rec Record
+				var rec *Record
 				if rec, err = r.Next(); err != nil {
 					break
 				}

@@ -60,10 +60,17 @@ type Stats struct {
 
 // NewReader begins to read a capture from r, packed with gzip or zstd or not at
 // all. An error means that r is not a capture that we read.
-func NewReader(r io.Reader) (*Reader, error) {
+func NewReader(r io.Reader) (*Reader, error) { return newReader(r, nil) }
+
+// NewReaderAhead is NewReader for somebody who has other things to do as long as a
+// file pauses: Next returns ErrWait for an event that has not come yet. The file is
+// read in a goroutine of its own.
+func NewReaderAhead(r io.Reader, o Ahead) (*Reader, error) { return newReader(r, &o) }
+
+func newReader(r io.Reader, o *Ahead) (*Reader, error) {
 	c := &Reader{}
 	c.conv.init()
-	if err := c.src.open(r); err != nil {
+	if err := c.src.open(r, o); err != nil {
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			err = fmt.Errorf("%w: the file is empty or shorter than a word", ErrFormat)
 		}
@@ -73,6 +80,7 @@ func NewReader(r io.Reader) (*Reader, error) {
 		c.Close()
 		return nil, err
 	}
+	c.src.hasty = o != nil
 	return c, nil
 }
 
@@ -101,15 +109,24 @@ func (r *Reader) Close() { r.src.stop() }
 
 // Seed hands to what was there before the first event, here and, while Next
 // reads on, at the start of every further section. It must come before the first
-// Next. It reads up to the first event; errors are those of Next, io.EOF too.
+// Next. It reads up to the first event, and waits for it; errors are those of Next,
+// io.EOF too.
 func (r *Reader) Seed(to Tables) error {
 	if r.held > 0 || !r.early || r.tables != nil {
 		return errors.New("a capture is seeded once, before its first event")
 	}
+	defer r.patiently()()
 	r.tables, r.begun = to, true
 	to.Begin()
 	_, _, err := r.toEvent()
 	return err
+}
+
+// patiently has the file waited for until what it returns is called.
+func (r *Reader) patiently() func() {
+	hasty := r.src.hasty
+	r.src.hasty = false
+	return func() { r.src.hasty = hasty }
 }
 
 // Machine returns what the file tells of the machine that it was made on; empty
@@ -129,21 +146,25 @@ func (r *Reader) Stats() Stats {
 // the disk. It costs nothing, but is for the goroutine that calls Next, as all else.
 func (r *Reader) Position() (bytes, fileBytes int64) { return r.src.off, r.src.raw.n.Load() }
 
-// Next returns the next event. It returns io.EOF at the end of the file, and an
-// *Error for anything else: errors.Is(err, ErrTruncated) for a file that was cut,
-// after all that is whole, ErrNoEvents for one without events.
-func (r *Reader) Next() (Record, error) {
+// Next returns the next event, as a view that lives until the next Next. It returns
+// io.EOF at the end of the file, and an *Error for anything else: errors.Is(err,
+// ErrTruncated) for a file that was cut, after all that is whole, ErrNoEvents for one
+// without events. A Reader that reads ahead returns ErrWait, too, and goes on from there.
+func (r *Reader) Next() (*Record, error) {
+	if r.short() {
+		return &r.rec, nil
+	}
 	for {
 		typ, size, err := r.toEvent()
 		if err != nil {
-			return Record{}, err
+			return nil, err
 		}
 		b, err := r.whole(typ, size)
 		if err != nil {
-			return Record{}, r.fail(err)
+			return nil, r.fail(err)
 		}
 		r.held = size
-		rec := &r.rec // on the heap once, not for each event
+		rec := &r.rec
 		*rec = Record{CPU: int(binary.LittleEndian.Uint16(b[blockHead:])), Event: b[blockHead+2 : size-blockTail]}
 		if typ.flagged() {
 			rec.Flags = RecordFlags(binary.LittleEndian.Uint32(rec.Event))
@@ -151,9 +172,36 @@ func (r *Reader) Next() (Record, error) {
 		}
 		if r.event(typ, rec) {
 			r.stats.Delivered++
-			return *rec, nil
+			return rec, nil
 		}
 	}
+}
+
+// short is Next for nearly every block: an event of today that lies in the window as a
+// whole, behind another one. All that it does is done by toEvent, whole and event, too,
+// which look at what it leaves to them.
+func (r *Reader) short() bool {
+	b := r.src.buf[r.src.lo+r.held : r.src.hi]
+	if r.early || len(b) < blockHead+2+schema.HeaderSize+blockTail || BlockType(binary.LittleEndian.Uint32(b)) != BlockEvent {
+		return false
+	}
+	size := binary.LittleEndian.Uint32(b[4:])
+	if size < blockHead+2+schema.HeaderSize+blockTail || size > MaxEventBlock || uint64(size) > uint64(len(b)) ||
+		binary.LittleEndian.Uint32(b[size-blockTail:]) != size {
+		return false
+	}
+	ev := b[blockHead+2 : size-blockTail]
+	n, typ := binary.LittleEndian.Uint32(ev[16:]), binary.LittleEndian.Uint16(ev[20:])
+	if n < schema.HeaderSize || uint64(n) > uint64(len(ev)) || typ >= schema.NumEvents || asIs[typ] != binary.LittleEndian.Uint32(ev[22:]) || r.raw != nil {
+		return false
+	}
+	r.src.use(r.held)
+	r.held = int(size)
+	r.stats.Raw[typ]++
+	r.stats.Delivered++
+	r.num++
+	r.rec = Record{Num: r.num, CPU: int(binary.LittleEndian.Uint16(b[blockHead:])), Event: ev[:n:n], Options: optionsOf(ev[n:], n)}
+	return true
 }
 
 // event makes rec an event of today; false if there is none to be delivered.
@@ -228,8 +276,11 @@ func (r *Reader) toEvent() (BlockType, int, error) {
 	}
 }
 
-// fail makes err what everybody hears from now on.
+// fail makes err what everybody hears from now on, unless it passes.
 func (r *Reader) fail(err error) error {
+	if err == ErrWait {
+		return err
+	}
 	r.end()
 	var sum uint64
 	for _, n := range r.stats.Raw {
@@ -288,15 +339,28 @@ func (r *Reader) whole(typ BlockType, size int) ([]byte, error) {
 
 // broken makes an *Error of what the file said in the middle of a block.
 func (r *Reader) broken(typ BlockType, err error) error {
+	if err == ErrWait {
+		return err
+	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = ErrTruncated
 	}
 	return &Error{r.src.off, typ, err}
 }
 
+// maxPatience is how large a block may be that is not begun before it is there as a
+// whole; a larger one is waited for.
+const maxPatience = 1 << 20
+
 // other takes in a block that is not an event.
 func (r *Reader) other(typ BlockType, size int) error {
 	start := r.src.off
+	if r.src.hasty && size <= maxPatience {
+		if _, err := r.src.need(size); err == ErrWait {
+			return err
+		}
+	}
+	defer r.patiently()()
 	var err error
 	read := r.lists(typ)
 	switch {

@@ -3,6 +3,7 @@
 package capture
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -14,22 +15,24 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// window is how much of a file is in memory; a power of two above the longest
-// block of an ordinary event.
+// window is how much of a file is in memory that nobody reads ahead; a power of two
+// above the longest block of an ordinary event.
 const window = 1 << 18
 
 // source is a file as a window that moves over it. What need returns is a view
 // that lives until the next need.
 type source struct {
-	r    io.Reader
-	raw  counter // of the file as it lies on the disk
-	kind Compression
-	stop func()
+	raw   counter // the file as it lies on the disk
+	kind  Compression
+	ahead *ahead // that reads it; nil: nobody, need does
+	hasty bool   // not to wait for ahead
+	stop  func()
 
 	buf    []byte
-	lo, hi int   // buf[lo:hi] is read and not yet used
-	off    int64 // of buf[lo] in the uncompressed file
-	err    error // that r ended with
+	whole  []byte // the chunk of ahead that buf is; nil if it is memory of our own
+	lo, hi int    // buf[lo:hi] is read and not yet used
+	off    int64  // of buf[lo] in the uncompressed file
+	err    error  // that reading ended with
 }
 
 // Compression is how a file is packed.
@@ -60,10 +63,10 @@ func (c *counter) Read(p []byte) (int, error) {
 // maxZstdWindow bounds what a zstd file can make us keep of what has passed.
 const maxZstdWindow = 8 << 20
 
-// open sniffs how r is packed and unpacks it from then on.
-func (s *source) open(r io.Reader) error {
+// open sniffs how r is packed and unpacks it from then on. What is packed is read
+// ahead, and all if o is not nil.
+func (s *source) open(r io.Reader, o *Ahead) error {
 	s.raw.r = r
-	s.r = &s.raw
 	s.stop = func() {}
 	s.buf = make([]byte, window)
 	head, err := s.need(4)
@@ -75,34 +78,31 @@ func (s *source) open(r io.Reader) error {
 		s.kind = Gzip
 	case bytes.Equal(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		s.kind = Zstd
-	default:
+	case o == nil:
 		return nil
 	}
-	// What was read belongs in front of the unpacker. It is copied, for the
-	// window is about to hold what comes out of it.
-	packed := io.MultiReader(bytes.NewReader(bytes.Clone(s.buf[s.lo:s.hi])), &s.raw)
-	s.lo, s.hi, s.err = 0, 0, nil
-	if s.kind == Gzip {
-		z, err := gzip.NewReader(packed)
+	if o == nil {
+		o = &Ahead{}
+	}
+	from, end := io.MultiReader(bytes.NewReader(s.buf[:s.hi]), &s.raw), func() {}
+	switch s.kind {
+	case Gzip:
+		z, err := gzip.NewReader(bufio.NewReaderSize(from, chunkBytes))
 		if err != nil {
 			return fmt.Errorf("gzip: %w", err)
 		}
-		s.ahead(z, func() {})
-		return nil
+		from = z
+	case Zstd:
+		z, err := zstd.NewReader(from, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxZstdWindow))
+		if err != nil {
+			return fmt.Errorf("zstd: %w", err)
+		}
+		from, end = z, z.Close
 	}
-	z, err := zstd.NewReader(packed, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-		zstd.WithDecoderMaxWindow(maxZstdWindow))
-	if err != nil {
-		return fmt.Errorf("zstd: %w", err)
-	}
-	s.ahead(z, z.Close)
+	s.buf, s.lo, s.hi, s.err = nil, 0, 0, nil
+	s.ahead = newAhead(from, *o, end)
+	s.stop = sync.OnceFunc(s.ahead.stop)
 	return nil
-}
-
-// ahead lets somebody else do the unpacking.
-func (s *source) ahead(z io.Reader, end func()) {
-	a := newAhead(z, end)
-	s.r, s.stop = a, sync.OnceFunc(a.stop)
 }
 
 // need returns the next n bytes without using them up. io.EOF says that there is
@@ -115,31 +115,62 @@ func (s *source) need(n int) ([]byte, error) {
 }
 
 func (s *source) fill(n int) ([]byte, error) {
+	for s.hi-s.lo < n {
+		if s.err != nil {
+			return nil, s.short()
+		}
+		if s.ahead == nil {
+			s.read(n)
+		} else if c, ok := s.ahead.take(!s.hasty); ok {
+			s.move(c)
+		} else {
+			return nil, ErrWait
+		}
+	}
+	return s.buf[s.lo : s.lo+n], nil
+}
+
+// move moves the window on to c. What is left of the one before goes to the room in
+// front of it.
+func (s *source) move(c chunk) {
+	kept := s.buf[s.lo:s.hi]
+	s.err = c.err
+	if room := chunkRoom - len(kept); room >= 0 {
+		copy(c.b[room:], kept)
+		if s.whole != nil {
+			s.ahead.give(s.whole)
+		}
+		s.buf, s.whole, s.lo, s.hi = c.b, c.b, room, len(c.b)
+		return
+	}
+	// A giant is put together in memory that is taken as bytes come in, not as a length
+	// promises them, and that goes with it.
+	if s.whole != nil {
+		s.buf = append(make([]byte, 0, 2*(chunkRoom+chunkBytes)), kept...)
+		s.ahead.give(s.whole)
+		s.whole = nil
+	} else {
+		s.buf = s.buf[:copy(s.buf, kept)]
+	}
+	s.buf = append(s.buf, c.b[chunkRoom:]...)
+	s.lo, s.hi = 0, len(s.buf)
+	s.ahead.give(c.b)
+}
+
+// read moves the window on to where n bytes are wanted, and reads some of them.
+func (s *source) read(n int) {
 	if kept := s.buf[s.lo:s.hi]; len(s.buf) > window && max(n, len(kept)) < window/2 {
 		s.buf = make([]byte, window) // one giant does not keep its memory
 		s.lo, s.hi = 0, copy(s.buf, kept)
 	} else if s.lo > 0 {
 		s.lo, s.hi = 0, copy(s.buf, kept)
 	}
-	idle := 0
-	for s.hi < n {
-		if s.err != nil {
-			return nil, s.short()
-		}
-		if s.hi == len(s.buf) {
-			// Memory is taken as bytes come in, not as a length promises them.
-			s.buf = append(s.buf, make([]byte, len(s.buf))...)
-		}
-		m, err := s.r.Read(s.buf[s.hi:])
-		s.hi += m
-		s.err = err
-		if idle++; m > 0 {
-			idle = 0
-		} else if idle == 100 && err == nil {
-			s.err = io.ErrNoProgress
-		}
+	if s.hi == len(s.buf) {
+		s.buf = append(s.buf, make([]byte, len(s.buf))...) // as bytes come in here, too
 	}
-	return s.buf[:n], nil
+	var m int
+	m, s.err = readAtLeast(&s.raw, s.buf[s.hi:], 1)
+	s.hi += m
 }
 
 // short tells why there is less than somebody needed.
