@@ -44,8 +44,8 @@ func (s *State) cloneCaller(ev *event.Event, child int64) {
 	if !wasValid {
 		s.become(c, intOr(ev, clonePid, c.Tid), intOr(ev, clonePtid, 0), intOr(ev, cloneVtid, c.Tid), intOr(ev, cloneVpid, c.Tid))
 		c.Exe, c.Comm = s.textOr(ev, cloneExe, c.Exe), s.textOr(ev, cloneComm, c.Comm)
-		c.Args, _ = list(ev.Param(cloneArgs), nil)
-		c.Cmdline = cmdline(c.Comm, c.Args)
+		c.Args, _ = s.names.list(ev.Param(cloneArgs), nil)
+		c.Cmdline = s.cmdline(c.Comm, c.Args)
 		s.weighArgs(c, nil)
 	}
 	flags := uint32(uintOr(ev, cloneFlags, 0))
@@ -115,8 +115,8 @@ func (s *State) cloneChild(ev *event.Event) {
 	}
 	if p != nil && !p.Valid() && thread {
 		p.Exe, p.Comm = s.textOr(ev, cloneExe, p.Exe), s.textOr(ev, cloneComm, p.Comm)
-		p.Args, _ = list(ev.Param(cloneArgs), nil)
-		p.Cmdline = cmdline(p.Comm, p.Args)
+		p.Args, _ = s.names.list(ev.Param(cloneArgs), nil)
+		p.Cmdline = s.cmdline(p.Comm, p.Args)
 		s.weighArgs(p, nil)
 		s.become(p, x.Pid, x.Ptid, x.Vpid, x.Vpid)
 		if s.exited.lately(p.Tid, s.now) { // before its last thread could say that it is there
@@ -166,13 +166,13 @@ func (s *State) fillClone(ev *event.Event, x, p *Thread) {
 	x.Exe = s.textLike(ev, cloneExe, p.Exe)
 	x.Comm = s.textLike(ev, cloneComm, p.Comm)
 	var cut bool
-	if x.Args, cut = list(ev.Param(cloneArgs), p.Args); cut {
+	if x.Args, cut = s.names.list(ev.Param(cloneArgs), p.Args); cut {
 		x.Cut |= CutArgs
 	}
 	if x.Comm == p.Comm && sameStrings(x.Args, p.Args) && p.Cmdline != "" {
 		x.Cmdline = p.Cmdline
 	} else {
-		x.Cmdline = cmdline(x.Comm, x.Args)
+		x.Cmdline = s.cmdline(x.Comm, x.Args)
 	}
 	s.weighArgs(x, p)
 	x.FDLimit = intOr(ev, cloneFDLimit, -1)

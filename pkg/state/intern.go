@@ -10,52 +10,41 @@ import (
 )
 
 // interner hands out owned copies of texts, the same one for texts that come
-// again and again: libraries, working directories, names of programs. It is a
-// cache of four guesses each, latest first, so it cannot grow, and two texts
-// that fall on one place do not drive each other out for ever.
+// again and again: libraries, working directories, names of programs, and for lists
+// of them: arguments, environments. It is a cache of four guesses each, latest first,
+// so it cannot grow, and two texts that fall on one place do not drive each other out
+// for ever.
 type interner struct {
-	seed maphash.Seed
-	tab  [512]guesses
+	seed  maphash.Seed
+	texts [2048]guesses[string]
+	lists [64]guesses[[]string]
+	kept  uint64 // texts and lists that were not there
 }
 
-type guesses [4]string
+type guesses[T any] [4]T
 
-// find returns the kept copy of v and makes it the first guess; ok is false if
-// there is none.
-func (g *guesses) find(v string) (kept string, ok bool) {
-	for i, k := range g {
-		if k == v {
-			copy(g[1:i+1], g[:i])
-			g[0] = k
-			return k, true
-		}
-	}
-	return "", false
-}
-
-// keep makes v, which it owns, the first guess in the place of the last.
-func (g *guesses) keep(v string) string {
-	copy(g[1:], g[:])
+// first makes guess i the first one, and returns it.
+func (g *guesses[T]) first(i int) T {
+	v := g[i]
+	copy(g[1:i+1], g[:i])
 	g[0] = v
 	return v
 }
 
-const maxInterned = 256 // longer texts are seldom seen twice, and would make the cache large
+// keep makes v the first guess in the place of the last.
+func (g *guesses[T]) keep(v T) {
+	copy(g[1:], g[:])
+	g[0] = v
+}
+
+// Longer texts are seldom seen twice, and they and lists of many would make the cache large.
+const (
+	maxInterned = 256
+	maxListed   = 4096 // bytes of a list, its texts' places among them
+)
 
 // bytes returns b as a string that the caller may keep.
-func (in *interner) bytes(b []byte) string {
-	if len(b) == 0 {
-		return ""
-	}
-	if len(b) > maxInterned {
-		return string(b)
-	}
-	g := &in.tab[maphash.Bytes(in.seed, b)%uint64(len(in.tab))]
-	if kept, ok := g.find(event.View(b)); ok {
-		return kept
-	}
-	return g.keep(string(b))
-}
+func (in *interner) bytes(b []byte) string { return in.str(event.View(b)) }
 
 // str returns a copy of v that the caller may keep.
 func (in *interner) str(v string) string {
@@ -63,11 +52,40 @@ func (in *interner) str(v string) string {
 		return ""
 	}
 	if len(v) > maxInterned {
+		in.kept++
 		return strings.Clone(v)
 	}
-	g := &in.tab[maphash.String(in.seed, v)%uint64(len(in.tab))]
-	if kept, ok := g.find(v); ok {
-		return kept
+	g := &in.texts[maphash.String(in.seed, v)%uint64(len(in.texts))]
+	for i, k := range g {
+		if k == v {
+			return g.first(i)
+		}
 	}
-	return g.keep(strings.Clone(v))
+	in.kept++
+	v = strings.Clone(v)
+	g.keep(v)
+	return v
+}
+
+// split is splitList; nobody may change what it returns.
+func (in *interner) split(b []byte) []string {
+	if len(b) == 0 {
+		return nil
+	}
+	if len(b) > maxListed {
+		in.kept++
+		return splitList(b)
+	}
+	g := &in.lists[maphash.Bytes(in.seed, b)%uint64(len(in.lists))]
+	for i, k := range g {
+		if k != nil && sameList(b, k) {
+			return g.first(i)
+		}
+	}
+	in.kept++
+	list := splitList(b)
+	if listBytes(list) <= maxListed {
+		g.keep(list)
+	}
+	return list
 }

@@ -23,6 +23,11 @@ const maxPool = 256
 // maxKeptName bounds what a record keeps for the path of its next open.
 const maxKeptName = 256
 
+func (p *pools) init() {
+	p.gone, p.threads, p.groups = make([]*Thread, 0, maxPool), make([]*Thread, 0, maxPool), make([]*Group, 0, maxPool)
+	p.tables, p.arrays, p.memos = make([]*fdTable, 0, maxPool), make([]*fdArray, 0, maxPool), make([]*memo, 0, maxPool)
+}
+
 // take returns the last of a pool, or a new one.
 func take[T any](pool *[]*T) *T {
 	if n := len(*pool); n > 0 {

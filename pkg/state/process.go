@@ -46,14 +46,14 @@ func (s *State) exec(ev *event.Event) {
 	t.Comm = s.textOr(ev, execComm, t.Exe)
 	t.Cut = 0
 	var cut bool
-	if t.Args, cut = list(ev.Param(execArgs), t.Args); cut {
+	if t.Args, cut = s.names.list(ev.Param(execArgs), t.Args); cut {
 		t.Cut |= CutArgs
 	}
-	t.Cmdline = cmdline(t.Comm, t.Args)
+	t.Cmdline = s.cmdline(t.Comm, t.Args)
 	s.weighArgs(t, nil)
 	if b := ev.Param(execEnv); b != nil { // absent: nobody could read it, the old one is the best guess
 		old := t.Env
-		if t.Env, cut = list(b, old); cut {
+		if t.Env, cut = s.names.list(b, old); cut {
 			t.Cut |= CutEnv
 		}
 		if !sameStrings(t.Env, old) {

@@ -79,7 +79,7 @@ func (s *State) fromTask(k *procfs.Task) *Thread {
 	t.Sid, t.Pgid, t.TTY = k.Sid, k.Pgid, k.TTY
 	t.Comm, t.Exe, t.ExePath = s.names.str(k.Comm), s.names.str(k.Exe), s.names.str(k.ExePath)
 	t.Args, t.Env, t.Root = k.Args, k.Env, s.names.str(k.Root)
-	t.Cmdline = cmdline(t.Comm, t.Args)
+	t.Cmdline = s.cmdline(t.Comm, t.Args)
 	if k.ArgsCut {
 		t.Cut |= CutArgs
 	}

@@ -127,7 +127,7 @@ func (s *State) fromProc(p *capture.Proc) *Thread {
 	t.Comm, t.Exe = s.names.str(p.Comm), s.names.str(p.Exe)
 	t.ExePath, t.Root = s.names.str(strings.TrimSuffix(p.ExePath, deletedSuffix)), s.names.str(p.Root)
 	t.Args, t.Env = p.Args, p.Env
-	t.Cmdline = cmdline(t.Comm, t.Args)
+	t.Cmdline = s.cmdline(t.Comm, t.Args)
 	if p.Cwd != "" {
 		t.Cwd = s.names.str(withSlash(p.Cwd))
 	}

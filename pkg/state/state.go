@@ -69,6 +69,7 @@ type Stats struct {
 	BadContainers  uint64 // events that tell of a container in a way that nobody understands
 	PathsCut       uint64 // names longer than the limit
 	UnknownClones  uint64 // clone events without a usable thread id
+	TextsKept      uint64 // names and paths that were not at hand already
 
 	// What has come and gone. A fork that changes a descriptor gets all of its own.
 	ThreadsAdded, ThreadsRemoved uint64
@@ -142,6 +143,7 @@ func New(o Options) *State {
 		names:   interner{seed: maphash.MakeSeed()},
 	}
 	s.scene.State = s
+	s.pool.init()
 	s.source.init(o)
 	s.asks = o.Ask
 	s.users.init()
@@ -343,7 +345,7 @@ const sweepGrain = 100_000
 // Stats returns the counters.
 func (s *State) Stats() Stats {
 	st := s.stats
-	st.Threads, st.FDs, st.Bytes = len(s.threads), int(st.FDsAdded-st.FDsRemoved), s.bytes
+	st.Threads, st.FDs, st.Bytes, st.TextsKept = len(s.threads), int(st.FDsAdded-st.FDsRemoved), s.bytes, s.names.kept
 	return st
 }
 

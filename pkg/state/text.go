@@ -33,7 +33,7 @@ func splitList(b []byte) []string {
 }
 
 // list returns b as a list, like if it is the same, and whether it was cut.
-func list(b []byte, like []string) ([]string, bool) {
+func (in *interner) list(b []byte, like []string) ([]string, bool) {
 	cut := len(b) > maxList
 	if cut {
 		b = b[:maxList]
@@ -41,7 +41,7 @@ func list(b []byte, like []string) ([]string, bool) {
 	if sameList(b, like) {
 		return like, cut
 	}
-	return splitList(b), cut
+	return in.split(b), cut
 }
 
 // sameList reports whether splitList(b) would equal l.
@@ -63,25 +63,19 @@ func sameList(b []byte, l []string) bool {
 }
 
 // cmdline returns what proc.cmdline prints: the name and the arguments.
-func cmdline(comm string, args []string) string {
+func (s *State) cmdline(comm string, args []string) string {
 	if comm == "" {
 		return ""
 	}
 	if len(args) == 0 {
 		return comm
 	}
-	n := len(comm)
+	b := append(s.buf[:0], comm...)
 	for _, a := range args {
-		n += 1 + len(a)
+		b = append(b, ' ')
+		b = append(b, a...)
 	}
-	var b strings.Builder
-	b.Grow(n)
-	b.WriteString(comm)
-	for _, a := range args {
-		b.WriteByte(' ')
-		b.WriteString(a)
-	}
-	return b.String()
+	return s.names.bytes(b)
 }
 
 // intOr returns parameter i as a signed number, or v if it is absent.

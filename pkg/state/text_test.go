@@ -11,6 +11,7 @@ import (
 
 func TestList(t *testing.T) {
 	like := []string{"-l", "", "/tmp"}
+	in := interner{seed: maphash.MakeSeed()}
 	for _, c := range []struct {
 		in     string
 		want   []string
@@ -30,7 +31,7 @@ func TestList(t *testing.T) {
 		{"-l", []string{"-l"}, false},
 		{"-l\x00\x00", []string{"-l", ""}, false},
 	} {
-		got, cut := list([]byte(c.in), like)
+		got, cut := in.list([]byte(c.in), like)
 		if !slices.Equal(got, c.want) || cut {
 			t.Errorf("%q: %q %v", c.in, got, cut)
 		}
@@ -38,7 +39,7 @@ func TestList(t *testing.T) {
 			t.Errorf("%q: shared %v", c.in, shared)
 		}
 	}
-	if got, cut := list([]byte(strings.Repeat("x", maxList+1)), nil); !cut || len(got) != 1 || len(got[0]) != maxList {
+	if got, cut := in.list([]byte(strings.Repeat("x", maxList+1)), nil); !cut || len(got) != 1 || len(got[0]) != maxList {
 		t.Errorf("a long list: cut %v", cut)
 	}
 }
