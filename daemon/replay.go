@@ -49,8 +49,8 @@ type replay struct {
 // showEvery is after how many events the progress bar learns of them.
 const showEvery = 1 << 12
 
-// openReplay opens a capture. Nothing is read of it but its kind before begin. When
-// stop is closed nobody waits any more for a pipe that says nothing.
+// openReplay opens a capture, of which a little is read ahead from now on. When stop
+// is closed nobody waits any more for a pipe that says nothing.
 func openReplay(name string, stop <-chan struct{}) (*replay, error) {
 	f, err := os.Open(name)
 	if err != nil {
