@@ -274,5 +274,6 @@ func (d *daemon) tellReader(r *replay) {
 	for t := range schema.NumEvents {
 		raw += s.Raw[t]
 	}
-	d.log.debugf("%s: %s, %d bytes unpacked, %d events in the file, %d delivered", r.name, s.Packed, s.Bytes, raw, s.Delivered)
+	d.log.debugf("%s: %s, %d bytes unpacked, %d events in the file, %d delivered; reading ahead waited %d of %d times", r.name, s.Packed, s.Bytes, raw,
+		s.Delivered, s.Waits, s.Ahead)
 }

@@ -2,7 +2,10 @@
 
 package capture
 
-import "io"
+import (
+	"io"
+	"sync/atomic"
+)
 
 // Ahead is for somebody who does not want to wait for a file.
 type Ahead struct {
@@ -17,10 +20,16 @@ type Ahead struct {
 // Chunks go round: the goroutine fills those that come from free and sends them to
 // full; the source reads in them where they are, and sends them back. The goroutine
 // ends with the file, or after stop.
+//
+// It is to be the one that never waits. Whoever reads is woken when half of the
+// chunks are full, unless the file pauses: he finds much to do, and most of it no
+// more in the cache of the other CPU.
 type ahead struct {
-	full chan chunk
-	free chan []byte
-	done chan struct{}
+	full  chan chunk
+	free  chan []byte
+	done  chan struct{}
+	made  atomic.Uint64 // chunks that were filled
+	waits atomic.Uint64 // how often none was empty when it was wanted
 }
 
 // chunk is a piece of the file, behind as much room as a block may need that began
@@ -33,7 +42,7 @@ type chunk struct {
 const (
 	chunkRoom  = 1 << 16
 	chunkBytes = 1 << 17
-	chunks     = 4
+	chunks     = 16
 )
 
 // newAhead reads from r; end is called when nothing reads from it any more.
@@ -53,6 +62,9 @@ func (a *ahead) run(r io.Reader, o Ahead, end func()) {
 		least = 1
 	}
 	for {
+		if len(a.free) == 0 {
+			a.waits.Add(1)
+		}
 		var b []byte
 		select {
 		case b = <-a.free:
@@ -60,8 +72,9 @@ func (a *ahead) run(r io.Reader, o Ahead, end func()) {
 			return
 		}
 		n, err := readAtLeast(r, b[chunkRoom:chunkRoom+chunkBytes], least)
+		a.made.Add(1)
 		a.full <- chunk{b[:chunkRoom+n], err} // never blocks: there is room for all that there are
-		if o.Wake != nil {
+		if o.Wake != nil && (o.Pauses || err != nil || len(a.full) >= chunks/2) {
 			o.Wake()
 		}
 		if err != nil {

@@ -56,6 +56,8 @@ type Stats struct {
 	Bytes     int64 // read, unpacked
 	FileBytes int64 // read, as the file lies on the disk
 	Packed    Compression
+
+	Ahead, Waits uint64 // pieces that were read ahead, and how often that had to wait for us
 }
 
 // NewReader begins to read a capture from r, packed with gzip or zstd or not at
@@ -138,7 +140,9 @@ func (r *Reader) Stats() Stats {
 	s := r.stats
 	s.Evicted = r.conv.pending.evicted
 	s.Bytes, s.FileBytes = r.Position()
-	s.Packed = r.src.kind
+	if s.Packed = r.src.kind; r.src.ahead != nil {
+		s.Ahead, s.Waits = r.src.ahead.made.Load(), r.src.ahead.waits.Load()
+	}
 	return s
 }
 
