@@ -10,7 +10,7 @@ import (
 // Ahead is for somebody who does not want to wait for a file.
 type Ahead struct {
 	Pauses bool   // the file is a pipe: what has come of it is read before there is a chunk of it
-	Wake   func() // called, by another goroutine, whenever there is more to be read; may be nil
+	Wake   func() // called, by another goroutine, when there is more to be read, and of a file much more; may be nil
 }
 
 // ahead reads, and unpacks, in a goroutine of its own, some chunks before they are

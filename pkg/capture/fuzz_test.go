@@ -127,6 +127,9 @@ func FuzzReader(f *testing.F) {
 				t.Fatalf("an event of old: %s", info.ID)
 			}
 		}
+		if rec, again := r.Next(); rec != nil || !errors.Is(again, err) {
+			t.Fatalf("after %v comes %v, %v", err, rec, again)
+		}
 		var place *Error
 		if !errors.Is(err, io.EOF) && !errors.As(err, &place) {
 			t.Fatalf("an error without a place: %v", err)

@@ -186,7 +186,7 @@ func (r *Reader) Next() (*Record, error) {
 // which look at what it leaves to them.
 func (r *Reader) short() bool {
 	b := r.src.buf[r.src.lo+r.held : r.src.hi]
-	if r.early || len(b) < blockHead+2+schema.HeaderSize+blockTail || BlockType(binary.LittleEndian.Uint32(b)) != BlockEvent {
+	if r.early || r.err != nil || len(b) < blockHead+2+schema.HeaderSize+blockTail || BlockType(binary.LittleEndian.Uint32(b)) != BlockEvent {
 		return false
 	}
 	size := binary.LittleEndian.Uint32(b[4:])

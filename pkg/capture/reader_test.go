@@ -329,6 +329,16 @@ func TestLargeEvents(t *testing.T) {
 	}
 }
 
+// What ends a file ends it, whatever stands behind.
+func TestEndsForGood(t *testing.T) {
+	users := block(BlockUsers, entry(true, u8(0), uint32(1), uint32(2), "a", "b", "c"))
+	_, err := read(t, file(section(), evBlock(0, closeX(1)), users[:len(users)-blockTail], evBlock(0, closeX(2)), evBlock(0, closeX(3))))
+	var place *Error
+	if !errors.As(err, &place) || place.Block != BlockUsers {
+		t.Error(err)
+	}
+}
+
 // The memory that one takes is given back.
 func TestLargeEventsGoAway(t *testing.T) {
 	large := block(BlockEventLarge, uint16(1), rawEvent(4, 1, schema.ContainerJsonE, make([]byte, 3<<20)))
