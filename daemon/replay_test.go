@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -292,6 +293,61 @@ func TestReplayEnds(t *testing.T) {
 		if again := next(r, &ev); again != err {
 			t.Errorf("%s: the end changed from %v to %v", tc.name, err, again)
 		}
+	}
+}
+
+// A pipe that pauses, in the middle of an event too, holds up nobody: what has come is delivered, and the loop hears of
+// what comes later, or of the end.
+func TestReplayPauses(t *testing.T) {
+	content := newMade(t, "host").opened(0, "/a").opened(1, "/b").opened(2, "/c").bytes()
+	last := len(content) - int(binary.LittleEndian.Uint32(content[len(content)-4:])) // of the last block
+	for _, stopped := range []bool{false, true} {
+		name := filepath.Join(t.TempDir(), "fifo")
+		if err := syscall.Mkfifo(name, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w, err := os.OpenFile(name, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Close()
+		w.Write(content[:last+20])
+		stop := make(chan struct{})
+		r, err := openReplay(name, stop)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.begin(state.New(state.Options{})); err != nil {
+			t.Fatal(err)
+		}
+		var ev event.Event
+		for range 2 {
+			if err := next(r, &ev); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if ok, err := r.Next(&ev); ok || err != nil {
+			t.Fatalf("of a third of an event: %v, %v", ok, err)
+		}
+		if sleep, _ := r.Arm(); !sleep {
+			t.Error("the loop may not sleep")
+		}
+		if stopped {
+			close(stop)
+			if err := next(r, &ev); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("after the stop: %v", err)
+			}
+		} else {
+			w.Write(content[last+20:])
+			if err := next(r, &ev); err != nil || ev.Num != 3 {
+				t.Errorf("event %d, %v", ev.Num, err)
+			}
+			w.Close()
+			if err := next(r, &ev); err != io.EOF {
+				t.Errorf("at the end: %v", err)
+			}
+		}
+		r.Close()
 	}
 }
 
