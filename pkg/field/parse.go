@@ -232,36 +232,46 @@ func Nearest(word string, names []string) (name string, ok bool) {
 		if len(n)-len(word) >= best || len(word)-len(n) >= best {
 			continue
 		}
-		if d := distance(word, n); d < best {
+		if d := distance(word, n, best); d < best {
 			name, best, ok = n, d, true
 		}
 	}
 	return name, ok
 }
 
-// distance is the number of changed, added, removed or swapped bytes between a and b.
-func distance(a, b string) int {
-	var rows [3][]int
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
+// distance is the number of changed, added, removed or swapped bytes between a and b,
+// or at least most.
+func distance(a, b string, most int) int {
+	var space [3 * 64]int
+	rows := space[:]
+	width := len(b) + 1
+	if 3*width > len(rows) {
+		rows = make([]int, 3*width)
 	}
-	prev2, prev, cur := rows[0], rows[1], rows[2]
+	prev2, prev, cur := rows[:width], rows[width:2*width], rows[2*width:3*width]
 	for j := range prev {
 		prev[j] = j
 	}
+	above := 0 // the least of the row before
 	for i := 1; i <= len(a); i++ {
 		cur[0] = i
+		least := i
 		for j := 1; j <= len(b); j++ {
 			cost := 1
 			if a[i-1] == b[j-1] {
 				cost = 0
 			}
-			cur[j] = min(prev[j]+1, cur[j-1]+1, prev[j-1]+cost)
+			d := min(prev[j]+1, cur[j-1]+1, prev[j-1]+cost)
 			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				cur[j] = min(cur[j], prev2[j-2]+1)
+				d = min(d, prev2[j-2]+1)
 			}
+			cur[j] = d
+			least = min(least, d)
 		}
-		prev2, prev, cur = prev, cur, prev2
+		if least >= most && above >= most { // and so are all below, which come from these two
+			return most
+		}
+		prev2, prev, cur, above = prev, cur, prev2, least
 	}
 	return prev[len(b)]
 }
