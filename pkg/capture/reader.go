@@ -196,7 +196,7 @@ func (r *Reader) short() bool {
 	}
 	ev := b[blockHead+2 : size-blockTail]
 	n, typ := binary.LittleEndian.Uint32(ev[16:]), binary.LittleEndian.Uint16(ev[20:])
-	if n < schema.HeaderSize || uint64(n) > uint64(len(ev)) || typ >= schema.NumEvents || asIs[typ] != binary.LittleEndian.Uint32(ev[22:]) || r.raw != nil {
+	if n < schema.HeaderSize || uint64(n) > uint64(len(ev)) || typ >= schema.NumEvents || asIs[typ] != uint64(binary.LittleEndian.Uint32(ev[22:])) || r.raw != nil {
 		return false
 	}
 	r.src.use(r.held)

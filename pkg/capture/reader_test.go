@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math"
 	"runtime"
 	"strings"
 	"testing"
@@ -326,6 +327,20 @@ func TestLargeEvents(t *testing.T) {
 	}
 	if _, v := values(t, s.Events[2].Event); !bytes.Equal(v[0], json) {
 		t.Errorf("%d bytes of JSON", len(v[0]))
+	}
+}
+
+// A number of parameters that is as large as can be is that of no event of today, of whatever type.
+func TestManyParameters(t *testing.T) {
+	data := file(section(), evBlock(0, closeX(1)))
+	for typ := range schema.NumEvents {
+		ev := rawEvent(2, 1, schema.EventType(typ))
+		le.PutUint32(ev[22:], math.MaxUint32)
+		data = append(data, evBlock(0, ev)...)
+	}
+	s := mustRead(t, data)
+	if st := s.Stats; len(s.Events) != 1 || st.Malformed+st.Unused+st.Enters != uint64(schema.NumEvents) {
+		t.Errorf("%d events, %d malformed, %d unused, %d enter events", len(s.Events), st.Malformed, st.Unused, st.Enters)
 	}
 }
 
