@@ -67,25 +67,30 @@ func (in *interner) str(v string) string {
 	return v
 }
 
-// split is splitList; nobody may change what it returns.
-func (in *interner) split(b []byte) []string {
-	if len(b) == 0 {
-		return nil
+// list returns b as a list that nobody may change, like if it is the same, and
+// whether it was cut.
+func (in *interner) list(b []byte, like []string) (list []string, cut bool) {
+	if cut = len(b) > maxList; cut {
+		b = b[:maxList]
 	}
-	if len(b) > maxListed {
+	switch {
+	case sameList(b, like):
+		return like, cut
+	case len(b) == 0:
+		return nil, cut
+	case len(b) > maxListed:
 		in.kept++
-		return splitList(b)
+		return splitList(b), cut
 	}
 	g := &in.lists[maphash.Bytes(in.seed, b)%uint64(len(in.lists))]
 	for i, k := range g {
 		if k != nil && sameList(b, k) {
-			return g.first(i)
+			return g.first(i), cut
 		}
 	}
 	in.kept++
-	list := splitList(b)
-	if listBytes(list) <= maxListed {
+	if list = splitList(b); listBytes(list) <= maxListed {
 		g.keep(list)
 	}
-	return list
+	return list, cut
 }

@@ -32,18 +32,6 @@ func splitList(b []byte) []string {
 	}
 }
 
-// list returns b as a list, like if it is the same, and whether it was cut.
-func (in *interner) list(b []byte, like []string) ([]string, bool) {
-	cut := len(b) > maxList
-	if cut {
-		b = b[:maxList]
-	}
-	if sameList(b, like) {
-		return like, cut
-	}
-	return in.split(b), cut
-}
-
 // sameList reports whether splitList(b) would equal l.
 func sameList(b []byte, l []string) bool {
 	for i, s := range l {
